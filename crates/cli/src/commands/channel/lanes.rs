@@ -1,0 +1,145 @@
+//! The lanes of a new channel: generated keys in files, and keys that agents already have.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use farthing_client::chain::NewLane;
+use farthing_client::keys::{KeyFileError, write_keypair};
+use farthing_client::signature::SignerKey;
+use farthing_protocol::limits::MAX_LANES;
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
+
+use crate::cli::channel::OpenChannelArgs;
+use crate::error::CliError;
+
+/// A lane that is to be opened, with the file of its key if that was generated here.
+pub struct PlannedLane {
+    /// Key and cap.
+    pub lane: NewLane,
+    /// Where the key is.
+    pub key_file: Option<PathBuf>,
+}
+
+/// Generates the keys that are asked for into `<directory>/<channel>/lane-<n>.json`, before anything is
+/// sent: a lane without its key would be lost money.
+///
+/// # Errors
+/// If a file exists or cannot be written, or there are too many lanes.
+pub fn plan(args: &OpenChannelArgs, channel: &str) -> Result<Vec<PlannedLane>, CliError> {
+    let generated = usize::from(args.lanes.unwrap_or(0));
+    if generated + args.given_lanes.len() > MAX_LANES {
+        return Err(CliError::usage(format!(
+            "a channel has at most {MAX_LANES} lanes: open several channels"
+        )));
+    }
+    for lane in &args.given_lanes {
+        SignerKey::new(&lane.signer.to_bytes()).map_err(|error| {
+            CliError::usage(format!(
+                "{} cannot be a lane's key: {error}; let its agent generate another one",
+                lane.signer
+            ))
+        })?;
+    }
+    let mut lanes = Vec::with_capacity(generated + args.given_lanes.len());
+    if let (Some(cap), Some(directory)) = (args.cap, &args.lane_keys) {
+        let directory = directory.join(channel);
+        create_private_directory(&directory)?;
+        for index in 0..generated {
+            let key = Keypair::new();
+            let key_file = directory.join(format!("lane-{index}.json"));
+            write_keypair(&key_file, &key)?;
+            lanes.push(PlannedLane {
+                lane: NewLane {
+                    signer: key.pubkey(),
+                    cap,
+                },
+                key_file: Some(key_file),
+            });
+        }
+    }
+    lanes.extend(args.given_lanes.iter().map(|lane| PlannedLane {
+        lane: *lane,
+        key_file: None,
+    }));
+    Ok(lanes)
+}
+
+/// Deletes keys of lanes that certainly were never opened, so that the command can be repeated.
+pub fn discard(lanes: &[PlannedLane]) {
+    for key_file in lanes.iter().filter_map(|lane| lane.key_file.as_ref()) {
+        if let Err(error) = fs::remove_file(key_file) {
+            tracing::warn!(%error, file = %key_file.display(), "unused lane key stays");
+        }
+    }
+}
+
+fn create_private_directory(directory: &Path) -> Result<(), CliError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(|source| {
+        CliError::from(KeyFileError::Write {
+            path: directory.to_owned(),
+            source,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{ChannelCommand, Cli, Command};
+
+    fn arguments(directory: &Path) -> OpenChannelArgs {
+        const KEY: &str = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM";
+        let directory = directory.to_str().expect("an ASCII path");
+        let cli = Cli::try_parse_from([
+            "farthing",
+            "channel",
+            "open",
+            "--rpc-url",
+            "http://127.0.0.1:1",
+            "-k",
+            "owner.json",
+            "--escrow",
+            KEY,
+            "--payee",
+            KEY,
+            "--settler",
+            KEY,
+            "--deposit",
+            "1",
+            "--lanes",
+            "2",
+            "--cap",
+            "0.5",
+            "--lane-keys",
+            directory,
+        ]);
+        match cli.expect("a complete command").command {
+            Command::Channel(ChannelCommand::Open(args)) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn keys_are_never_overwritten_and_unused_ones_can_be_discarded() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let args = arguments(directory.path());
+        let lanes = plan(&args, "channel").expect("new files");
+        assert_eq!(lanes.len(), 2);
+        for planned in &lanes {
+            let key_file = planned.key_file.as_ref().expect("generated");
+            let key = farthing_client::keys::read_keypair(key_file).expect("a key file");
+            assert_eq!(key.pubkey(), planned.lane.signer);
+        }
+        let again = plan(&args, "channel").err().map(|error| error.to_string());
+        assert!(again.is_some_and(|message| message.contains("not overwritten")));
+        discard(&lanes);
+        assert!(plan(&args, "channel").is_ok());
+    }
+}

@@ -1,0 +1,76 @@
+//! What the chain says of the economy, read back by RPC.
+
+use farthing_client::chain::{ChainClient, USDC_MINT_DEVNET, associated_token_address};
+use farthing_protocol::BaseUnits;
+use solana_client::rpc_config::RpcTransactionConfig;
+use solana_commitment_config::CommitmentConfig;
+use solana_sdk::pubkey::Pubkey;
+use solana_sdk::signature::Signature;
+use solana_sdk::signer::Signer;
+
+use super::{Economy, PrepaidEscrow};
+use crate::dev::DevError;
+
+impl Economy {
+    /// What the payee's token account holds.
+    ///
+    /// # Errors
+    /// [`DevError`] if the node fails.
+    pub async fn payee_balance(&self) -> Result<BaseUnits, DevError> {
+        let account = associated_token_address(&self.payee.pubkey(), &USDC_MINT_DEVNET);
+        self.balance(&account).await
+    }
+
+    /// What the owner's token account gained since the escrow was prepaid.
+    ///
+    /// # Errors
+    /// [`DevError`] if the node fails.
+    pub async fn refunded(&self, escrow: &PrepaidEscrow) -> Result<BaseUnits, DevError> {
+        let account = associated_token_address(&self.owner.pubkey(), &USDC_MINT_DEVNET);
+        let balance = self.balance(&account).await?;
+        Ok(balance.saturating_sub(escrow.owner_balance))
+    }
+
+    /// What a token account holds; nothing if it is closed.
+    ///
+    /// # Errors
+    /// [`DevError`] if the node fails.
+    pub async fn balance(&self, account: &Pubkey) -> Result<BaseUnits, DevError> {
+        let balance = self
+            .chain
+            .token_balance(account, CommitmentConfig::finalized())
+            .await?;
+        Ok(balance.unwrap_or_default())
+    }
+
+    /// Lamports that this economy's transactions and `others` cost in fees, as the chain recorded
+    /// them.
+    ///
+    /// # Errors
+    /// [`DevError`] if the node fails or does not know one of them.
+    pub async fn fees(&self, others: &[Signature]) -> Result<u64, DevError> {
+        let mut lamports = 0;
+        for signature in self.transactions.iter().chain(others) {
+            lamports += transaction_fee(&self.chain, signature).await?;
+        }
+        Ok(lamports)
+    }
+}
+
+/// Lamports that a confirmed transaction cost in fees.
+async fn transaction_fee(chain: &ChainClient, signature: &Signature) -> Result<u64, DevError> {
+    let config = RpcTransactionConfig {
+        commitment: Some(CommitmentConfig::confirmed()),
+        max_supported_transaction_version: Some(0),
+        ..RpcTransactionConfig::default()
+    };
+    let fetched = chain
+        .rpc()
+        .get_transaction_with_config(signature, config)
+        .await;
+    match fetched.map(|fetched| fetched.transaction.meta) {
+        Ok(Some(meta)) => Ok(meta.fee),
+        Ok(None) => Err(DevError::NoFee(*signature, "without its fee".to_owned())),
+        Err(error) => Err(DevError::NoFee(*signature, error.to_string())),
+    }
+}

@@ -1,0 +1,99 @@
+//! The demo's gateway: the verifier as `farthing serve` runs it, configured for a local chain.
+
+use std::path::Path;
+
+use farthing_client::chain::{PROGRAM_ID, USDC_MINT_DEVNET};
+use farthing_client::pricing::ModelPrice;
+use farthing_client::x402::NETWORK_DEVNET;
+use farthing_protocol::BaseUnits;
+use farthing_protocol::limits::MIN_GRACE_SECONDS;
+use farthing_verifier::config::{
+    ChainConfig, HttpConfig, ModelConfig, PricingConfig, SettlerConfig, StoreConfig, UsdcAmount,
+};
+use farthing_verifier::{Config, Keys, Verifier};
+
+use super::DevError;
+use super::economy::Economy;
+use crate::demo_model::MAX_OUTPUT_TOKENS;
+
+/// 2.50 USDC per million input tokens.
+const INPUT_PER_MILLION: BaseUnits = BaseUnits(2_500_000);
+/// 10 USDC per million output tokens.
+const OUTPUT_PER_MILLION: BaseUnits = BaseUnits(10_000_000);
+/// The chain makes 40 slots a second, so the gateway looks often.
+const POLL_INTERVAL_MS: u64 = 100;
+/// What is owed for this long is settled, so that a run of a few seconds shows more than one round.
+const MAX_AGE_MS: u64 = 1_000;
+
+/// What the demo's gateway sells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sale {
+    /// The upstream's base URL.
+    pub upstream: String,
+    /// The model that is sold.
+    pub model: String,
+    /// A model that is given away, if the upstream has one.
+    pub free_model: Option<String>,
+}
+
+impl Sale {
+    /// The price of the model that is sold, as clients compute with it.
+    #[must_use]
+    pub fn price(&self) -> ModelPrice {
+        ModelPrice {
+            input_per_million: INPUT_PER_MILLION,
+            output_per_million: OUTPUT_PER_MILLION,
+            per_request: BaseUnits::ZERO,
+            minimum: BaseUnits::ZERO,
+            max_output_tokens: MAX_OUTPUT_TOKENS,
+            tokens_per_image: None,
+        }
+    }
+}
+
+fn model_config() -> ModelConfig {
+    ModelConfig {
+        input_per_million: UsdcAmount(INPUT_PER_MILLION),
+        output_per_million: UsdcAmount(OUTPUT_PER_MILLION),
+        per_request: UsdcAmount::default(),
+        minimum: UsdcAmount::default(),
+        max_output_tokens: MAX_OUTPUT_TOKENS,
+        tokens_per_image: None,
+    }
+}
+
+/// The configuration for a sale, for the economy's payee, with its ledger in `folder`.
+#[must_use]
+pub fn config(sale: &Sale, economy: &Economy, rpc_url: &str, folder: &Path) -> Config {
+    Config {
+        http: HttpConfig::new(&sale.upstream),
+        pricing: PricingConfig {
+            models: [(sale.model.clone(), model_config())].into(),
+            free_models: sale.free_model.iter().cloned().collect(),
+            free_max_output_tokens: Some(MAX_OUTPUT_TOKENS),
+        },
+        store: StoreConfig::new(folder.join("ledger.redb")),
+        chain: ChainConfig {
+            program: PROGRAM_ID,
+            min_grace_seconds: MIN_GRACE_SECONDS,
+            poll_interval_ms: POLL_INTERVAL_MS,
+            ..ChainConfig::new(rpc_url, NETWORK_DEVNET, USDC_MINT_DEVNET, economy.payee())
+        },
+        settler: SettlerConfig {
+            max_age_ms: MAX_AGE_MS,
+            poll_interval_ms: POLL_INTERVAL_MS,
+            ..SettlerConfig::default()
+        },
+    }
+}
+
+/// Starts the gateway on a free port of 127.0.0.1.
+///
+/// # Errors
+/// [`DevError::Gateway`] if it does not start.
+pub async fn start(config: Config, economy: &Economy) -> Result<Verifier, DevError> {
+    let keys = Keys {
+        settler: economy.settler().insecure_clone(),
+    };
+    Ok(farthing_verifier::start(config, keys).await?)
+}

@@ -1,0 +1,223 @@
+//! A Solana chain inside this process, with the program and a USDC mint on it: for the demo and for
+//! tests, never for money.
+//!
+//! The engine is surfpool. It executes real bytecode and answers the usual RPC on 127.0.0.1; what it
+//! does not have is validators: it reads every account from its tip, whatever commitment is asked
+//! for, while transactions become `finalized` 31 slots after they ran, as on a real cluster.
+//!
+//! What must not live here: anything that a real cluster could not do for its users. Cheat codes
+//! only install what a real cluster already has, the program and the mint; SOL comes from the
+//! airdrop and USDC from the mint's authority.
+
+mod engine;
+
+use std::time::Duration;
+
+use farthing_client::chain::instructions::create_token_account;
+use farthing_client::chain::{
+    ChainClient, ChainError, PROGRAM_ID, USDC_MINT_DEVNET, associated_token_address,
+};
+use farthing_protocol::BaseUnits;
+use serde_json::{Value, json};
+use solana_client::client_error::ClientError;
+use solana_client::rpc_request::RpcRequest;
+use solana_commitment_config::CommitmentConfig;
+use solana_sdk::program_option::COption;
+use solana_sdk::program_pack::Pack;
+use solana_sdk::pubkey::Pubkey;
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
+
+use engine::Engine;
+
+/// Time between slots unless the caller asks for another: `finalized` follows after 0.8 s and a
+/// channel may close after 4 s, while a transaction has 4 s from its signature to its block. The
+/// engine holds 10 ms on two busy cores.
+pub const DEFAULT_SLOT_TIME: Duration = Duration::from_millis(25);
+
+/// The committed bytecode.
+const PROGRAM: &[u8] = include_bytes!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../programs/farthing/artifact/farthing.so"
+));
+/// Lamports of the mint's authority, for fees and token accounts.
+const AUTHORITY_LAMPORTS: u64 = 10_000_000_000;
+
+/// Why the local chain does not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalnetError {
+    /// The engine did not start.
+    #[error("the local chain did not start: {0}")]
+    Start(String),
+    /// The engine did not confirm that it stopped.
+    #[error("the local chain did not stop: {0}")]
+    Stop(String),
+    /// The engine did not answer, or refused.
+    #[error("the local chain refused {what}: {source}")]
+    Rpc {
+        /// What was asked.
+        what: &'static str,
+        /// What it answered.
+        source: Box<ClientError>,
+    },
+    /// A transaction failed.
+    #[error("on the local chain: {0}")]
+    Chain(#[from] ChainError),
+    /// The token program refused to build an instruction.
+    #[error("minting needs an amount and accounts that the token program accepts: {0}")]
+    Token(String),
+}
+
+/// A running local chain. Dropping it stops it.
+pub struct Localnet {
+    engine: Engine,
+    chain: ChainClient,
+    mint_authority: Keypair,
+}
+
+impl Localnet {
+    /// Starts a chain with the program at [`PROGRAM_ID`] and a fresh USDC mint at
+    /// [`USDC_MINT_DEVNET`].
+    ///
+    /// # Errors
+    /// [`LocalnetError`] if the engine does not start or refuses the program or the mint.
+    pub async fn start(slot_time: Duration) -> Result<Self, LocalnetError> {
+        let engine = Engine::start(slot_time).await?;
+        let chain = ChainClient::new(engine.rpc_url(), PROGRAM_ID);
+        let localnet = Self {
+            engine,
+            chain,
+            mint_authority: Keypair::new(),
+        };
+        localnet.install_program().await?;
+        localnet.create_mint().await?;
+        localnet
+            .fund_sol(&localnet.mint_authority.pubkey(), AUTHORITY_LAMPORTS)
+            .await?;
+        Ok(localnet)
+    }
+
+    /// A client of this chain.
+    #[must_use]
+    pub fn chain(&self) -> &ChainClient {
+        &self.chain
+    }
+
+    /// URL of the chain's RPC.
+    #[must_use]
+    pub fn rpc_url(&self) -> &str {
+        self.engine.rpc_url()
+    }
+
+    /// The key that may mint USDC on this chain.
+    #[must_use]
+    pub fn mint_authority(&self) -> &Keypair {
+        &self.mint_authority
+    }
+
+    /// Adds `lamports` to an account, as a faucet does.
+    ///
+    /// # Errors
+    /// [`LocalnetError`] if the chain refuses the airdrop.
+    pub async fn fund_sol(&self, to: &Pubkey, lamports: u64) -> Result<(), LocalnetError> {
+        self.chain
+            .rpc()
+            .request_airdrop(to, lamports)
+            .await
+            .map(drop)
+            .map_err(refused("an airdrop"))
+    }
+
+    /// Mints USDC to the associated token account of `wallet`, which is created if missing.
+    ///
+    /// # Errors
+    /// [`LocalnetError`] if the transaction fails or is not confirmed in time.
+    pub async fn mint_usdc(&self, wallet: &Pubkey, amount: BaseUnits) -> Result<(), LocalnetError> {
+        let authority = self.mint_authority.pubkey();
+        let token_program = spl_token::id();
+        let account = associated_token_address(wallet, &USDC_MINT_DEVNET);
+        let create = create_token_account(&authority, wallet, &USDC_MINT_DEVNET);
+        let mint = spl_token::instruction::mint_to(
+            &token_program,
+            &USDC_MINT_DEVNET,
+            &account,
+            &authority,
+            &[],
+            amount.0,
+        )
+        .map_err(|error| LocalnetError::Token(error.to_string()))?;
+        self.chain
+            .send_and_confirm(
+                &[create, mint],
+                &self.mint_authority,
+                &[],
+                CommitmentConfig::confirmed(),
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Stops the chain and frees its ports.
+    ///
+    /// # Errors
+    /// [`LocalnetError::Stop`] if the engine does not confirm.
+    pub async fn shutdown(self) -> Result<(), LocalnetError> {
+        self.engine.stop().await
+    }
+
+    async fn install_program(&self) -> Result<(), LocalnetError> {
+        let hex: String = PROGRAM.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.cheat(
+            "surfnet_writeProgram",
+            json!([PROGRAM_ID.to_string(), hex, 0]),
+        )
+        .await
+    }
+
+    /// The devnet address has a mint whose authority is Circle's; here it has one that is ours.
+    async fn create_mint(&self) -> Result<(), LocalnetError> {
+        let mint = spl_token::state::Mint {
+            mint_authority: COption::Some(self.mint_authority.pubkey()),
+            supply: 0,
+            decimals: farthing_client::amount::USDC_DECIMALS,
+            is_initialized: true,
+            freeze_authority: COption::Some(self.mint_authority.pubkey()),
+        };
+        let mut data = [0; spl_token::state::Mint::LEN];
+        mint.pack_into_slice(&mut data);
+        let lamports = self
+            .chain
+            .rpc()
+            .get_minimum_balance_for_rent_exemption(data.len())
+            .await
+            .map_err(refused("the rent"))?;
+        let hex: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
+        let update = json!({
+            "lamports": lamports,
+            "data": hex,
+            "owner": spl_token::id().to_string(),
+            "executable": false,
+        });
+        self.cheat(
+            "surfnet_setAccount",
+            json!([USDC_MINT_DEVNET.to_string(), update]),
+        )
+        .await
+    }
+
+    async fn cheat(&self, method: &'static str, params: Value) -> Result<(), LocalnetError> {
+        self.chain
+            .rpc()
+            .send::<Value>(RpcRequest::Custom { method }, params)
+            .await
+            .map(drop)
+            .map_err(refused(method))
+    }
+}
+
+fn refused(what: &'static str) -> impl Fn(ClientError) -> LocalnetError {
+    move |source| LocalnetError::Rpc {
+        what,
+        source: Box::new(source),
+    }
+}

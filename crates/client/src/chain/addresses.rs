@@ -1,0 +1,97 @@
+//! Addresses that are derived or well known. The seeds are `farthing_protocol::seeds`.
+
+use farthing_protocol::Domain;
+use farthing_protocol::seeds::{APPROVAL_SEED, CHANNEL_SEED, ESCROW_SEED};
+use solana_sdk::hash::Hash;
+use solana_sdk::pubkey;
+use solana_sdk::pubkey::Pubkey;
+
+use crate::signature::sha256;
+
+/// The program. A client never takes a program id from a 402: it compares the one there with this, or
+/// with one that its user named.
+pub const PROGRAM_ID: Pubkey = pubkey!("FaryyW2ua5w5F7G57DtiGqm6SKEpdTbZPwBErDpgmZFw");
+/// USDC on mainnet-beta.
+pub const USDC_MINT_MAINNET: Pubkey = pubkey!("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGkZwyTDt1v");
+/// USDC on devnet, and on a local chain.
+pub const USDC_MINT_DEVNET: Pubkey = pubkey!("4zMMC9srt5Ri5X14GAgXhaHii3GnPAERYPJgZJDncDU");
+/// The classic SPL token program.
+pub const TOKEN_PROGRAM: Pubkey = pubkey!("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
+/// The program of associated token accounts.
+pub const ASSOCIATED_TOKEN_PROGRAM: Pubkey =
+    pubkey!("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
+
+/// The escrow `escrow_id` of `owner` in `mint`, with its bump.
+#[must_use]
+pub fn escrow_address(
+    program: &Pubkey,
+    owner: &Pubkey,
+    mint: &Pubkey,
+    escrow_id: u64,
+) -> (Pubkey, u8) {
+    Pubkey::find_program_address(
+        &[
+            ESCROW_SEED,
+            owner.as_ref(),
+            mint.as_ref(),
+            &escrow_id.to_le_bytes(),
+        ],
+        program,
+    )
+}
+
+/// The approval of `payee` by the owner of `escrow`, with its bump.
+#[must_use]
+pub fn approval_address(program: &Pubkey, escrow: &Pubkey, payee: &Pubkey) -> (Pubkey, u8) {
+    Pubkey::find_program_address(&[APPROVAL_SEED, escrow.as_ref(), payee.as_ref()], program)
+}
+
+/// The channel `channel_id` of `escrow` to `payee`, with its bump.
+#[must_use]
+pub fn channel_address(
+    program: &Pubkey,
+    escrow: &Pubkey,
+    payee: &Pubkey,
+    channel_id: u64,
+) -> (Pubkey, u8) {
+    Pubkey::find_program_address(
+        &[
+            CHANNEL_SEED,
+            escrow.as_ref(),
+            payee.as_ref(),
+            &channel_id.to_le_bytes(),
+        ],
+        program,
+    )
+}
+
+/// The associated token account of `wallet` in `mint`, classic token program. An escrow's vault is that
+/// of the escrow's address; a payee is paid on that of its wallet.
+#[must_use]
+pub fn associated_token_address(wallet: &Pubkey, mint: &Pubkey) -> Pubkey {
+    Pubkey::find_program_address(
+        &[wallet.as_ref(), TOKEN_PROGRAM.as_ref(), mint.as_ref()],
+        &ASSOCIATED_TOKEN_PROGRAM,
+    )
+    .0
+}
+
+/// The domain of one incarnation of a channel on the cluster with this genesis hash.
+///
+/// The program cannot check the genesis hash that a channel was opened with: whoever relies on a channel
+/// compares the account's domain with this one.
+#[must_use]
+pub fn channel_domain(
+    program: &Pubkey,
+    genesis_hash: &Hash,
+    channel: &Pubkey,
+    opened_slot: u64,
+) -> Domain {
+    Domain::of_channel(
+        sha256,
+        &program.to_bytes(),
+        &genesis_hash.to_bytes(),
+        &channel.to_bytes(),
+        opened_slot,
+    )
+}

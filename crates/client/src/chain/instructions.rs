@@ -1,0 +1,71 @@
+//! One builder for each instruction of the program; all are pure.
+//!
+//! By role: [`escrow`] for owners, [`channel`] for owners and managers, [`settlement`] for payees and
+//! settlers, [`token`] for what the token programs do. Order of arguments and accounts is the program's;
+//! `tests/tests/client.rs` compares both with what Anchor generates.
+
+pub mod channel;
+pub mod escrow;
+pub mod settlement;
+pub mod token;
+
+pub use channel::{
+    AddLanes, FundChannel, NewLane, OpenChannel, add_lanes, fund_channel, open_channel,
+    request_close,
+};
+pub use escrow::{
+    CloseEscrow, CreateEscrow, SetManager, Withdraw, approve_payee, close_escrow, create_escrow,
+    revoke_payee, set_manager, withdraw,
+};
+pub use settlement::{Claim, CloseChannel, Settle, close_channel, settle};
+pub use token::{create_token_account, transfer_to_vault};
+
+use borsh::BorshSerialize;
+use solana_sdk::instruction::{AccountMeta, Instruction};
+use solana_sdk::pubkey::Pubkey;
+
+/// The program's instruction with these arguments.
+///
+/// # Panics
+/// Never: borsh fails only for sequences longer than `u32`, and none of those fits in memory.
+fn instruction<T: BorshSerialize>(
+    program: &Pubkey,
+    discriminator: u8,
+    arguments: &T,
+    accounts: Vec<AccountMeta>,
+) -> Instruction {
+    let mut data = vec![discriminator];
+    arguments
+        .serialize(&mut data)
+        .expect("arguments fit in memory");
+    Instruction {
+        program_id: *program,
+        accounts,
+        data,
+    }
+}
+
+fn signer(key: &Pubkey) -> AccountMeta {
+    AccountMeta::new_readonly(*key, true)
+}
+
+fn writable_signer(key: &Pubkey) -> AccountMeta {
+    AccountMeta::new(*key, true)
+}
+
+fn readonly(key: &Pubkey) -> AccountMeta {
+    AccountMeta::new_readonly(*key, false)
+}
+
+fn writable(key: &Pubkey) -> AccountMeta {
+    AccountMeta::new(*key, false)
+}
+
+/// Anchor's mark for an optional account that is not given is the program's own address.
+fn optional(
+    program: &Pubkey,
+    key: Option<Pubkey>,
+    meta: fn(&Pubkey) -> AccountMeta,
+) -> AccountMeta {
+    key.map_or_else(|| readonly(program), |key| meta(&key))
+}

@@ -1,0 +1,308 @@
+//! A node's JSON-RPC: reading the program's accounts, and sending transactions until they are as final
+//! as asked for.
+//!
+//! A node's URL may carry an access key, so neither errors nor `Debug` show more of it than its host.
+
+mod error;
+mod send;
+
+use std::fmt;
+use std::sync::Arc;
+
+use farthing_protocol::BaseUnits;
+use farthing_protocol::deadline::ChainTime;
+use solana_client::nonblocking::rpc_client::RpcClient;
+use solana_commitment_config::CommitmentConfig;
+use solana_sdk::hash::Hash;
+use solana_sdk::pubkey;
+use solana_sdk::pubkey::Pubkey;
+
+pub use error::{ChainError, Endpoint};
+
+use super::accounts::{AccountError, Approval, Channel, Escrow};
+use super::addresses::TOKEN_PROGRAM;
+
+/// The clock's account.
+const CLOCK: Pubkey = pubkey!("SysvarC1ock11111111111111111111111111111111");
+/// slot, epoch start, epoch, leader schedule epoch, Unix timestamp: five 8-byte integers.
+const CLOCK_LENGTH: usize = 40;
+/// Length of a token account of the classic token program.
+const TOKEN_ACCOUNT_LENGTH: usize = 165;
+/// Where its amount is.
+const TOKEN_AMOUNT: std::ops::Range<usize> = 64..72;
+
+/// The loader whose programs may be upgradeable.
+const UPGRADEABLE_LOADER: Pubkey = pubkey!("BPFLoaderUpgradeab1e11111111111111111111111");
+
+/// Who may replace the program's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpgradeAuthority {
+    /// Nobody.
+    Immutable,
+    /// This key, or the multisig behind it.
+    Key(Pubkey),
+    /// The node does not tell in a known form.
+    Unknown,
+}
+
+/// One node and one program.
+#[derive(Clone)]
+pub struct ChainClient {
+    rpc: Arc<RpcClient>,
+    endpoint: Endpoint,
+    program: Pubkey,
+}
+
+impl fmt::Debug for ChainClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChainClient")
+            .field("endpoint", &self.endpoint)
+            .field("program", &self.program)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ChainClient {
+    /// A client of the node at `url` for one program. Connects when first used.
+    #[must_use]
+    pub fn new(url: &str, program: Pubkey) -> Self {
+        let commitment = CommitmentConfig::confirmed();
+        Self {
+            rpc: Arc::new(RpcClient::new_with_commitment(url.to_owned(), commitment)),
+            endpoint: Endpoint::new(url),
+            program,
+        }
+    }
+
+    /// The same node for another program.
+    #[must_use]
+    pub fn with_program(&self, program: Pubkey) -> Self {
+        Self {
+            program,
+            ..self.clone()
+        }
+    }
+
+    /// The node, for what this type does not offer.
+    #[must_use]
+    pub fn rpc(&self) -> &Arc<RpcClient> {
+        &self.rpc
+    }
+
+    /// The node as errors name it: scheme and host.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Pubkey {
+        &self.program
+    }
+
+    /// The cluster's genesis hash.
+    ///
+    /// # Errors
+    /// [`ChainError::Rpc`].
+    pub async fn genesis_hash(&self) -> Result<Hash, ChainError> {
+        self.rpc
+            .get_genesis_hash()
+            .await
+            .map_err(|error| self.endpoint.error("read the genesis hash", error))
+    }
+
+    /// The slot that has reached this commitment.
+    ///
+    /// # Errors
+    /// [`ChainError::Rpc`].
+    pub async fn slot(&self, commitment: CommitmentConfig) -> Result<u64, ChainError> {
+        self.rpc
+            .get_slot_with_commitment(commitment)
+            .await
+            .map_err(|error| self.endpoint.error("read the slot", error))
+    }
+
+    /// The chain's clock, by which deadlines are.
+    ///
+    /// # Errors
+    /// [`ChainError::Rpc`], or [`ChainError::Malformed`] if the node's answer is not a clock.
+    pub async fn chain_time(&self, commitment: CommitmentConfig) -> Result<ChainTime, ChainError> {
+        let account = self.account(&CLOCK, commitment).await?;
+        let data = account
+            .map(|account| account.data)
+            .filter(|data| data.len() == CLOCK_LENGTH)
+            .ok_or(ChainError::Malformed {
+                address: CLOCK,
+                kind: "clock",
+            })?;
+        let integer = |offset: usize| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&data[offset..offset + 8]);
+            bytes
+        };
+        Ok(ChainTime {
+            slot: u64::from_le_bytes(integer(0)),
+            unix_timestamp: i64::from_le_bytes(integer(32)),
+        })
+    }
+
+    /// An escrow, or `None` if there is no account at the address.
+    ///
+    /// # Errors
+    /// [`ChainError`] if the node fails or the account is not an escrow of this program.
+    pub async fn escrow(
+        &self,
+        address: &Pubkey,
+        commitment: CommitmentConfig,
+    ) -> Result<Option<Escrow>, ChainError> {
+        self.program_account(address, commitment, Escrow::decode)
+            .await
+    }
+
+    /// An approval, or `None` if there is no account at the address.
+    ///
+    /// # Errors
+    /// [`ChainError`] if the node fails or the account is not an approval of this program.
+    pub async fn approval(
+        &self,
+        address: &Pubkey,
+        commitment: CommitmentConfig,
+    ) -> Result<Option<Approval>, ChainError> {
+        self.program_account(address, commitment, Approval::decode)
+            .await
+    }
+
+    /// A channel, or `None` if there is no account at the address.
+    ///
+    /// # Errors
+    /// [`ChainError`] if the node fails or the account is not a channel of this program.
+    pub async fn channel(
+        &self,
+        address: &Pubkey,
+        commitment: CommitmentConfig,
+    ) -> Result<Option<Channel>, ChainError> {
+        self.program_account(address, commitment, Channel::decode)
+            .await
+    }
+
+    /// Balance of a token account in base units, or `None` if there is no token account at the address.
+    ///
+    /// # Errors
+    /// [`ChainError::Rpc`].
+    pub async fn token_balance(
+        &self,
+        address: &Pubkey,
+        commitment: CommitmentConfig,
+    ) -> Result<Option<BaseUnits>, ChainError> {
+        let account = self.account(address, commitment).await?;
+        Ok(account
+            .filter(|account| {
+                account.owner == TOKEN_PROGRAM && account.data.len() == TOKEN_ACCOUNT_LENGTH
+            })
+            .map(|account| {
+                let mut amount = [0; 8];
+                amount.copy_from_slice(&account.data[TOKEN_AMOUNT]);
+                BaseUnits(u64::from_le_bytes(amount))
+            }))
+    }
+
+    /// Lamports of an account; 0 if there is none.
+    ///
+    /// # Errors
+    /// [`ChainError::Rpc`].
+    pub async fn lamports(
+        &self,
+        address: &Pubkey,
+        commitment: CommitmentConfig,
+    ) -> Result<u64, ChainError> {
+        self.rpc
+            .get_balance_with_commitment(address, commitment)
+            .await
+            .map(|response| response.value)
+            .map_err(|error| self.endpoint.error("read a balance", error))
+    }
+
+    /// Who may replace the program.
+    ///
+    /// # Errors
+    /// [`ChainError::Rpc`], or [`ChainError::Malformed`] if the program is missing.
+    pub async fn upgrade_authority(
+        &self,
+        commitment: CommitmentConfig,
+    ) -> Result<UpgradeAuthority, ChainError> {
+        let missing = ChainError::Malformed {
+            address: self.program,
+            kind: "program",
+        };
+        let program = self.account(&self.program, commitment).await?;
+        let program = program.ok_or(missing)?;
+        if program.owner != UPGRADEABLE_LOADER {
+            return Ok(UpgradeAuthority::Immutable);
+        }
+        // A program account of this loader: 2 u32, address of its data.
+        let Some(address) = program.data.get(4..36) else {
+            return Ok(UpgradeAuthority::Unknown);
+        };
+        let mut data_address = [0; 32];
+        data_address.copy_from_slice(address);
+        let data = self.account(&data_address.into(), commitment).await?;
+        // The data's account: 3 u32, slot u64, then whether there is an authority, and which.
+        let data = data.map(|account| account.data).unwrap_or_default();
+        Ok(match (data.get(12), data.get(13..45)) {
+            (Some(0), _) => UpgradeAuthority::Immutable,
+            (Some(1), Some(authority)) => {
+                let mut key = [0; 32];
+                key.copy_from_slice(authority);
+                UpgradeAuthority::Key(key.into())
+            }
+            _ => UpgradeAuthority::Unknown,
+        })
+    }
+
+    async fn account(
+        &self,
+        address: &Pubkey,
+        commitment: CommitmentConfig,
+    ) -> Result<Option<Account>, ChainError> {
+        let answer = self
+            .rpc
+            .get_account_with_commitment(address, commitment)
+            .await
+            .map_err(|error| self.endpoint.error("read an account", error))?;
+        Ok(answer.value.map(|account| Account {
+            owner: account.owner,
+            data: account.data,
+        }))
+    }
+
+    async fn program_account<T>(
+        &self,
+        address: &Pubkey,
+        commitment: CommitmentConfig,
+        decode: fn(&[u8]) -> Result<T, AccountError>,
+    ) -> Result<Option<T>, ChainError> {
+        let Some(account) = self.account(address, commitment).await? else {
+            return Ok(None);
+        };
+        if account.owner != self.program {
+            return Err(ChainError::WrongProgram {
+                address: *address,
+                owner: account.owner,
+                program: self.program,
+            });
+        }
+        decode(&account.data)
+            .map(Some)
+            .map_err(|source| ChainError::Account {
+                address: *address,
+                source,
+            })
+    }
+}
+
+/// What of an account is used here.
+struct Account {
+    owner: Pubkey,
+    data: Vec<u8>,
+}

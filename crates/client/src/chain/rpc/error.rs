@@ -1,0 +1,264 @@
+//! What can go wrong between here and the chain, and what to do next.
+
+use std::error::Error;
+use std::fmt;
+
+use solana_client::client_error::{ClientError, ClientErrorKind};
+use solana_client::rpc_request::{RpcError, RpcResponseErrorData};
+use solana_sdk::instruction::InstructionError;
+use solana_sdk::pubkey::Pubkey;
+use solana_sdk::signature::Signature;
+use solana_transaction_error::TransactionError;
+
+use crate::chain::accounts::AccountError;
+use crate::chain::refusal::explain;
+
+/// The most lines of a program's log that an error shows.
+const MAX_LOG_LINES: usize = 6;
+/// First bytes of the logs that name an error, as Anchor and the runtime write them.
+const TELLING_LOGS: [&str; 2] = ["Program log: AnchorError", "Program log: Error"];
+
+/// What can go wrong on the chain's side.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    /// The node did not answer, or not as a node does.
+    #[error(
+        "cannot {action} at {endpoint}: {message}; check --rpc-url and that the node is reachable"
+    )]
+    Rpc {
+        /// The node.
+        endpoint: Endpoint,
+        /// What was tried.
+        action: &'static str,
+        /// Why it failed, without the node's URL.
+        message: String,
+    },
+    /// An account of another program.
+    #[error(
+        "account {address} belongs to program {owner}, not to {program}: check the address, and --program"
+    )]
+    WrongProgram {
+        /// The account.
+        address: Pubkey,
+        /// The program that it belongs to.
+        owner: Pubkey,
+        /// The program that it should belong to.
+        program: Pubkey,
+    },
+    /// An account of the program, but of another kind or layout.
+    #[error("account {address}: {source}")]
+    Account {
+        /// The account.
+        address: Pubkey,
+        /// What is wrong with it.
+        source: AccountError,
+    },
+    /// An account of the cluster that is not what it must be.
+    #[error("account {address} is not a {kind}: is this a Solana node?")]
+    Malformed {
+        /// The account.
+        address: Pubkey,
+        /// What it should be.
+        kind: &'static str,
+    },
+    /// The program refused; nothing changed but, if it landed, the fee.
+    #[error("the program refused: {message}")]
+    Refused {
+        /// The program's error code.
+        code: u32,
+        /// Which rule, and what to do next.
+        message: String,
+    },
+    /// The transaction failed for another reason; nothing changed but, if it landed, the fee.
+    #[error("the transaction failed: {message}")]
+    Failed {
+        /// What failed.
+        error: TransactionError,
+        /// The same for people, with what to do next where that is known.
+        message: String,
+    },
+    /// It never landed and never will.
+    #[error(
+        "transaction {signature} was not included before its blockhash expired, so nothing happened: repeat the command"
+    )]
+    Expired {
+        /// The transaction.
+        signature: Signature,
+    },
+    /// The transaction cannot be built or signed.
+    #[error("the transaction cannot be signed: {0}")]
+    Unsignable(String),
+}
+
+impl ChainError {
+    /// The program's error code, if it was the program that refused.
+    #[must_use]
+    pub const fn code(&self) -> Option<u32> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+}
+
+/// A node as errors may name it: scheme, host and port, never path, query or credentials, which is where
+/// providers put access keys.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    shown: String,
+    url: String,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shown.fmt(f)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shown.fmt(f)
+    }
+}
+
+impl Endpoint {
+    pub(super) fn new(url: &str) -> Self {
+        let shown = reqwest::Url::parse(url)
+            .map(|url| url.origin().ascii_serialization())
+            .unwrap_or_else(|_| "the RPC URL, which is not a URL".to_owned());
+        Self {
+            shown,
+            url: url.to_owned(),
+        }
+    }
+
+    /// Converts an error of the RPC client, without the URL that some of its messages carry.
+    pub(super) fn error(&self, action: &'static str, error: ClientError) -> ChainError {
+        let logs = logs(&error).unwrap_or_default();
+        if let Some(error) = error.get_transaction_error() {
+            return transaction_failed(error, logs);
+        }
+        let message = match *error.kind {
+            ClientErrorKind::Reqwest(error) => chain_of(&error.without_url()),
+            ClientErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
+                format!("the node answered {code}: {message}")
+            }
+            other => chain_of(&other),
+        };
+        ChainError::Rpc {
+            endpoint: self.clone(),
+            action,
+            message: self.redact(&message),
+        }
+    }
+
+    fn redact(&self, message: &str) -> String {
+        let url = self.url.trim_end_matches('/');
+        if url.is_empty() {
+            return message.to_owned();
+        }
+        message.replace(url, &self.shown)
+    }
+}
+
+/// An error with its causes, since an HTTP client's outermost message alone says nothing.
+fn chain_of(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn logs(error: &ClientError) -> Option<Vec<String>> {
+    match error.kind() {
+        ClientErrorKind::RpcError(RpcError::RpcResponseError {
+            data: RpcResponseErrorData::SendTransactionPreflightFailure(result),
+            ..
+        }) => result.logs.clone(),
+        _ => None,
+    }
+}
+
+/// Says what a failed transaction means.
+pub(super) fn transaction_failed(error: TransactionError, logs: Vec<String>) -> ChainError {
+    if let TransactionError::InstructionError(_, InstructionError::Custom(code)) = error
+        && let Some(message) = explain(code)
+    {
+        return ChainError::Refused {
+            code,
+            message: format!("{message} (code {code})"),
+        };
+    }
+    let advice = match &error {
+        TransactionError::AccountNotFound
+        | TransactionError::InsufficientFundsForFee
+        | TransactionError::InsufficientFundsForRent { .. } => {
+            "; the key that pays fees and rent needs SOL: send it some"
+        }
+        TransactionError::BlockhashNotFound => {
+            "; the node does not know the blockhash: repeat the command"
+        }
+        _ => "",
+    };
+    let mut telling: Vec<_> = logs
+        .iter()
+        .filter(|line| TELLING_LOGS.iter().any(|start| line.starts_with(start)))
+        .map(String::as_str)
+        .collect();
+    if telling.is_empty() {
+        telling = logs
+            .iter()
+            .rev()
+            .take(MAX_LOG_LINES)
+            .rev()
+            .map(String::as_str)
+            .collect();
+    }
+    let logs = if telling.is_empty() {
+        String::new()
+    } else {
+        format!("; log: {}", telling.join(" | "))
+    };
+    ChainError::Failed {
+        message: format!("{error}{advice}{logs}"),
+        error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn access_keys_in_the_url_are_never_shown() {
+        let endpoint = Endpoint::new("https://user:pass@rpc.example.com/v1/SECRET?api-key=KEY");
+        assert_eq!(endpoint.to_string(), "https://rpc.example.com");
+        assert_eq!(format!("{endpoint:?}"), "\"https://rpc.example.com\"");
+        let message = endpoint
+            .redact("failed (https://user:pass@rpc.example.com/v1/SECRET?api-key=KEY): refused");
+        assert_eq!(message, "failed (https://rpc.example.com): refused");
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        let refused = |code| {
+            let error = TransactionError::InstructionError(0, InstructionError::Custom(code));
+            transaction_failed(error, vec!["Program log: AnchorError x".to_owned()])
+        };
+        assert_eq!(refused(6910).code(), Some(6910));
+        assert!(
+            refused(6910)
+                .to_string()
+                .contains("send USDC to its vault first")
+        );
+        // A code of the token program or of Anchor is not ours to explain.
+        assert_eq!(refused(1).code(), None);
+        assert!(refused(1).to_string().contains("AnchorError x"));
+    }
+}

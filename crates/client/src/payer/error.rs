@@ -1,0 +1,80 @@
+//! Why a lane cannot pay, and why a verifier's word is not believed.
+
+use farthing_protocol::{BaseUnits, LaneIndex};
+use solana_sdk::pubkey::Pubkey;
+
+use super::MAX_USED_VALUES;
+use crate::signature::SignerKeyError;
+
+/// Why a lane cannot pay.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PayerError {
+    /// The channel has no such lane.
+    #[error("the channel has no lane {0}: check --lane")]
+    NoSuchLane(LaneIndex),
+    /// Another key signs for this lane.
+    #[error(
+        "lane {lane} belongs to key {expected}, not to {given}: check the lane and its key file"
+    )]
+    WrongKey {
+        /// The lane.
+        lane: LaneIndex,
+        /// Its key.
+        expected: Pubkey,
+        /// The key that was given.
+        given: Pubkey,
+    },
+    /// The lane's key is one that no verifier accepts.
+    #[error("the lane's key cannot sign vouchers: {0}")]
+    UnusableKey(#[from] SignerKeyError),
+    /// The cap does not cover the request.
+    #[error(
+        "lane {lane} may spend {left} base units more, this request may cost {maximum}: raise its cap or use another lane"
+    )]
+    CapReached {
+        /// The lane.
+        lane: LaneIndex,
+        /// What the cap leaves.
+        left: BaseUnits,
+        /// What the request may cost.
+        maximum: BaseUnits,
+    },
+    /// The ceiling would be too far above what is known to be charged for a claim to encode.
+    #[error("requests of more than 4294 USDC are in flight on lane {0}: wait for some to end")]
+    TooFarAhead(LaneIndex),
+    /// Too many requests without an end.
+    #[error(
+        "more than {MAX_USED_VALUES} requests without receipt on lane {0}: wait for some to end"
+    )]
+    TooManyUnresolved(LaneIndex),
+}
+
+/// Why a verifier's word is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ResynchroniseError {
+    /// The ceiling is not signed by this lane's key.
+    #[error("the provider's state of the lane is not signed by the lane's key: do not trust it")]
+    NotSigned,
+    /// More charged or reserved than signed.
+    #[error("the provider claims more than the lane's key has signed: do not trust it")]
+    AboveAuthorized,
+}
+
+/// Why a receipt is disputed. The lane goes on with the maximum as spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReceiptError {
+    /// More charged than the request could cost.
+    #[error("the provider charged {charged} base units for a request of at most {maximum}")]
+    AboveMaximum {
+        /// What the receipt says.
+        charged: BaseUnits,
+        /// What the voucher was signed for.
+        maximum: BaseUnits,
+    },
+    /// A total above what was ever signed.
+    #[error("the provider's total of {charged_total} base units exceeds what the lane has signed")]
+    AboveAuthorized {
+        /// What the receipt says.
+        charged_total: BaseUnits,
+    },
+}

@@ -1,0 +1,176 @@
+//! Guards of one lane: whose word is believed, and how far it signs.
+
+use super::model_tests::identity;
+use super::*;
+use crate::x402::PaymentState;
+
+fn key_and_lane(cap: u64) -> (Keypair, LanePayer) {
+    let key = Keypair::new_from_array([7; 32]);
+    let identity = identity(&key, BaseUnits(cap));
+    let payer = LanePayer::new(identity, BaseUnits::ZERO).expect("a usable key");
+    (key, payer)
+}
+
+fn signed_state(key: &Keypair, authorized: u64, charged: u64, reserved: u64) -> VoucherStateInfo {
+    let identity = identity(key, BaseUnits(1_000));
+    let voucher = Voucher {
+        domain: identity.domain,
+        lane: identity.lane,
+        generation: identity.generation,
+        authorized: BaseUnits(authorized),
+    };
+    VoucherStateInfo {
+        authorized: BaseUnits(authorized),
+        signature: Some(key.sign_message(&voucher.to_bytes())),
+        charged: BaseUnits(charged),
+        reserved: BaseUnits(reserved),
+    }
+}
+
+#[test]
+fn only_a_state_with_its_own_signature_is_believed() {
+    let (own, lane) = key_and_lane(1_000);
+    let own = &own;
+    let stranger = Keypair::new_from_array([8; 32]);
+    let good = signed_state(own, 500, 300, 100);
+    let other_lane = {
+        let mut other = identity(own, BaseUnits(1_000));
+        other.lane = LaneIndex(6);
+        let voucher = Voucher {
+            domain: other.domain,
+            lane: other.lane,
+            generation: other.generation,
+            authorized: BaseUnits(500),
+        };
+        Some(own.sign_message(&voucher.to_bytes()))
+    };
+    let cases = [
+        (
+            signed_state(&stranger, 500, 300, 100),
+            ResynchroniseError::NotSigned,
+        ),
+        (
+            VoucherStateInfo {
+                signature: other_lane,
+                ..good.clone()
+            },
+            ResynchroniseError::NotSigned,
+        ),
+        (
+            VoucherStateInfo {
+                authorized: BaseUnits(501),
+                ..good.clone()
+            },
+            ResynchroniseError::NotSigned,
+        ),
+        (
+            VoucherStateInfo {
+                signature: None,
+                ..good.clone()
+            },
+            ResynchroniseError::NotSigned,
+        ),
+        (
+            signed_state(own, 500, 501, 0),
+            ResynchroniseError::AboveAuthorized,
+        ),
+        (
+            signed_state(own, 500, 300, 201),
+            ResynchroniseError::AboveAuthorized,
+        ),
+        (
+            signed_state(own, 500, u64::MAX, 1),
+            ResynchroniseError::AboveAuthorized,
+        ),
+        (
+            signed_state(own, 1_001, 300, 0),
+            ResynchroniseError::AboveAuthorized,
+        ),
+    ];
+    for (state, expected) in cases {
+        let mut payer = lane.clone();
+        let (_, reservation) = payer.next_voucher(BaseUnits(10), own).expect("room");
+        assert_eq!(payer.resynchronise(reservation, &state), Err(expected));
+        assert_eq!(payer.spent_at_most(), BaseUnits::ZERO, "nothing was learnt");
+    }
+    let mut payer = lane.clone();
+    let (_, reservation) = payer.next_voucher(BaseUnits(10), own).expect("room");
+    assert_eq!(payer.resynchronise(reservation, &good), Ok(()));
+    assert_eq!(payer.spent_at_most(), BaseUnits(400));
+    let (signed, _reservation) = payer.next_voucher(BaseUnits(10), own).expect("room");
+    assert_eq!(
+        signed.voucher.authorized,
+        BaseUnits(501),
+        "above what was signed before"
+    );
+}
+
+#[test]
+fn receipts_above_what_was_signed_are_disputed_and_count_as_the_maximum() {
+    let (key, mut payer) = key_and_lane(1_000);
+    let receipt = |charged, charged_total| ReceiptExtra {
+        state: PaymentState::Charged,
+        charged: BaseUnits(charged),
+        charged_total: BaseUnits(charged_total),
+        reserved: BaseUnits::ZERO,
+        authorized: BaseUnits(charged_total),
+        deposit: BaseUnits(1_000),
+    };
+    let mut settle = |receipt: ReceiptExtra| {
+        let (_, reservation) = payer.next_voucher(BaseUnits(10), &key).expect("room");
+        let result = payer.settled(reservation, &receipt);
+        (result, payer.spent_at_most())
+    };
+    let above_maximum = ReceiptError::AboveMaximum {
+        charged: BaseUnits(11),
+        maximum: BaseUnits(10),
+    };
+    assert_eq!(settle(receipt(11, 11)), (Err(above_maximum), BaseUnits(10)));
+    let above_authorized = ReceiptError::AboveAuthorized {
+        charged_total: BaseUnits(21),
+    };
+    assert_eq!(
+        settle(receipt(5, 21)),
+        (Err(above_authorized), BaseUnits(20))
+    );
+    // An honest receipt that answers a later request resolves both.
+    assert_eq!(settle(receipt(5, 15)), (Ok(()), BaseUnits(15)));
+}
+
+#[test]
+fn a_used_value_is_left_behind_without_passing_the_cap() {
+    let (key, mut payer) = key_and_lane(100);
+    let (first, reservation) = payer.next_voucher(BaseUnits(10), &key).expect("room");
+    assert_eq!(first.voucher.authorized, BaseUnits(10));
+    payer.refused_as_used(reservation, 7);
+    let (second, reservation) = payer.next_voucher(BaseUnits(10), &key).expect("room");
+    assert_eq!(second.voucher.authorized, BaseUnits(17));
+    payer.refused_as_used(reservation, 1_000);
+    let (third, _reservation) = payer
+        .next_voucher(BaseUnits(10), &key)
+        .expect("room below the cap");
+    assert_eq!(third.voucher.authorized, BaseUnits(11));
+}
+
+#[test]
+fn the_cap_is_never_passed_and_the_error_says_what_is_left() {
+    let (key, mut payer) = key_and_lane(25);
+    let (_, _first) = payer.next_voucher(BaseUnits(20), &key).expect("room");
+    let error = payer.next_voucher(BaseUnits(6), &key).expect_err("no room");
+    let expected = PayerError::CapReached {
+        lane: LaneIndex(5),
+        left: BaseUnits(5),
+        maximum: BaseUnits(6),
+    };
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn keys_are_not_in_debug_output() {
+    let key = Keypair::new_from_array([171; 32]);
+    let shown = format!("{key:?} {key:#?}").to_lowercase();
+    assert!(
+        !shown.contains("171, 171") && !shown.contains("abab"),
+        "{shown}"
+    );
+}

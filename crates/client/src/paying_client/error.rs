@@ -1,0 +1,136 @@
+//! Why a request could not be paid, and what to do next.
+
+use farthing_protocol::BaseUnits;
+use serde_json::Value;
+
+use crate::amount::Usdc;
+use crate::payer::{PayerError, ReceiptError, ResynchroniseError};
+use crate::x402::{HeaderError, PAYMENT_REQUIRED, PaymentRequired, decode_header};
+
+/// Longest body of a 402 that is read for its message, in bytes.
+const MAX_REFUSAL_BODY: usize = 64 * 1024;
+
+/// Why a request could not be paid.
+#[derive(Debug, thiserror::Error)]
+pub enum PayError {
+    /// The client was set up with what cannot be.
+    #[error("{0}")]
+    Configuration(String),
+    /// The provider cannot be reached or broke off.
+    #[error("the provider cannot be reached: {0}; check the URL")]
+    Transport(String),
+    /// The lane cannot pay.
+    #[error(transparent)]
+    Lane(#[from] PayerError),
+    /// None of the provider's offers is on this client's terms.
+    #[error("the provider's terms differ from this client's: {0}")]
+    Terms(String),
+    /// The request may cost more than allowed.
+    #[error(
+        "the request may cost {} USDC, the limit is {} USDC: raise the limit or ask for less",
+        Usdc(*maximum),
+        Usdc(*limit)
+    )]
+    TooExpensive {
+        /// What it may cost.
+        maximum: BaseUnits,
+        /// What it may cost at most.
+        limit: BaseUnits,
+    },
+    /// The provider refused the payment.
+    #[error("the provider refused the payment ({code}): {message}")]
+    Refused {
+        /// The provider's code, in snake case.
+        code: String,
+        /// Its message.
+        message: String,
+    },
+    /// A 402 without readable terms.
+    #[error("the provider asks for payment without readable terms: {0}")]
+    UnreadableTerms(#[from] HeaderError),
+    /// The provider's state of the lane is not believed.
+    #[error(transparent)]
+    Resynchronise(#[from] ResynchroniseError),
+    /// The provider's receipt is not believed.
+    #[error(transparent)]
+    Receipt(#[from] ReceiptError),
+    /// An answer longer than is kept.
+    #[error("the answer is longer than {0} bytes: read it as a stream")]
+    AnswerTooLong(usize),
+    /// The provider answered a request for its price with something else.
+    #[error("the provider answered {status}: {body}")]
+    Unexpected {
+        /// HTTP status.
+        status: u16,
+        /// The beginning of the body.
+        body: String,
+    },
+}
+
+impl PayError {
+    /// Converts a transport error, with its causes: the outermost message alone says nothing.
+    pub(super) fn transport(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        Self::Transport(text)
+    }
+}
+
+/// A 402.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) required: PaymentRequired,
+    pub(super) code: String,
+    message: String,
+    /// Whether another voucher may do.
+    pub(super) may_retry: bool,
+}
+
+impl Refusal {
+    pub(super) async fn read(mut response: reqwest::Response) -> Result<Self, PayError> {
+        let header = response
+            .headers()
+            .get(PAYMENT_REQUIRED)
+            .map(|value| decode_header::<PaymentRequired>(value.as_bytes()));
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(PayError::transport)? {
+            if body.len() + chunk.len() > MAX_REFUSAL_BODY {
+                break;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let message = body
+            .pointer("/error/message")
+            .and_then(Value::as_str)
+            .unwrap_or("no reason given")
+            .to_owned();
+        let Some(required) = header else {
+            return Err(PayError::Terms(format!(
+                "it sent no {PAYMENT_REQUIRED} header ({message})"
+            )));
+        };
+        let required = required?;
+        Ok(Self {
+            code: required
+                .error
+                .clone()
+                .unwrap_or_else(|| "payment_required".to_owned()),
+            required,
+            message,
+            may_retry: false,
+        })
+    }
+
+    pub(super) fn into_error(self) -> PayError {
+        PayError::Refused {
+            code: self.code,
+            message: self.message,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What a provider offers, compared with what the client was told to trust.
+
+use farthing_protocol::BaseUnits;
+use serde_json::Value;
+
+use super::{PayError, PayingClientConfig};
+use crate::pricing::PriceList;
+use crate::x402::{EscrowExtra, PaymentRequired, PaymentRequirements, SCHEME, VoucherStateInfo};
+
+/// An offer on this client's terms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offer {
+    /// The way to pay.
+    pub accepted: PaymentRequirements,
+    /// The most that the request can cost.
+    pub maximum: BaseUnits,
+}
+
+impl Offer {
+    /// What the provider gets back: its own offer for this maximum, without state and prices, which
+    /// would only make the header longer.
+    pub(super) fn to_send(&self) -> PaymentRequirements {
+        let mut accepted = self.accepted.clone();
+        accepted.amount = self.maximum;
+        if let Value::Object(extra) = &mut accepted.extra {
+            for field in ["pricing", "channelState", "voucherState"] {
+                extra.remove(field);
+            }
+        }
+        accepted
+    }
+}
+
+/// What was learnt from 402s so far.
+#[derive(Debug, Default)]
+pub(super) struct Terms {
+    accepted: Option<PaymentRequirements>,
+    prices: PriceList,
+}
+
+impl Terms {
+    pub(super) fn learn(&mut self, accepted: PaymentRequirements, prices: PriceList) {
+        self.accepted = Some(accepted);
+        self.prices.models.extend(prices.models);
+    }
+
+    pub(super) const fn prices(&self) -> &PriceList {
+        &self.prices
+    }
+
+    /// An offer for a request whose price is known. A body that has no price here may have one at the
+    /// provider, who says so better.
+    pub(super) fn offer(&self, body: &Value) -> Option<Offer> {
+        let accepted = self.accepted.clone()?;
+        let quote = self.prices.quote(body).ok()?;
+        Some(Offer {
+            accepted,
+            maximum: quote.maximum,
+        })
+    }
+}
+
+/// Whether an offer is on this client's terms.
+pub(super) fn check(
+    config: &PayingClientConfig,
+    offered: &PaymentRequirements,
+) -> Result<EscrowExtra, PayError> {
+    let pay_to = config.pay_to.map(|payee| payee.to_string());
+    let extra = offered
+        .escrow_extra()
+        .map_err(|error| PayError::Terms(format!("its extra fields are unreadable: {error}")))?;
+    for (name, expected, found) in [
+        ("network", config.network.as_str(), offered.network.as_str()),
+        ("asset", &config.mint.to_string(), &offered.asset),
+        (
+            "payTo",
+            pay_to.as_deref().unwrap_or(&offered.pay_to),
+            &offered.pay_to,
+        ),
+        (
+            "program",
+            &config.program.to_string(),
+            &extra.program.to_string(),
+        ),
+    ] {
+        if expected != found {
+            return Err(PayError::Terms(format!(
+                "{name} is {found}, expected {expected}"
+            )));
+        }
+    }
+    Ok(extra)
+}
+
+/// The first offer on this client's terms, with the prices that it carries.
+pub(super) fn choose(
+    config: &PayingClientConfig,
+    required: &PaymentRequired,
+) -> Result<(PaymentRequirements, PriceList), PayError> {
+    let mut why_not = PayError::Terms(format!("it offers no {SCHEME} payment"));
+    for offered in &required.accepts {
+        if offered.scheme != SCHEME {
+            continue;
+        }
+        match check(config, offered) {
+            Ok(extra) => return Ok((offered.clone(), extra.pricing)),
+            Err(error) => why_not = error,
+        }
+    }
+    Err(why_not)
+}
+
+/// The lane's state, if the 402 tells it on this client's terms.
+pub(super) fn voucher_state(
+    config: &PayingClientConfig,
+    required: &PaymentRequired,
+) -> Option<VoucherStateInfo> {
+    required
+        .accepts
+        .iter()
+        .filter(|offered| offered.scheme == SCHEME)
+        .find_map(|offered| check(config, offered).ok()?.voucher_state)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use solana_sdk::pubkey::Pubkey;
+
+    use super::*;
+    use crate::x402::NETWORK_DEVNET;
+
+    fn config() -> PayingClientConfig {
+        PayingClientConfig {
+            base_url: "http://127.0.0.1:1".to_owned(),
+            program: Pubkey::new_from_array([1; 32]),
+            network: NETWORK_DEVNET.to_owned(),
+            mint: Pubkey::new_from_array([2; 32]),
+            pay_to: Some(Pubkey::new_from_array([3; 32])),
+            max_price_per_request: None,
+        }
+    }
+
+    fn required(changes: Value) -> PaymentRequired {
+        let config = config();
+        let mut offered = json!({
+            "scheme": SCHEME,
+            "network": config.network,
+            "amount": "10",
+            "asset": config.mint.to_string(),
+            "payTo": config.pay_to.expect("the test's payee").to_string(),
+            "maxTimeoutSeconds": 60,
+            "extra": {
+                "program": config.program.to_string(),
+                "settler": Pubkey::new_from_array([4; 32]).to_string(),
+                "graceSeconds": 900,
+                "minDeposit": "0",
+            },
+        });
+        for (pointer, value) in changes.as_object().expect("changes by pointer") {
+            *offered.pointer_mut(pointer).expect("a known field") = value.clone();
+        }
+        PaymentRequired {
+            x402_version: 2,
+            error: None,
+            resource: crate::x402::ResourceInfo {
+                url: String::new(),
+                description: None,
+                mime_type: None,
+            },
+            accepts: vec![serde_json::from_value(offered).expect("an offer")],
+            extensions: None,
+        }
+    }
+
+    #[test]
+    fn only_offers_on_the_clients_terms_are_accepted() {
+        assert!(choose(&config(), &required(json!({}))).is_ok());
+        let other = Pubkey::new_from_array([9; 32]).to_string();
+        for (pointer, value, name) in [
+            ("/network", "solana:other", "network is"),
+            ("/asset", other.as_str(), "asset is"),
+            ("/payTo", &other, "payTo is"),
+            ("/extra/program", &other, "program is"),
+            ("/scheme", "exact", "no prepaid-escrow"),
+        ] {
+            let error = choose(&config(), &required(json!({pointer: value})))
+                .expect_err("other terms are refused");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn any_payee_will_do_if_none_was_named() {
+        let config = PayingClientConfig {
+            pay_to: None,
+            ..config()
+        };
+        let other = Pubkey::new_from_array([9; 32]).to_string();
+        assert!(choose(&config, &required(json!({"/payTo": other}))).is_ok());
+    }
+}

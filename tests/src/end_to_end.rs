@@ -1,0 +1,7 @@
+//! What the end-to-end tests share: programs that are not ours, an economy on a local chain, and raw
+//! requests as somebody without our client sends them.
+
+pub mod aimock;
+pub mod peers;
+pub mod raw;
+pub mod world;

@@ -1,0 +1,17 @@
+//! A gateway over real sockets with everything around it under the test's control: the chain and the
+//! clock are fakes that implement the verifier's ports, the upstream is a real HTTP server, the store a
+//! real database that can be told to fail.
+
+pub mod account;
+pub mod agent;
+pub mod chain;
+pub mod clock;
+pub mod store;
+pub mod upstream;
+pub mod world;
+
+pub use agent::Agent;
+pub use chain::FakeChain;
+pub use clock::TestClock;
+pub use upstream::{Behaviour, Upstream};
+pub use world::{Answer, World, WorldOptions};

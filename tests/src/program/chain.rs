@@ -1,0 +1,237 @@
+//! An in-process SVM with mainnet's features, the program's bytecode, and a keyring.
+
+use std::collections::HashMap;
+
+use farthing_protocol::deadline::ChainTime;
+use litesvm::LiteSVM;
+use litesvm::types::{FailedTransactionMetadata, TransactionMetadata};
+use solana_compute_budget_interface::ComputeBudgetInstruction;
+use solana_sdk::account::Account;
+use solana_sdk::clock::Clock;
+use solana_sdk::instruction::{Instruction, InstructionError};
+use solana_sdk::message::Message;
+use solana_sdk::pubkey::Pubkey;
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
+use solana_sdk::transaction::{Transaction, TransactionError};
+
+/// The committed bytecode.
+pub const BYTECODE: &[u8] = include_bytes!("../../../programs/farthing/artifact/farthing.so");
+
+/// What every key starts with.
+const LAMPORTS: u64 = 1_000_000_000_000;
+
+/// The most that a transaction may ask for.
+const COMPUTE_UNITS: u32 = 1_400_000;
+
+/// A chain that runs one transaction at a time.
+pub struct Chain {
+    svm: LiteSVM,
+    keys: HashMap<Pubkey, Keypair>,
+    fee_payer: Pubkey,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Chain {
+    /// A chain with mainnet's features, at an arbitrary time.
+    #[must_use]
+    pub fn new() -> Self {
+        let svm = LiteSVM::default()
+            .with_mainnet_features()
+            .with_builtins()
+            .with_lamports(u64::MAX / 2)
+            .with_sysvars()
+            .with_precompiles()
+            .with_default_programs()
+            .with_sigverify(true)
+            .with_blockhash_check(true);
+        Self::from_svm(svm)
+    }
+
+    /// A chain with every feature that its engine knows.
+    #[must_use]
+    pub fn with_all_features() -> Self {
+        Self::from_svm(LiteSVM::new())
+    }
+
+    fn from_svm(mut svm: LiteSVM) -> Self {
+        svm.add_program(farthing::ID, BYTECODE)
+            .expect("the committed bytecode loads");
+        let mut chain = Self {
+            svm,
+            keys: HashMap::new(),
+            fee_payer: Pubkey::default(),
+        };
+        chain.set_time(ChainTime {
+            unix_timestamp: 1_800_000_000,
+            slot: 300_000_000,
+        });
+        chain.fee_payer = chain.new_key();
+        chain
+    }
+
+    /// A new key with lamports.
+    pub fn new_key(&mut self) -> Pubkey {
+        let key = self.new_address();
+        self.airdrop(&key, LAMPORTS);
+        key
+    }
+
+    /// A new key without lamports. Keys are the same in every run, so that the costs of address derivation
+    /// are.
+    pub fn new_address(&mut self) -> Pubkey {
+        let mut secret = [0xa5; 32];
+        secret[..8].copy_from_slice(&(self.keys.len() as u64).to_le_bytes());
+        let keypair = Keypair::new_from_array(secret);
+        let key = keypair.pubkey();
+        self.keys.insert(key, keypair);
+        key
+    }
+
+    /// The signature of a key of this chain.
+    ///
+    /// # Panics
+    /// If [`Self::new_key`] did not make `key`.
+    #[must_use]
+    pub fn sign(&self, key: &Pubkey, message: &[u8]) -> [u8; 64] {
+        self.keys[key].sign_message(message).into()
+    }
+
+    /// Runs a transaction, signed by every signer that its accounts name, with the most compute units.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub fn send(
+        &mut self,
+        instructions: &[Instruction],
+    ) -> Result<TransactionMetadata, Box<FailedTransactionMetadata>> {
+        let mut all = vec![ComputeBudgetInstruction::set_compute_unit_limit(
+            COMPUTE_UNITS,
+        )];
+        all.extend_from_slice(instructions);
+        let transaction = self.transaction(&all, &self.fee_payer.clone());
+        self.svm.send_transaction(transaction).map_err(Box::new)
+    }
+
+    /// A signed transaction with a blockhash that no earlier one has.
+    ///
+    /// # Panics
+    /// If a signer is not a key of this chain.
+    pub fn transaction(&mut self, instructions: &[Instruction], fee_payer: &Pubkey) -> Transaction {
+        self.svm.expire_blockhash();
+        let message = Message::new(instructions, Some(fee_payer));
+        let count = usize::from(message.header.num_required_signatures);
+        let signers: Vec<&Keypair> = message.account_keys[..count]
+            .iter()
+            .map(|key| &self.keys[key])
+            .collect();
+        Transaction::new(&signers, message.clone(), self.svm.latest_blockhash())
+    }
+
+    /// Runs a transaction as it is.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub fn send_transaction(
+        &mut self,
+        transaction: Transaction,
+    ) -> Result<TransactionMetadata, Box<FailedTransactionMetadata>> {
+        self.svm.send_transaction(transaction).map_err(Box::new)
+    }
+
+    /// Runs a transaction that must succeed.
+    ///
+    /// # Panics
+    /// With its logs if it failed.
+    pub fn succeed(&mut self, instructions: &[Instruction]) -> TransactionMetadata {
+        self.send(instructions)
+            .unwrap_or_else(|failure| panic!("{:?}\n{}", failure.err, failure.meta.pretty_logs()))
+    }
+
+    /// Runs an instruction that must fail in a program, and returns the program's code.
+    ///
+    /// # Panics
+    /// With its logs if it succeeded or failed in another way.
+    pub fn refused(&mut self, instruction: Instruction) -> u32 {
+        match self.send(&[instruction]) {
+            Ok(meta) => panic!("succeeded\n{}", meta.pretty_logs()),
+            Err(failure) => match failure.err {
+                TransactionError::InstructionError(_, InstructionError::Custom(code)) => code,
+                other => panic!("{other:?}\n{}", failure.meta.pretty_logs()),
+            },
+        }
+    }
+
+    /// The clock as the program sees it.
+    #[must_use]
+    pub fn time(&self) -> ChainTime {
+        let clock: Clock = self.svm.get_sysvar();
+        ChainTime {
+            unix_timestamp: clock.unix_timestamp,
+            slot: clock.slot,
+        }
+    }
+
+    /// Sets the clock.
+    pub fn set_time(&mut self, time: ChainTime) {
+        self.svm.warp_to_slot(time.slot);
+        let mut clock: Clock = self.svm.get_sysvar();
+        clock.unix_timestamp = time.unix_timestamp;
+        clock.slot = time.slot;
+        self.svm.set_sysvar(&clock);
+    }
+
+    /// Moves the clock forward.
+    pub fn pass(&mut self, seconds: i64, slots: u64) {
+        let now = self.time();
+        self.set_time(ChainTime {
+            unix_timestamp: now.unix_timestamp + seconds,
+            slot: now.slot + slots,
+        });
+    }
+
+    /// An account, or `None` if it does not exist.
+    #[must_use]
+    pub fn account(&self, address: &Pubkey) -> Option<Account> {
+        self.svm
+            .get_account(address)
+            .filter(|account| account.lamports > 0)
+    }
+
+    /// An account's lamports.
+    #[must_use]
+    pub fn lamports(&self, address: &Pubkey) -> u64 {
+        self.account(address).map_or(0, |account| account.lamports)
+    }
+
+    /// What `length` bytes cost in rent.
+    #[must_use]
+    pub fn rent(&self, length: usize) -> u64 {
+        self.svm.minimum_balance_for_rent_exemption(length)
+    }
+
+    /// Overwrites an account, for states that only another program or a later version could make.
+    ///
+    /// # Panics
+    /// If the engine refuses it.
+    pub fn set_account(&mut self, address: &Pubkey, account: Account) {
+        self.svm
+            .set_account(*address, account)
+            .expect("the engine takes the account");
+    }
+
+    /// Gives an address lamports, whether or not somebody has its key.
+    ///
+    /// # Panics
+    /// If the faucet is empty.
+    pub fn airdrop(&mut self, address: &Pubkey, lamports: u64) {
+        self.svm
+            .airdrop(address, lamports)
+            .expect("the faucet has enough");
+    }
+}

@@ -1,0 +1,17 @@
+//! The gateway over real sockets: what it sells, what it refuses and why, and what remains when
+//! everything around it fails. One binary; modules by theme.
+
+#[path = "gateway/bad_input.rs"]
+mod bad_input;
+#[path = "gateway/channels.rs"]
+mod channels;
+#[path = "gateway/outage.rs"]
+mod outage;
+#[path = "gateway/replay.rs"]
+mod replay;
+#[path = "gateway/selling.rs"]
+mod selling;
+#[path = "gateway/settlement.rs"]
+mod settlement;
+#[path = "gateway/upstream.rs"]
+mod upstream;

@@ -1,0 +1,50 @@
+//! What one round of questions to the chain brought.
+
+use std::sync::Arc;
+
+use farthing_protocol::deadline::ChainTime;
+use solana_sdk::account::Account;
+use solana_sdk::pubkey::Pubkey;
+
+use super::Watched;
+use crate::chain::view::{Criteria, NotServed, View, merge};
+use crate::ledger::ChannelFacts;
+use crate::ports::Moment;
+
+/// Two readings of the same accounts.
+pub(super) struct Readings {
+    pub(super) asked_at: Moment,
+    pub(super) finalized_slot: u64,
+    pub(super) processed_slot: u64,
+    pub(super) finalized: Vec<Option<Account>>,
+    pub(super) processed: Vec<Option<Account>>,
+}
+
+impl Readings {
+    /// What they say of the account asked for at `index`.
+    pub(super) fn view(&self, criteria: &Criteria, index: usize, address: &Pubkey) -> View {
+        let finalized = self.finalized.get(index).and_then(Option::as_ref);
+        let processed = self.processed.get(index).and_then(Option::as_ref);
+        merge(criteria, address, finalized, processed)
+    }
+
+    pub(super) fn watched(&self, facts: ChannelFacts, refusal: Option<NotServed>) -> Watched {
+        Watched {
+            facts: Arc::new(facts),
+            refusal,
+            finalized_slot: self.finalized_slot,
+            processed_slot: self.processed_slot,
+            observed_at: self.asked_at,
+        }
+    }
+}
+
+/// The clock sysvar: slot u64, epoch_start_timestamp i64, epoch u64, leader_schedule_epoch u64,
+/// unix_timestamp i64, little-endian.
+pub(super) fn read_clock(data: &[u8]) -> Option<ChainTime> {
+    let at = |offset: usize| data.get(offset..offset + 8)?.try_into().ok();
+    Some(ChainTime {
+        slot: u64::from_le_bytes(at(0)?),
+        unix_timestamp: i64::from_le_bytes(at(32)?),
+    })
+}

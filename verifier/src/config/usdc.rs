@@ -1,0 +1,16 @@
+//! Amounts in configuration files: decimal USDC strings.
+
+use farthing_client::amount::parse_usdc;
+use farthing_protocol::BaseUnits;
+use serde::de::{Deserialize, Deserializer, Error};
+
+/// An amount that a person wrote as USDC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UsdcAmount(pub BaseUnits);
+
+impl<'de> Deserialize<'de> for UsdcAmount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_usdc(&text).map(Self).map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,14 @@
+//! HTTP, and nothing but: routes, headers, status codes, bytes. The decisions are the gateway's.
+//!
+//! A route that is not listed in [`routes`] is not sold: 404.
+
+pub(crate) mod bill;
+pub(crate) mod challenge;
+pub(crate) mod error;
+pub(crate) mod meter;
+pub(crate) mod proxy;
+pub(crate) mod routes;
+pub(crate) mod server;
+pub(crate) mod stream;
+
+pub(crate) use routes::{App, router};

@@ -1,0 +1,163 @@
+//! What one request owes while it runs: nothing, or a reservation that ends in a charge.
+
+use farthing_client::pricing::{Quote, Usage};
+use farthing_client::x402::SettleResponse;
+use farthing_protocol::BaseUnits;
+use solana_sdk::pubkey::Pubkey;
+
+use super::challenge::{PaymentHeaders, receipt};
+use super::error::ApiError;
+use crate::books::Reservation;
+use crate::gateway::Accepted;
+use crate::ledger::LaneSnapshot;
+use crate::store::{StoreFailed, Ticket};
+
+/// Bytes of text that make a token where nobody has counted.
+pub(crate) const BYTES_PER_TOKEN: u64 = 4;
+
+/// What a request owes.
+#[derive(Debug)]
+pub(crate) enum Bill {
+    /// Nothing.
+    Free,
+    /// A charge up to what is reserved.
+    Paid(Box<PaidBill>),
+}
+
+#[derive(Debug)]
+pub(crate) struct PaidBill {
+    reservation: Reservation,
+    reserved: Option<Ticket>,
+    payer: Pubkey,
+    network: String,
+    tariff: Tariff,
+}
+
+/// Turns tokens, counted or estimated, into a charge.
+#[derive(Debug, Clone, Copy)]
+struct Tariff {
+    price: farthing_client::pricing::ModelPrice,
+    maximum: BaseUnits,
+    /// Input tokens where the upstream does not count them: a quarter of the bound, which counts bytes.
+    input_estimate: u64,
+}
+
+impl Tariff {
+    fn of(quote: &Quote) -> Self {
+        Self {
+            price: quote.price,
+            maximum: quote.maximum,
+            input_estimate: quote.bounds.prompt_tokens.div_ceil(BYTES_PER_TOKEN),
+        }
+    }
+
+    fn charge(&self, produced: Produced) -> BaseUnits {
+        let usage = match produced {
+            Produced::Nothing => return BaseUnits::ZERO,
+            Produced::Counted(usage) => usage,
+            Produced::Bytes(bytes) => Usage {
+                prompt_tokens: self.input_estimate,
+                completion_tokens: bytes.div_ceil(BYTES_PER_TOKEN),
+            },
+        };
+        self.price.charge(usage, self.maximum)
+    }
+}
+
+/// What an upstream made of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Produced {
+    /// Nothing: it failed.
+    Nothing,
+    /// What it counted itself.
+    Counted(Usage),
+    /// So many bytes of text, not counted. The input counts as well.
+    Bytes(u64),
+}
+
+impl Bill {
+    pub(crate) fn paid(accepted: Accepted, quote: &Quote, network: &str) -> Self {
+        Self::Paid(Box::new(PaidBill {
+            reservation: accepted.reservation,
+            reserved: Some(accepted.durable),
+            payer: accepted.payer,
+            network: network.to_owned(),
+            tariff: Tariff::of(quote),
+        }))
+    }
+
+    /// What to charge if the client goes away now.
+    pub(crate) fn if_dropped(&mut self, produced: Produced) {
+        if let Self::Paid(bill) = self {
+            let charge = bill.tariff.charge(produced);
+            bill.reservation.if_dropped(charge);
+        }
+    }
+
+    /// Waits until the reservation is durable, so that the answer may begin; the header that says so.
+    pub(crate) async fn reserved(&mut self) -> Result<PaymentHeaders, ApiError> {
+        let Self::Paid(bill) = self else {
+            return Ok(PaymentHeaders::default());
+        };
+        if let Some(ticket) = bill.reserved.take() {
+            ticket.durable().await?;
+        }
+        let lane = bill.reservation.accepted();
+        let receipt = receipt(&bill.network, &bill.payer, lane, None);
+        Ok(PaymentHeaders::receipt(&receipt))
+    }
+
+    /// Writes down what [`Self::if_dropped`] said last, for the case of a crash.
+    pub(crate) fn checkpoint(&mut self) -> Option<Ticket> {
+        match self {
+            Self::Free => None,
+            Self::Paid(bill) => bill.reservation.checkpoint(),
+        }
+    }
+
+    pub(crate) fn store_has_failed(&self) -> bool {
+        match self {
+            Self::Free => false,
+            Self::Paid(bill) => bill.reservation.store_has_failed(),
+        }
+    }
+
+    /// Charges for what was produced and waits until that is durable. `None` if the request was free.
+    pub(crate) async fn settle(
+        self,
+        produced: Produced,
+    ) -> Result<Option<SettleResponse>, StoreFailed> {
+        let Self::Paid(bill) = self else {
+            return Ok(None);
+        };
+        let charge = bill.tariff.charge(produced);
+        let (lane, ticket): (LaneSnapshot, Ticket) = bill.reservation.complete(charge)?;
+        ticket.durable().await?;
+        Ok(Some(receipt(
+            &bill.network,
+            &bill.payer,
+            &lane,
+            Some(charge),
+        )))
+    }
+
+    /// The same for an answer whose headers have not been sent yet.
+    pub(crate) async fn settle_with_headers(
+        self,
+        produced: Produced,
+    ) -> Result<PaymentHeaders, ApiError> {
+        let receipt = self.settle(produced).await?;
+        Ok(receipt
+            .as_ref()
+            .map(PaymentHeaders::receipt)
+            .unwrap_or_default())
+    }
+
+    /// Ends the request with an error of the upstream: nothing is charged, and the error says so.
+    pub(crate) async fn fail(self, error: ApiError) -> ApiError {
+        match self.settle_with_headers(Produced::Nothing).await {
+            Ok(headers) => error.with_headers(headers),
+            Err(store_failed) => store_failed,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The x402 headers: reading a payment, asking for one, and answering one.
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use farthing_client::pricing::Quote;
+use farthing_client::x402::{
+    HeaderError, PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload,
+    PaymentRequired, PaymentState, ReceiptExtra, ResourceInfo, SettleResponse, X402_VERSION,
+    decode_header, encode_header,
+};
+use farthing_protocol::BaseUnits;
+use serde::Serialize;
+use solana_sdk::pubkey::Pubkey;
+
+use super::error::ApiError;
+use crate::gateway::{Gateway, Refused};
+use crate::ledger::LaneSnapshot;
+
+/// The header of the other payment protocol; both at once would leave open which one pays.
+const PAYMENT_INFO: &str = "payment-info";
+
+/// The payment headers of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct PaymentHeaders {
+    required: Option<HeaderValue>,
+    response: Option<HeaderValue>,
+}
+
+impl PaymentHeaders {
+    pub(crate) fn receipt(receipt: &SettleResponse) -> Self {
+        Self {
+            required: None,
+            response: Some(header(receipt)),
+        }
+    }
+
+    pub(crate) fn write_to(self, headers: &mut HeaderMap) {
+        for (name, value) in [
+            (PAYMENT_REQUIRED, self.required),
+            (PAYMENT_RESPONSE, self.response),
+        ] {
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
+fn header<T: Serialize>(value: &T) -> HeaderValue {
+    HeaderValue::try_from(encode_header(value)).expect("base64 is a header value")
+}
+
+/// The payment that a request brings, if it brings one.
+pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<PaymentPayload>, ApiError> {
+    let mut values = headers.get_all(PAYMENT_SIGNATURE).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(ApiError::payment_header(
+            "give the PAYMENT-SIGNATURE header once",
+        ));
+    }
+    if headers.contains_key(PAYMENT_INFO) {
+        return Err(ApiError::payment_header(
+            "give either PAYMENT-SIGNATURE or Payment-Info",
+        ));
+    }
+    match decode_header(value.as_bytes()) {
+        Ok(payload) => Ok(Some(payload)),
+        Err(error @ HeaderError::TooLong) => {
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            Err(ApiError::new(
+                status,
+                "headers_too_large",
+                error.to_string(),
+            ))
+        }
+        Err(error) => Err(ApiError::payment_header(error.to_string())),
+    }
+}
+
+/// Asks for a payment.
+pub(crate) fn required(gateway: &Gateway, quote: &Quote, url: String) -> ApiError {
+    challenge(gateway, quote, url, ApiError::payment_required(), None)
+}
+
+/// Refuses a payment. A 402 says again how to pay, with what the client may know of its channel.
+pub(crate) fn refused(
+    gateway: &Gateway,
+    quote: &Quote,
+    url: String,
+    refused: &Refused,
+) -> ApiError {
+    let error = ApiError::from(&refused.error);
+    if error.status == StatusCode::PAYMENT_REQUIRED {
+        challenge(gateway, quote, url, error, Some(refused))
+    } else {
+        error
+    }
+}
+
+/// Marks an error as the refusal of a payment.
+pub(crate) fn refusal(gateway: &Gateway, mut error: ApiError) -> ApiError {
+    let response = SettleResponse {
+        success: false,
+        error_reason: Some(error.code.to_owned()),
+        error_message: Some(error.message.clone()),
+        payer: None,
+        transaction: String::new(),
+        network: gateway.offer().network.clone(),
+        amount: None,
+        extra: None,
+    };
+    error.headers.response = Some(header(&response));
+    error
+}
+
+fn challenge(
+    gateway: &Gateway,
+    quote: &Quote,
+    url: String,
+    mut error: ApiError,
+    refused: Option<&Refused>,
+) -> ApiError {
+    let mime_type = if quote.stream {
+        "text/event-stream"
+    } else {
+        "application/json"
+    };
+    let required = PaymentRequired {
+        x402_version: X402_VERSION,
+        error: Some(error.code.to_owned()),
+        resource: ResourceInfo {
+            url,
+            description: Some(format!("Chat completion by {}", quote.model)),
+            mime_type: Some(mime_type.to_owned()),
+        },
+        accepts: vec![gateway.requirements(quote, refused)],
+        extensions: None,
+    };
+    error.headers.required = Some(header(&required));
+    error
+}
+
+/// The receipt of an accepted payment: `charged` is `None` while the answer runs.
+pub(crate) fn receipt(
+    network: &str,
+    payer: &Pubkey,
+    lane: &LaneSnapshot,
+    charged: Option<BaseUnits>,
+) -> SettleResponse {
+    let state = match charged {
+        Some(_) => PaymentState::Charged,
+        None => PaymentState::Reserved,
+    };
+    SettleResponse {
+        success: true,
+        error_reason: None,
+        error_message: None,
+        payer: Some(payer.to_string()),
+        transaction: String::new(),
+        network: network.to_owned(),
+        amount: charged,
+        extra: Some(ReceiptExtra {
+            state,
+            charged: charged.unwrap_or_default(),
+            charged_total: lane.charged,
+            reserved: lane.reserved,
+            authorized: lane.authorized,
+            deposit: lane.deposit,
+        }),
+    }
+}

@@ -1,0 +1,212 @@
+//! Every error of the edge: status, code, and the body in the OpenAI API's shape.
+//!
+//! The inner layers' error types are converted here and nowhere else.
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use farthing_client::pricing::QuoteError;
+use farthing_protocol::debit::AcceptError;
+use serde_json::json;
+
+use crate::chain::ChannelError;
+use crate::gateway::PaymentError;
+use crate::ledger::Refusal;
+use crate::store::StoreFailed;
+
+use super::challenge::PaymentHeaders;
+
+/// An answer that is an error of ours.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
+    /// Stable, snake case.
+    pub(crate) code: &'static str,
+    /// For people, says what to do next.
+    pub(crate) message: String,
+    /// The field that is wrong, if one is.
+    pub(crate) param: Option<String>,
+    /// Boxed, because errors are returned far more often than they have any.
+    pub(crate) headers: Box<PaymentHeaders>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            param: None,
+            headers: Box::default(),
+        }
+    }
+
+    pub(crate) fn route_not_sold() -> Self {
+        let message =
+            "this route is not sold here: POST /v1/chat/completions and GET /v1/models are";
+        Self::new(StatusCode::NOT_FOUND, "route_not_sold", message)
+    }
+
+    pub(crate) fn shutting_down() -> Self {
+        let message = "the provider is shutting down: try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", message)
+    }
+
+    pub(crate) fn overloaded() -> Self {
+        let message = "the provider serves as many requests as it may: try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
+    }
+
+    pub(crate) fn body_too_large(limit: usize) -> Self {
+        let message = format!("the body is longer than {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    }
+
+    pub(crate) fn headers_too_large(limit: usize) -> Self {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        let message = format!("the headers are longer than {limit} bytes");
+        Self::new(status, "headers_too_large", message)
+    }
+
+    pub(crate) fn body_incomplete() -> Self {
+        let message = "the body did not arrive in time";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+    }
+
+    pub(crate) fn payment_header(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "payment_header_malformed", message)
+    }
+
+    pub(crate) fn payment_required() -> Self {
+        let message = "this request must be paid for: see the PAYMENT-REQUIRED header";
+        Self::new(StatusCode::PAYMENT_REQUIRED, "payment_required", message)
+    }
+
+    pub(crate) fn invalid_request(message: impl Into<String>, param: Option<String>) -> Self {
+        Self {
+            param,
+            ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+        }
+    }
+
+    pub(crate) fn upstream_unreachable() -> Self {
+        let message = "the model's server cannot be reached: try again later";
+        Self::new(StatusCode::BAD_GATEWAY, "upstream_unreachable", message)
+    }
+
+    pub(crate) fn upstream_invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "upstream_invalid", message)
+    }
+
+    pub(crate) fn upstream_timeout() -> Self {
+        let message = "the model's server did not answer in time: try again later";
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
+    }
+
+    pub(crate) fn with_headers(mut self, headers: PaymentHeaders) -> Self {
+        self.headers = Box::new(headers);
+        self
+    }
+
+    /// The `type` of the OpenAI API that fits the status.
+    fn kind(&self) -> &'static str {
+        match self.status {
+            StatusCode::PAYMENT_REQUIRED => "payment_required_error",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request_error",
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = json!({"error": {
+            "code": self.code,
+            "message": self.message,
+            "type": self.kind(),
+            "param": self.param,
+        }});
+        let mut response = Response::new(Body::from(body.to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        self.headers.write_to(headers);
+        response
+    }
+}
+
+impl From<QuoteError> for ApiError {
+    fn from(error: QuoteError) -> Self {
+        let message = error.to_string();
+        match error {
+            QuoteError::Invalid { param, .. } => Self::invalid_request(message, Some(param)),
+            QuoteError::NotBounded { param } => Self {
+                param: Some(param),
+                ..Self::new(StatusCode::BAD_REQUEST, "field_not_bounded", message)
+            },
+            QuoteError::ModelNotPriced { .. } => Self {
+                param: Some("model".to_owned()),
+                ..Self::new(StatusCode::NOT_FOUND, "model_not_priced", message)
+            },
+            QuoteError::TooExpensive => Self::invalid_request(message, None),
+        }
+    }
+}
+
+impl From<StoreFailed> for ApiError {
+    fn from(error: StoreFailed) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self::new(status, "store_unavailable", error.to_string())
+    }
+}
+
+impl From<&PaymentError> for ApiError {
+    fn from(error: &PaymentError) -> Self {
+        let (status, code) = match error {
+            PaymentError::Malformed(_) => (StatusCode::BAD_REQUEST, "payment_malformed"),
+            PaymentError::Mismatch { .. } => (
+                StatusCode::PAYMENT_REQUIRED,
+                "payment_requirements_mismatch",
+            ),
+            PaymentError::Channel(ChannelError::Unknown) => {
+                (StatusCode::PAYMENT_REQUIRED, "channel_unknown")
+            }
+            PaymentError::Channel(ChannelError::NotServed(_)) => {
+                (StatusCode::PAYMENT_REQUIRED, "channel_not_served")
+            }
+            PaymentError::Channel(ChannelError::Unavailable) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "chain_unavailable")
+            }
+            PaymentError::Signature => (StatusCode::PAYMENT_REQUIRED, "signature_invalid"),
+            PaymentError::Refused(refusal) => refusal_code(refusal),
+            PaymentError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+fn refusal_code(refusal: &Refusal) -> (StatusCode, &'static str) {
+    let code = match refusal {
+        Refusal::ChannelClosing => "channel_closing",
+        Refusal::LaneUnknown => "lane_unknown",
+        Refusal::LaneRevoked => "lane_revoked",
+        Refusal::GenerationMismatch { .. } => "generation_mismatch",
+        Refusal::StoreBehindChain => {
+            return (StatusCode::SERVICE_UNAVAILABLE, "store_behind_chain");
+        }
+        Refusal::VoucherUsed => "voucher_used",
+        // A need beyond 64 bits is above every ceiling.
+        Refusal::Amount(AcceptError::CeilingBelowNeed { .. } | AcceptError::Overflow) => {
+            "ceiling_below_need"
+        }
+        Refusal::Amount(AcceptError::CeilingAboveCap) => "ceiling_above_cap",
+        Refusal::Amount(AcceptError::CeilingTooFarAhead) => "ceiling_too_far_ahead",
+        Refusal::Amount(AcceptError::DepositExhausted) => "deposit_exhausted",
+    };
+    (StatusCode::PAYMENT_REQUIRED, code)
+}

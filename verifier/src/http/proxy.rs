@@ -1,0 +1,232 @@
+//! The upstream: one POST with the provider's key, and an answer whose failures have names.
+
+use std::time::Duration;
+
+use axum::http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use bytes::{Bytes, BytesMut};
+use reqwest::Response;
+use serde_json::Value;
+
+use super::error::ApiError;
+use crate::config::HttpConfig;
+
+/// What of a client's headers an upstream may see. Everything else stays here: credentials, payments,
+/// and whatever an upstream might take for an instruction to its own account.
+const FORWARDED: [HeaderName; 3] = [ACCEPT, ACCEPT_LANGUAGE, USER_AGENT];
+/// The same, for names without a constant.
+const FORWARDED_BY_NAME: [&str; 3] = ["traceparent", "tracestate", "x-request-id"];
+/// What of an upstream's headers a client does not see: what belongs to one connection, what is
+/// computed anew, and what would speak in this provider's name.
+const NOT_RETURNED: [&str; 16] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "content-length",
+    "cache-control",
+    "set-cookie",
+    "www-authenticate",
+    "payment-required",
+    "payment-response",
+    "x-payment-response",
+    "alt-svc",
+];
+
+/// The upstream with its limits.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    client: reqwest::Client,
+    url: String,
+    authorization: Option<HeaderValue>,
+    first_byte_timeout: Duration,
+    idle_timeout: Duration,
+    max_answer_bytes: usize,
+}
+
+/// Why there is no client for the upstream.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The HTTP client cannot be built.
+    #[error("cannot build the client for the upstream: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The key has characters that no header may have.
+    #[error("http.upstream_api_key has characters that a header cannot carry")]
+    Key,
+}
+
+impl Upstream {
+    pub(crate) fn new(config: &HttpConfig) -> Result<Self, UpstreamError> {
+        let authorization = config
+            .upstream_api_key
+            .as_ref()
+            .map(|key| {
+                let mut value = HeaderValue::try_from(format!("Bearer {key}"))
+                    .map_err(|_| UpstreamError::Key)?;
+                value.set_sensitive(true);
+                Ok::<_, UpstreamError>(value)
+            })
+            .transpose()?;
+        Ok(Self {
+            client: reqwest::Client::builder()
+                .connect_timeout(config.connect_timeout())
+                .redirect(reqwest::redirect::Policy::none())
+                // The configuration says where requests go, not the environment.
+                .no_proxy()
+                // What is metered must not be compressed, and what passes must not be changed.
+                .no_gzip()
+                .no_brotli()
+                .no_deflate()
+                .no_zstd()
+                .build()?,
+            url: config.chat_completions_url(),
+            authorization,
+            first_byte_timeout: config.first_byte_timeout(),
+            idle_timeout: config.idle_timeout(),
+            max_answer_bytes: config.max_answer_bytes,
+        })
+    }
+
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        self.idle_timeout
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub(crate) async fn send(
+        &self,
+        client_headers: &HeaderMap,
+        body: &Value,
+    ) -> Result<Response, ApiError> {
+        let mut request = self
+            .client
+            .post(&self.url)
+            .headers(forwarded(client_headers))
+            .json(body);
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization.clone());
+        }
+        let response = match tokio::time::timeout(self.first_byte_timeout, request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(unanswered(&error)),
+            Err(_) => return Err(ApiError::upstream_timeout()),
+        };
+        check_head(&response)?;
+        Ok(response)
+    }
+
+    /// Reads a whole answer, bounded in length and in pauses. `progress` is told how long it is so far.
+    pub(crate) async fn read(
+        &self,
+        response: &mut Response,
+        mut progress: impl FnMut(usize),
+    ) -> Result<Bytes, ApiError> {
+        let mut body = BytesMut::new();
+        loop {
+            let chunk = match tokio::time::timeout(self.idle_timeout, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => return Ok(body.freeze()),
+                Ok(Err(_)) => {
+                    let message = "the model's server broke its answer off: try again";
+                    return Err(ApiError::upstream_invalid(message));
+                }
+                Err(_) => return Err(ApiError::upstream_timeout()),
+            };
+            if body.len() + chunk.len() > self.max_answer_bytes {
+                let limit = self.max_answer_bytes;
+                let message = format!("the model's server answered more than {limit} bytes");
+                return Err(ApiError::upstream_invalid(message));
+            }
+            body.extend_from_slice(&chunk);
+            progress(body.len());
+        }
+    }
+}
+
+fn forwarded(client_headers: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let by_name = FORWARDED_BY_NAME.map(HeaderName::from_static);
+    for name in FORWARDED.into_iter().chain(by_name) {
+        if let Some(value) = client_headers.get(&name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    headers
+}
+
+fn unanswered(error: &reqwest::Error) -> ApiError {
+    let api_error = if error.is_timeout() {
+        ApiError::upstream_timeout()
+    } else if error.is_connect() {
+        ApiError::upstream_unreachable()
+    } else {
+        ApiError::upstream_invalid("the model's server closed the connection without an answer")
+    };
+    // The error's own text may name the upstream's URL, which is the provider's business.
+    tracing::warn!(code = api_error.code, "the upstream did not answer");
+    api_error
+}
+
+/// Refuses answers that must not pass for this provider's own.
+fn check_head(response: &Response) -> Result<(), ApiError> {
+    let status = response.status();
+    let speaks_of_credentials = matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::PAYMENT_REQUIRED
+            | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+    );
+    if speaks_of_credentials {
+        tracing::error!(%status, "the upstream refuses this provider's credentials");
+        let message = "the model's server refuses this provider: tell its operator";
+        return Err(ApiError::upstream_invalid(message));
+    }
+    if status.is_redirection() || status.is_informational() {
+        let message = "the model's server redirects, which this provider does not follow";
+        return Err(ApiError::upstream_invalid(message));
+    }
+    let encoding = response.headers().get(CONTENT_ENCODING);
+    if status.is_success() && encoding.is_some_and(|encoding| encoding != "identity") {
+        let message = "the model's server compressed its answer, which cannot be metered";
+        return Err(ApiError::upstream_invalid(message));
+    }
+    Ok(())
+}
+
+/// Whether an answer is a stream of server-sent events.
+pub(crate) fn is_event_stream(response: &Response) -> bool {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|value| {
+        let essence = value.split(';').next().unwrap_or_default();
+        essence.trim().eq_ignore_ascii_case("text/event-stream")
+    })
+}
+
+/// What of an upstream's headers a client sees.
+pub(crate) fn returned_headers(upstream: &HeaderMap) -> HeaderMap {
+    let named_by_connection: Vec<String> = upstream
+        .get_all("connection")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    let mut headers = HeaderMap::new();
+    for (name, value) in upstream {
+        let is_kept = !NOT_RETURNED.contains(&name.as_str())
+            && !named_by_connection
+                .iter()
+                .any(|named| named == name.as_str());
+        if is_kept {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+    headers
+}

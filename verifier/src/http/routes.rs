@@ -1,0 +1,270 @@
+//! The routes that are sold, and the way of one request through this crate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, HOST};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use farthing_client::pricing::Quote;
+use farthing_client::x402::PAYMENT_SIGNATURE;
+use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::bill::{Bill, Produced};
+use super::challenge;
+use super::error::ApiError;
+use super::meter;
+use super::proxy::{Upstream, is_event_stream, returned_headers};
+use super::stream::{Surroundings, relay};
+use crate::gateway::{Gateway, Order};
+
+/// Everything that a request meets.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) gateway: Gateway,
+    pub(crate) upstream: Upstream,
+    pub(crate) limits: Limits,
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) public_url: Option<String>,
+    /// No new request is served.
+    pub(crate) draining: CancellationToken,
+    /// Streams that still run are cut off.
+    pub(crate) cut_off: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) max_body_bytes: usize,
+    pub(crate) max_header_bytes: usize,
+    pub(crate) body_timeout: Duration,
+    pub(crate) checkpoint_interval: Duration,
+}
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(chat_completions))
+        .route("/v1/models", get(models))
+        .route("/healthz", get(healthz))
+        .fallback(not_sold)
+        .method_not_allowed_fallback(not_sold)
+        .layer(from_fn_with_state(Arc::clone(&app), check_head))
+        .with_state(app)
+}
+
+async fn not_sold() -> ApiError {
+    ApiError::route_not_sold()
+}
+
+async fn check_head(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let limit = app.limits.max_header_bytes;
+    let fields = request.headers().iter();
+    // What the line of a field takes besides its name and value: colon, space, CR and LF.
+    let length: usize = fields
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
+    if length + request.uri().to_string().len() > limit {
+        return ApiError::headers_too_large(limit).into_response();
+    }
+    next.run(request).await
+}
+
+async fn healthz(State(app): State<Arc<App>>) -> Response {
+    if app.gateway.store_has_failed() {
+        return ApiError::from(crate::store::StoreFailed).into_response();
+    }
+    if app.draining.is_cancelled() {
+        return ApiError::shutting_down().into_response();
+    }
+    Json(json!({"status": "ok"})).into_response()
+}
+
+async fn models(State(app): State<Arc<App>>) -> Response {
+    let offer = app.gateway.offer();
+    let lists = [&offer.prices, &offer.free];
+    let data: Vec<Value> = lists
+        .into_iter()
+        .flat_map(|list| &list.models)
+        .map(|(name, price)| {
+            json!({
+                "id": name,
+                "object": "model",
+                "created": 0,
+                "owned_by": "provider",
+                "pricing": price,
+            })
+        })
+        .collect();
+    Json(json!({"object": "list", "data": data})).into_response()
+}
+
+async fn chat_completions(State(app): State<Arc<App>>, request: Request) -> Response {
+    // Dropping the sale stops the upstream and charges what a client would owe that went away.
+    let outcome = tokio::select! {
+        outcome = sell(&app, request) => outcome,
+        () = app.cut_off.cancelled() => Err(ApiError::shutting_down()),
+    };
+    outcome.unwrap_or_else(ApiError::into_response)
+}
+
+/// A request that may be served.
+struct Sale {
+    client_headers: HeaderMap,
+    quote: Quote,
+    bill: Bill,
+    permit: OwnedSemaphorePermit,
+}
+
+async fn sell(app: &App, request: Request) -> Result<Response, ApiError> {
+    let pays = request.headers().contains_key(PAYMENT_SIGNATURE);
+    match take_order(app, request).await {
+        Ok(sale) => serve(app, sale).await,
+        // Whatever the reason, a client that paid learns that its voucher was not used.
+        Err(error) if pays => Err(challenge::refusal(&app.gateway, error)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Everything before the service: nothing is changed unless the payment is accepted.
+async fn take_order(app: &App, request: Request) -> Result<Sale, ApiError> {
+    if app.draining.is_cancelled() {
+        return Err(ApiError::shutting_down());
+    }
+    let permit = Arc::clone(&app.permits)
+        .try_acquire_owned()
+        .map_err(|_| ApiError::overloaded())?;
+    let (head, body) = request.into_parts();
+    let payment = challenge::payment(&head.headers)?;
+    let body = read_body(app, &head.headers, body).await?;
+    let body: Value = serde_json::from_slice(&body).map_err(|error| {
+        ApiError::invalid_request(format!("the body is not JSON: {error}"), None)
+    })?;
+    let (quote, bill) = match app.gateway.order(&body)? {
+        Order::Free(quote) => (quote, Bill::Free),
+        Order::Paid(quote) => {
+            let url = resource_url(app, &head.headers, head.uri.path());
+            let Some(payment) = payment else {
+                return Err(challenge::required(&app.gateway, &quote, url));
+            };
+            let accepted = app
+                .gateway
+                .accept(&payment, &quote)
+                .await
+                .map_err(|refused| challenge::refused(&app.gateway, &quote, url, &refused))?;
+            let bill = Bill::paid(accepted, &quote, &app.gateway.offer().network);
+            (quote, bill)
+        }
+    };
+    Ok(Sale {
+        client_headers: head.headers,
+        quote,
+        bill,
+        permit,
+    })
+}
+
+async fn read_body(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    let limit = app.limits.max_body_bytes;
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(ApiError::body_too_large(limit));
+    }
+    let reading = axum::body::to_bytes(body, limit);
+    match tokio::time::timeout(app.limits.body_timeout, reading).await {
+        Ok(Ok(body)) => Ok(body),
+        // The limit is the only error that a client sees the answer to.
+        Ok(Err(_)) => Err(ApiError::body_too_large(limit)),
+        Err(_) => Err(ApiError::body_incomplete()),
+    }
+}
+
+fn resource_url(app: &App, headers: &HeaderMap, path: &str) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    match (&app.public_url, host) {
+        (Some(base), _) => format!("{}{path}", base.trim_end_matches('/')),
+        (None, Some(host)) => format!("http://{host}{path}"),
+        (None, None) => path.to_owned(),
+    }
+}
+
+/// Asks the upstream while the reservation becomes durable, and passes its answer on.
+async fn serve(app: &App, sale: Sale) -> Result<Response, ApiError> {
+    let Sale {
+        client_headers,
+        quote,
+        mut bill,
+        permit,
+    } = sale;
+    // From here on the upstream works; a client that goes away pays for the input.
+    bill.if_dropped(Produced::Bytes(0));
+    let upstream = match app
+        .upstream
+        .send(&client_headers, &quote.upstream_body)
+        .await
+    {
+        Ok(upstream) => upstream,
+        Err(error) => return Err(bill.fail(error).await),
+    };
+    if upstream.status().is_success() && is_event_stream(&upstream) {
+        let surroundings = Surroundings {
+            idle_timeout: app.upstream.idle_timeout(),
+            checkpoint_interval: app.limits.checkpoint_interval,
+            cut_off: app.cut_off.clone(),
+            tasks: app.tasks.clone(),
+            permit,
+        };
+        return relay(upstream, bill, surroundings).await;
+    }
+    pass_whole(app, upstream, bill).await
+}
+
+/// An answer that is not a stream leaves as a whole, once its charge is durable. The charge is queued
+/// without waiting for the reservation's commit: the queue keeps their order.
+async fn pass_whole(
+    app: &App,
+    mut upstream: reqwest::Response,
+    mut bill: Bill,
+) -> Result<Response, ApiError> {
+    let status = upstream.status();
+    let read = app
+        .upstream
+        .read(&mut upstream, |length| {
+            bill.if_dropped(Produced::Bytes(length as u64));
+        })
+        .await;
+    let body = match read {
+        Ok(body) => body,
+        Err(error) => return Err(bill.fail(error).await),
+    };
+    let produced = if status.is_success() {
+        match meter::of_answer(&body) {
+            Some(produced) => produced,
+            None => {
+                let message = "the model's server did not answer with JSON";
+                return Err(bill.fail(ApiError::upstream_invalid(message)).await);
+            }
+        }
+    } else {
+        // The upstream failed, whatever its body says.
+        Produced::Nothing
+    };
+    let payment = bill.settle_with_headers(produced).await?;
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = returned_headers(upstream.headers());
+    payment.write_to(response.headers_mut());
+    Ok(response)
+}

@@ -1,0 +1,187 @@
+//! Streams of server-sent events: every byte passes on as it arrives, a copy is metered, and the
+//! receipt is the last line.
+//!
+//! A stream that its upstream cuts off ends as an aborted connection, after the receipt, so that no
+//! client takes a part for the whole.
+
+use std::io;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use farthing_client::x402::{STREAM_RECEIPT_PREFIX, SettleResponse, encode_header};
+use futures_util::{Stream, stream};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{Instant, MissedTickBehavior, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::bill::{Bill, Produced};
+use super::error::ApiError;
+use super::meter::Meter;
+use super::proxy::returned_headers;
+
+/// Chunks that wait for a slow client; then the upstream waits.
+const CHUNKS_IN_FLIGHT: usize = 16;
+
+/// What a stream needs besides its bytes.
+pub(crate) struct Surroundings {
+    pub(crate) idle_timeout: Duration,
+    pub(crate) checkpoint_interval: Duration,
+    /// Ends what still runs when the drain at shutdown took too long.
+    pub(crate) cut_off: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    /// Counts the stream among the requests in flight until it ends.
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Complete,
+    UpstreamCut,
+    UpstreamTimeout,
+    ClientGone,
+    ShuttingDown,
+    StoreFailed,
+}
+
+/// Passes an event stream on. Nothing leaves before the reservation is durable.
+pub(crate) async fn relay(
+    upstream: reqwest::Response,
+    mut bill: Bill,
+    surroundings: Surroundings,
+) -> Result<Response, ApiError> {
+    let payment = bill.reserved().await?;
+    let mut headers = returned_headers(upstream.headers());
+    payment.write_to(&mut headers);
+    let status = upstream.status();
+    let (sender, receiver) = mpsc::channel(CHUNKS_IN_FLIGHT);
+    let tasks = surroundings.tasks.clone();
+    let pump = Pump {
+        upstream,
+        bill,
+        meter: Meter::new(),
+        line_is_open: false,
+        sender,
+        surroundings,
+    };
+    tasks.spawn(pump.run());
+    let mut response = Response::new(Body::from_stream(chunks(receiver)));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// The body. Before an error it is pending once, so that the server flushes what came before.
+fn chunks(
+    mut receiver: mpsc::Receiver<io::Result<Bytes>>,
+) -> impl Stream<Item = io::Result<Bytes>> {
+    let mut held = None;
+    stream::poll_fn(move |context| {
+        if let Some(error) = held.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match receiver.poll_recv(context) {
+            Poll::Ready(Some(Err(error))) => {
+                held = Some(error);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            other => other,
+        }
+    })
+}
+
+struct Pump {
+    upstream: reqwest::Response,
+    bill: Bill,
+    meter: Meter,
+    /// Whether the last byte that passed was not the end of a line.
+    line_is_open: bool,
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    surroundings: Surroundings,
+}
+
+impl Pump {
+    async fn run(mut self) {
+        let ending = self.pass_all().await;
+        let produced = match ending {
+            Ending::Complete => self.meter.complete(),
+            Ending::ClientGone => self.meter.stopped(),
+            _ => self.meter.cut(),
+        };
+        if ending != Ending::Complete {
+            tracing::info!(?ending, "a stream ended early");
+        }
+        // Whatever the upstream still has to say is not wanted.
+        drop(self.upstream);
+        let last = match self.bill.settle(produced).await {
+            Ok(receipt) => {
+                receipt.map(|receipt| Ok(receipt_line(&receipt, self.line_is_open, ending)))
+            }
+            Err(failed) => Some(Err(aborted(&failed.to_string()))),
+        };
+        let cut = (ending != Ending::Complete).then(|| Err(aborted("the answer is incomplete")));
+        for item in [last, cut].into_iter().flatten() {
+            // A client that has gone, or does not read, misses its receipt; the log has the charge.
+            let _ = timeout(self.surroundings.idle_timeout, self.sender.send(item)).await;
+        }
+        drop(self.surroundings.permit);
+    }
+
+    async fn pass_all(&mut self) -> Ending {
+        let mut ticks = tokio::time::interval(self.surroundings.checkpoint_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last_byte_at = Instant::now();
+        self.bill.if_dropped(Produced::Bytes(0));
+        loop {
+            let deadline = last_byte_at + self.surroundings.idle_timeout;
+            let chunk = tokio::select! {
+                () = self.sender.closed() => return Ending::ClientGone,
+                () = self.surroundings.cut_off.cancelled() => return Ending::ShuttingDown,
+                _ = ticks.tick() => {
+                    if self.bill.store_has_failed() {
+                        return Ending::StoreFailed;
+                    }
+                    // Not waited for: the next one is a second away, and the queue keeps the order.
+                    drop(self.bill.checkpoint());
+                    continue;
+                }
+                chunk = timeout_at(deadline, self.upstream.chunk()) => chunk,
+            };
+            let bytes = match chunk {
+                Ok(Ok(Some(bytes))) => bytes,
+                Ok(Ok(None)) => return Ending::Complete,
+                Ok(Err(_)) => return Ending::UpstreamCut,
+                Err(_) => return Ending::UpstreamTimeout,
+            };
+            last_byte_at = Instant::now();
+            self.meter.feed(&bytes);
+            self.bill.if_dropped(self.meter.stopped());
+            self.line_is_open = !bytes.ends_with(b"\n");
+            let passed = timeout(self.surroundings.idle_timeout, self.sender.send(Ok(bytes)));
+            if !matches!(passed.await, Ok(Ok(()))) {
+                return Ending::ClientGone;
+            }
+        }
+    }
+}
+
+fn aborted(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, reason)
+}
+
+/// The receipt as an SSE comment. After a whole stream a blank line ends it; after a cut one no blank
+/// line may follow, because it would complete an event of which only a part has arrived.
+fn receipt_line(receipt: &SettleResponse, line_is_open: bool, ending: Ending) -> Bytes {
+    let start = if line_is_open { "\n" } else { "" };
+    let end = if ending == Ending::Complete {
+        "\n\n"
+    } else {
+        "\n"
+    };
+    let receipt = encode_header(receipt);
+    Bytes::from(format!("{start}{STREAM_RECEIPT_PREFIX}{receipt}{end}"))
+}

@@ -1,0 +1,326 @@
+//! The ledger: who authorised what, what was charged, and what is in flight. Pure: no IO, no clock.
+//!
+//! Every decision returns the [`Record`]s that make it durable; whoever calls writes them, in the
+//! order of the decisions, before anything that depends on them leaves the process. The rules are
+//! those of section "Ledger" in `docs/protocol.md`; the arithmetic is
+//! [`farthing_protocol::debit::accept`].
+
+mod channel;
+mod lane;
+mod restore;
+mod settling;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use farthing_protocol::debit::{AcceptError, accept};
+use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
+
+use crate::ports::Moment;
+use crate::store::{LaneRecord, Record, ReservationRecord};
+
+pub use channel::{ChannelFacts, LaneFacts};
+pub use lane::MAX_USED_VALUES;
+pub use settling::Unsettled;
+
+use channel::ChannelLedger;
+use lane::LaneLedger;
+
+/// One lane of one incarnation of one channel, in one generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneKey {
+    /// The channel's domain.
+    pub domain: Domain,
+    /// The lane.
+    pub lane: LaneIndex,
+    /// Its generation.
+    pub generation: Generation,
+}
+
+impl LaneKey {
+    fn in_channel(self) -> (LaneIndex, Generation) {
+        (self.lane, self.generation)
+    }
+}
+
+/// A request in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReservationId(pub u64);
+
+/// A voucher whose signature was verified with the key of its lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerifiedVoucher {
+    /// What was signed.
+    pub voucher: Voucher,
+    /// The signature.
+    pub signature: [u8; 64],
+}
+
+/// Why a request is not accepted. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A close was requested, or the channel is closed.
+    #[error("the channel is closing: open another one")]
+    ChannelClosing,
+    /// The channel has no such lane, or its addition is not final yet.
+    #[error("the channel has no such lane, or its addition is not final yet")]
+    LaneUnknown,
+    /// The lane was revoked, or its new key is not final yet.
+    #[error("the lane is revoked, or its new key is not final yet")]
+    LaneRevoked,
+    /// The voucher names another generation than the chain.
+    #[error("the lane's generation is {expected}: sign for that one")]
+    GenerationMismatch {
+        /// The lane's generation.
+        expected: Generation,
+    },
+    /// The chain debited more than the books know of: used vouchers are unknown.
+    #[error("the chain debited this lane beyond this provider's records, pay through another lane")]
+    StoreBehindChain,
+    /// This voucher, or one that cannot be told from it, has bought something already.
+    #[error("this voucher value was used: sign a higher one")]
+    VoucherUsed,
+    /// The amounts do not fit.
+    #[error(transparent)]
+    Amount(#[from] AcceptError),
+}
+
+/// Figures of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneSnapshot {
+    /// The highest ceiling signed, zero if none.
+    pub authorized: BaseUnits,
+    /// The signature over it.
+    pub signature: Option<[u8; 64]>,
+    /// Charged in total.
+    pub charged: BaseUnits,
+    /// The maxima in flight.
+    pub reserved: BaseUnits,
+    /// The channel's deposit.
+    pub deposit: BaseUnits,
+}
+
+/// A decision: the figures after it and the records that make it durable.
+#[derive(Debug)]
+pub struct Decision {
+    /// The reservation.
+    pub reservation: ReservationId,
+    /// The lane afterwards.
+    pub lane: LaneSnapshot,
+    /// To be written, in order, all or none.
+    pub records: Vec<Record>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Reservation {
+    key: LaneKey,
+    maximum: BaseUnits,
+    checkpoint: BaseUnits,
+}
+
+/// The books of all channels.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    channels: HashMap<Domain, ChannelLedger>,
+    reservations: HashMap<ReservationId, Reservation>,
+    last_reservation: u64,
+}
+
+impl Ledger {
+    fn lane_mut(&mut self, key: LaneKey) -> Option<&mut LaneLedger> {
+        self.channels
+            .get_mut(&key.domain)?
+            .lanes
+            .get_mut(&key.in_channel())
+    }
+
+    /// Accepts a request that costs at most `maximum`, or refuses it and changes nothing.
+    ///
+    /// The caller verified the signature with the lane's key in `facts`, and that `facts` are fresh.
+    ///
+    /// # Errors
+    /// [`Refusal`] names the first rule that is broken.
+    pub fn accept(
+        &mut self,
+        facts: &Arc<ChannelFacts>,
+        verified: &VerifiedVoucher,
+        maximum: BaseUnits,
+    ) -> Result<Decision, Refusal> {
+        let voucher = &verified.voucher;
+        let key = LaneKey {
+            domain: facts.domain,
+            lane: voucher.lane,
+            generation: voucher.generation,
+        };
+        let lane_facts = facts.lane(key.lane, key.generation)?;
+        // Empty books decide nothing, so a refusal that leaves them behind changes nothing.
+        let channel = self
+            .channels
+            .entry(key.domain)
+            .or_insert_with(|| ChannelLedger::new(facts.address));
+        channel.observe(facts);
+        let authorized = judge(channel, key, lane_facts, voucher.authorized, maximum)?;
+
+        let mut records = Vec::with_capacity(4);
+        if channel.lanes.is_empty() {
+            records.push(Record::Channel(key.domain, facts.address));
+        }
+        channel.reserve(maximum);
+        let lane = channel
+            .lanes
+            .entry(key.in_channel())
+            .or_insert_with(|| LaneLedger::starting_at(lane_facts.debited));
+        if voucher.authorized > lane.authorized {
+            lane.signature = Some(verified.signature);
+        }
+        lane.authorized = authorized;
+        // charged + reserved + maximum <= authorized was just checked.
+        lane.reserved = BaseUnits(lane.reserved.0 + maximum.0);
+        let closed = lane.used.insert(voucher.authorized);
+
+        self.last_reservation += 1;
+        let id = ReservationId(self.last_reservation);
+        let reservation = Reservation {
+            key,
+            maximum,
+            checkpoint: BaseUnits::ZERO,
+        };
+        self.reservations.insert(id, reservation);
+        records.push(Record::Lane(key, lane_record(lane)));
+        records.push(Record::Used(key, voucher.authorized));
+        records.extend(forgotten(key, closed));
+        records.push(reservation_record(id, &reservation));
+        Ok(Decision {
+            reservation: id,
+            lane: snapshot(lane, facts.deposit),
+            records,
+        })
+    }
+
+    /// Notes what a stream has cost so far; after a crash that is what it is charged. `None` if the
+    /// reservation has ended.
+    pub fn checkpoint(&mut self, id: ReservationId, cost: BaseUnits) -> Option<Record> {
+        let reservation = self.reservations.get_mut(&id)?;
+        reservation.checkpoint = cost.min(reservation.maximum).max(reservation.checkpoint);
+        Some(reservation_record(id, reservation))
+    }
+
+    /// Ends a reservation: charges `actual`, never more than was reserved. `None` if it has ended
+    /// already.
+    pub fn complete(
+        &mut self,
+        id: ReservationId,
+        actual: BaseUnits,
+        now: Moment,
+    ) -> Option<Decision> {
+        let Reservation { key, maximum, .. } = self.reservations.remove(&id)?;
+        let channel = self.channels.get_mut(&key.domain)?;
+        let lane = channel.lanes.get_mut(&key.in_channel())?;
+        let charged_before = lane.charged;
+        // charged + reserved <= authorized, so the sum cannot overflow.
+        lane.charged = BaseUnits(charged_before.0.saturating_add(actual.min(maximum).0));
+        lane.reserved = lane.reserved.saturating_sub(maximum);
+        if lane.charged > charged_before {
+            lane.unsettled_since.get_or_insert(now);
+        }
+        let charged_after = lane.charged;
+        let closed = lane.used.forget_through(charged_after);
+        let mut records = vec![Record::Lane(key, lane_record(lane))];
+        records.extend(forgotten(key, closed));
+        records.push(Record::Completed(id));
+        let mut snapshot = snapshot(lane, BaseUnits::ZERO);
+        channel.release(key.in_channel(), maximum, charged_before, charged_after);
+        snapshot.deposit = channel.position().deposit;
+        Some(Decision {
+            reservation: id,
+            lane: snapshot,
+            records,
+        })
+    }
+
+    /// Figures of a lane: as charged here or, if nobody has used it here, as debited on-chain.
+    #[must_use]
+    pub fn lane(&self, facts: &ChannelFacts, key: LaneKey) -> Option<LaneSnapshot> {
+        let lane_facts = facts.lanes.get(usize::from(key.lane.0))?;
+        let known = self
+            .channels
+            .get(&key.domain)
+            .and_then(|channel| channel.lanes.get(&key.in_channel()));
+        match known {
+            Some(lane) => Some(snapshot(lane, facts.deposit)),
+            None if lane_facts.generation == key.generation => {
+                let lane = LaneLedger::starting_at(lane_facts.debited);
+                Some(snapshot(&lane, facts.deposit))
+            }
+            None => None,
+        }
+    }
+
+    /// The requests in flight.
+    #[must_use]
+    pub fn reservations(&self) -> usize {
+        self.reservations.len()
+    }
+}
+
+/// Rules 0, 2 and 3: the lane's new `authorized`, or why the voucher buys nothing.
+fn judge(
+    channel: &ChannelLedger,
+    key: LaneKey,
+    on_chain: &LaneFacts,
+    value: BaseUnits,
+    maximum: BaseUnits,
+) -> Result<BaseUnits, Refusal> {
+    if on_chain.debited > channel.known_charge(key.lane) {
+        return Err(Refusal::StoreBehindChain);
+    }
+    let unused;
+    let lane = match channel.lanes.get(&key.in_channel()) {
+        Some(lane) => lane,
+        None => {
+            unused = LaneLedger::starting_at(on_chain.debited);
+            &unused
+        }
+    };
+    if lane.is_used(value) {
+        return Err(Refusal::VoucherUsed);
+    }
+    let position = lane.position(on_chain.cap);
+    Ok(accept(&position, &channel.position(), value, maximum)?)
+}
+
+fn forgotten(key: LaneKey, values: Vec<BaseUnits>) -> impl Iterator<Item = Record> {
+    values
+        .into_iter()
+        .map(move |value| Record::Forgotten(key, value))
+}
+
+fn lane_record(lane: &LaneLedger) -> LaneRecord {
+    LaneRecord {
+        authorized: lane.authorized,
+        signature: lane.signature,
+        charged: lane.charged,
+        floor: lane.used.floor,
+    }
+}
+
+fn reservation_record(id: ReservationId, reservation: &Reservation) -> Record {
+    let record = ReservationRecord {
+        key: reservation.key,
+        maximum: reservation.maximum,
+        checkpoint: reservation.checkpoint,
+    };
+    Record::Reservation(id, record)
+}
+
+fn snapshot(lane: &LaneLedger, deposit: BaseUnits) -> LaneSnapshot {
+    LaneSnapshot {
+        authorized: lane.authorized,
+        signature: lane.signature,
+        charged: lane.charged,
+        reserved: lane.reserved,
+        deposit,
+    }
+}

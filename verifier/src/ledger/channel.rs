@@ -1,0 +1,173 @@
+//! A channel: what the chain says of it, and the sums that the verifier keeps for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use farthing_protocol::deadline::ChainTime;
+use farthing_protocol::debit::ChannelPosition;
+use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
+use solana_sdk::pubkey::Pubkey;
+
+use super::Refusal;
+use super::lane::LaneLedger;
+
+/// What the chain says of a channel, merged from a finalized and a processed reading: what enlarges
+/// spending as finalized, what shrinks it as first seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelFacts {
+    /// The channel's address.
+    pub address: Pubkey,
+    /// What its vouchers are bound to.
+    pub domain: Domain,
+    /// The escrow that its deposit belongs to.
+    pub escrow: Pubkey,
+    /// Its grace in seconds.
+    pub grace_seconds: u32,
+    /// Its deposit.
+    pub deposit: BaseUnits,
+    /// What was debited on-chain in total.
+    pub debited: BaseUnits,
+    /// Whether a close was requested, or the channel is closed already.
+    pub closing: bool,
+    /// Whether the channel no longer exists in this incarnation, so that nothing can be claimed.
+    pub gone: bool,
+    /// Its lanes.
+    pub lanes: Vec<LaneFacts>,
+}
+
+/// What the chain says of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneFacts {
+    /// The key that signs this generation's vouchers.
+    pub signer: [u8; 32],
+    /// The most that the lane may be debited in total.
+    pub cap: BaseUnits,
+    /// What it was debited so far.
+    pub debited: BaseUnits,
+    /// How often the signer was replaced.
+    pub generation: Generation,
+    /// When a revocation was requested, if it was.
+    pub revoked: Option<ChainTime>,
+    /// Whether the signer was replaced so recently that the replacement is not final.
+    pub rotating: bool,
+}
+
+impl ChannelFacts {
+    /// The lane that a voucher names, if vouchers of that lane and generation are accepted.
+    ///
+    /// # Errors
+    /// [`Refusal`] says which rule is broken.
+    pub fn lane(&self, lane: LaneIndex, generation: Generation) -> Result<&LaneFacts, Refusal> {
+        if self.closing || self.gone {
+            return Err(Refusal::ChannelClosing);
+        }
+        let facts = self
+            .lanes
+            .get(usize::from(lane.0))
+            .ok_or(Refusal::LaneUnknown)?;
+        if facts.generation != generation {
+            return Err(Refusal::GenerationMismatch {
+                expected: facts.generation,
+            });
+        }
+        if facts.revoked.is_some() || facts.rotating {
+            return Err(Refusal::LaneRevoked);
+        }
+        Ok(facts)
+    }
+}
+
+/// The books of one channel.
+#[derive(Debug)]
+pub(super) struct ChannelLedger {
+    pub(super) address: Pubkey,
+    pub(super) lanes: BTreeMap<(LaneIndex, Generation), LaneLedger>,
+    /// The facts that `charged` was computed with.
+    facts: Option<Arc<ChannelFacts>>,
+    charged: BaseUnits,
+    reserved: BaseUnits,
+}
+
+impl ChannelLedger {
+    pub(super) fn new(address: Pubkey) -> Self {
+        Self {
+            address,
+            lanes: BTreeMap::new(),
+            facts: None,
+            charged: BaseUnits::ZERO,
+            reserved: BaseUnits::ZERO,
+        }
+    }
+
+    /// Takes note of what the chain says; the sum over the lanes is computed only when that changed.
+    pub(super) fn observe(&mut self, facts: &Arc<ChannelFacts>) {
+        let known = self.facts.as_ref();
+        if known.is_some_and(|known| Arc::ptr_eq(known, facts)) {
+            return;
+        }
+        self.facts = Some(Arc::clone(facts));
+        self.charged = self.sum_of_charges();
+    }
+
+    /// The sum over the lanes of what is charged or, where the chain is ahead, debited. Of a lane
+    /// with several generations only the current one can still be claimed; the others count as far
+    /// as the chain debited them.
+    fn sum_of_charges(&self) -> BaseUnits {
+        let Some(facts) = &self.facts else {
+            return BaseUnits::ZERO;
+        };
+        let charges = facts.lanes.iter().zip(0_u16..).map(|(lane, index)| {
+            self.lanes
+                .get(&(LaneIndex(index), lane.generation))
+                .map_or(lane.debited, |ledger| ledger.charged.max(lane.debited))
+        });
+        // A sum beyond u64 exceeds every deposit, so the largest value refuses as it should.
+        BaseUnits(charges.fold(0_u64, |sum, charge| sum.saturating_add(charge.0)))
+    }
+
+    pub(super) fn position(&self) -> ChannelPosition {
+        ChannelPosition {
+            deposit: self
+                .facts
+                .as_ref()
+                .map_or(BaseUnits::ZERO, |facts| facts.deposit),
+            charged: self.charged,
+            reserved: self.reserved,
+        }
+    }
+
+    /// What the books know to be charged to a lane, whatever the generation.
+    pub(super) fn known_charge(&self, lane: LaneIndex) -> BaseUnits {
+        let generations = (lane, Generation(0))..=(lane, Generation(u16::MAX));
+        self.lanes
+            .range(generations)
+            .map(|(_, ledger)| ledger.charged)
+            .max()
+            .unwrap_or_default()
+    }
+
+    pub(super) fn reserve(&mut self, maximum: BaseUnits) {
+        self.reserved = BaseUnits(self.reserved.0.saturating_add(maximum.0));
+    }
+
+    /// Ends a reservation: `charged_before` and `charged_after` are the lane's.
+    pub(super) fn release(
+        &mut self,
+        key: (LaneIndex, Generation),
+        maximum: BaseUnits,
+        charged_before: BaseUnits,
+        charged_after: BaseUnits,
+    ) {
+        self.reserved = self.reserved.saturating_sub(maximum);
+        let counted = self
+            .facts
+            .as_ref()
+            .and_then(|facts| facts.lanes.get(usize::from(key.0.0)))
+            .filter(|lane| lane.generation == key.1);
+        if let Some(lane) = counted {
+            let before = charged_before.max(lane.debited);
+            let added = charged_after.max(lane.debited).saturating_sub(before);
+            self.charged = BaseUnits(self.charged.0.saturating_add(added.0));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! A lane: its counters, and which voucher values have bought something already.
+
+use std::collections::BTreeSet;
+
+use farthing_protocol::BaseUnits;
+use farthing_protocol::debit::LanePosition;
+
+use crate::ports::Moment;
+
+/// The most used values kept above `charged`. Beyond, the lowest closes: it becomes the floor.
+pub const MAX_USED_VALUES: usize = 1_024;
+
+/// The books of one lane in one generation.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LaneLedger {
+    /// The highest ceiling signed so far, zero if none.
+    pub(super) authorized: BaseUnits,
+    /// The signature over it.
+    pub(super) signature: Option<[u8; 64]>,
+    /// What was charged, the on-chain debit of earlier generations included.
+    pub(super) charged: BaseUnits,
+    /// The sum of the maxima in flight.
+    pub(super) reserved: BaseUnits,
+    pub(super) used: UsedValues,
+    /// What our own finalized settlements debited.
+    pub(super) settled: BaseUnits,
+    /// Since when something is owed.
+    pub(super) unsettled_since: Option<Moment>,
+}
+
+impl LaneLedger {
+    /// A lane that nobody has used here: a new generation starts at the on-chain counter.
+    pub(super) fn starting_at(debited: BaseUnits) -> Self {
+        Self {
+            charged: debited,
+            settled: debited,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn position(&self, cap: BaseUnits) -> LanePosition {
+        LanePosition {
+            cap,
+            authorized: self.authorized,
+            charged: self.charged,
+            reserved: self.reserved,
+        }
+    }
+
+    /// Whether a voucher of this value has bought something, or can no longer be told from one
+    /// that has.
+    pub(super) fn is_used(&self, value: BaseUnits) -> bool {
+        value <= self.charged || self.used.contains(value)
+    }
+}
+
+/// Voucher values that have bought something: a floor, at or below which all count as used, and
+/// single values above it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct UsedValues {
+    pub(super) floor: BaseUnits,
+    values: BTreeSet<BaseUnits>,
+}
+
+impl UsedValues {
+    pub(super) fn restored(floor: BaseUnits) -> Self {
+        Self {
+            floor,
+            values: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn contains(&self, value: BaseUnits) -> bool {
+        value <= self.floor || self.values.contains(&value)
+    }
+
+    /// Marks a value as used. Returns the values that need not be kept any longer because the floor
+    /// rose over them.
+    pub(super) fn insert(&mut self, value: BaseUnits) -> Vec<BaseUnits> {
+        self.values.insert(value);
+        let mut closed = Vec::new();
+        while self.values.len() > MAX_USED_VALUES {
+            if let Some(lowest) = self.values.pop_first() {
+                self.floor = self.floor.max(lowest);
+                closed.push(lowest);
+            }
+        }
+        closed
+    }
+
+    /// Drops the values at or below `charged`, which are refused for that reason, and returns them.
+    pub(super) fn forget_through(&mut self, charged: BaseUnits) -> Vec<BaseUnits> {
+        let mut forgotten = Vec::new();
+        while self.values.first().is_some_and(|value| *value <= charged) {
+            forgotten.extend(self.values.pop_first());
+        }
+        forgotten
+    }
+}

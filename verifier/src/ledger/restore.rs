@@ -1,0 +1,63 @@
+//! The ledger after a restart.
+
+use farthing_protocol::BaseUnits;
+
+use super::channel::ChannelLedger;
+use super::lane::{LaneLedger, UsedValues};
+use super::{Ledger, Reservation, forgotten};
+use crate::ports::Moment;
+use crate::store::{Record, StoredState};
+
+impl Ledger {
+    /// The ledger as it was when the last record was written. Reservations without an outcome are
+    /// charged their last checkpoint; the records say so and must be written before anything else.
+    #[must_use]
+    pub fn restore(state: StoredState, now: Moment) -> (Self, Vec<Record>) {
+        let mut ledger = Self::default();
+        for channel in state.channels {
+            let books = ChannelLedger::new(channel.address);
+            ledger.channels.insert(channel.domain, books);
+        }
+        for (key, record) in state.lanes {
+            let lane = LaneLedger {
+                authorized: record.authorized,
+                signature: record.signature,
+                charged: record.charged,
+                used: UsedValues::restored(record.floor),
+                // All that is charged may be owed; the chain says what is not.
+                unsettled_since: Some(now),
+                ..LaneLedger::default()
+            };
+            if let Some(channel) = ledger.channels.get_mut(&key.domain) {
+                channel.lanes.insert(key.in_channel(), lane);
+            }
+        }
+        let mut records = Vec::new();
+        for (key, value) in state.used {
+            if let Some(lane) = ledger.lane_mut(key) {
+                records.extend(forgotten(key, lane.used.insert(value)));
+            }
+        }
+        for (id, record) in &state.reservations {
+            ledger.last_reservation = ledger.last_reservation.max(id.0);
+            if let Some(lane) = ledger.lane_mut(record.key) {
+                lane.reserved = BaseUnits(lane.reserved.0.saturating_add(record.maximum.0));
+            }
+            if let Some(channel) = ledger.channels.get_mut(&record.key.domain) {
+                channel.reserve(record.maximum);
+            }
+            let reservation = Reservation {
+                key: record.key,
+                maximum: record.maximum,
+                checkpoint: record.checkpoint,
+            };
+            ledger.reservations.insert(*id, reservation);
+        }
+        for (id, record) in state.reservations {
+            if let Some(decision) = ledger.complete(id, record.checkpoint, now) {
+                records.extend(decision.records);
+            }
+        }
+        (ledger, records)
+    }
+}

@@ -1,0 +1,74 @@
+//! What the ledger tells the settlement planner, and what it learns back.
+
+use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
+use solana_sdk::pubkey::Pubkey;
+
+use super::{ChannelFacts, LaneKey, Ledger};
+use crate::ports::Moment;
+
+/// What a lane owes, with what proves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unsettled {
+    /// The lane.
+    pub lane: LaneIndex,
+    /// Its generation.
+    pub generation: Generation,
+    /// The highest ceiling signed.
+    pub authorized: BaseUnits,
+    /// The signature over it.
+    pub signature: [u8; 64],
+    /// What to debit to.
+    pub charged: BaseUnits,
+    /// What that adds to the on-chain counter.
+    pub owed: BaseUnits,
+    /// Since when.
+    pub since: Moment,
+}
+
+impl Ledger {
+    /// The channels with books, by address.
+    pub fn channels(&self) -> impl Iterator<Item = (Domain, Pubkey)> + '_ {
+        self.channels
+            .iter()
+            .map(|(domain, channel)| (*domain, channel.address))
+    }
+
+    /// What the lanes of a channel owe, as far as the chain would still pay it: current generations
+    /// with a voucher.
+    #[must_use]
+    pub fn unsettled(&self, facts: &ChannelFacts) -> Vec<Unsettled> {
+        let Some(channel) = self.channels.get(&facts.domain) else {
+            return Vec::new();
+        };
+        let lanes = channel
+            .lanes
+            .iter()
+            .filter_map(|((index, generation), lane)| {
+                let on_chain = facts.lanes.get(usize::from(index.0))?;
+                let owed = lane
+                    .charged
+                    .saturating_sub(on_chain.debited.max(lane.settled));
+                if on_chain.generation != *generation || owed == BaseUnits::ZERO {
+                    return None;
+                }
+                Some(Unsettled {
+                    lane: *index,
+                    generation: *generation,
+                    authorized: lane.authorized,
+                    signature: lane.signature?,
+                    charged: lane.charged,
+                    owed,
+                    since: lane.unsettled_since.unwrap_or_default(),
+                })
+            });
+        lanes.collect()
+    }
+
+    /// Notes that a settlement planned at `planned_at` is final.
+    pub fn settled(&mut self, key: LaneKey, debit_to: BaseUnits, planned_at: Moment) {
+        if let Some(lane) = self.lane_mut(key) {
+            lane.settled = lane.settled.max(debit_to);
+            lane.unsettled_since = (lane.charged > lane.settled).then_some(planned_at);
+        }
+    }
+}

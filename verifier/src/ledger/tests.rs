@@ -1,0 +1,68 @@
+//! The ledger against its rules, one by one, and against a simple model in random sequences.
+
+mod model;
+mod rules;
+
+use std::sync::Arc;
+
+use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
+use solana_sdk::pubkey::Pubkey;
+
+use super::{ChannelFacts, LaneFacts, LaneKey, VerifiedVoucher};
+
+const DOMAIN: Domain = Domain([7; 32]);
+
+fn lane_facts(cap: u64, debited: u64) -> LaneFacts {
+    LaneFacts {
+        signer: [1; 32],
+        cap: BaseUnits(cap),
+        debited: BaseUnits(debited),
+        generation: Generation(0),
+        revoked: None,
+        rotating: false,
+    }
+}
+
+fn facts(deposit: u64, lanes: Vec<LaneFacts>) -> ChannelFacts {
+    ChannelFacts {
+        address: Pubkey::new_from_array([9; 32]),
+        domain: DOMAIN,
+        escrow: Pubkey::new_from_array([8; 32]),
+        grace_seconds: 900,
+        deposit: BaseUnits(deposit),
+        debited: BaseUnits(lanes.iter().map(|lane| lane.debited.0).sum()),
+        closing: false,
+        gone: false,
+        lanes,
+    }
+}
+
+fn one_lane(deposit: u64, cap: u64) -> Arc<ChannelFacts> {
+    Arc::new(facts(deposit, vec![lane_facts(cap, 0)]))
+}
+
+fn voucher_of(lane: u16, generation: u16, authorized: u64) -> VerifiedVoucher {
+    let mut signature = [0; 64];
+    signature[..8].copy_from_slice(&authorized.to_le_bytes());
+    VerifiedVoucher {
+        voucher: Voucher {
+            domain: DOMAIN,
+            lane: LaneIndex(lane),
+            generation: Generation(generation),
+            authorized: BaseUnits(authorized),
+        },
+        signature,
+    }
+}
+
+fn voucher(authorized: u64) -> VerifiedVoucher {
+    voucher_of(0, 0, authorized)
+}
+
+fn key(lane: u16) -> LaneKey {
+    LaneKey {
+        domain: DOMAIN,
+        lane: LaneIndex(lane),
+        generation: Generation(0),
+    }
+}

@@ -1,0 +1,160 @@
+//! What to settle, and in which order. Pure: time is an argument.
+//!
+//! Closing channels come first, because their time is limited; then channels with revoked lanes; then
+//! those that owe enough or have owed long enough. One transaction claims lanes of one channel.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use farthing_protocol::BaseUnits;
+use farthing_protocol::deadline::{ChainTime, grace_is_over};
+
+use crate::ledger::{ChannelFacts, LaneKey, Unsettled};
+use crate::ports::Moment;
+
+/// The most claims of one transaction without a lookup table, measured by serialising them.
+pub const MAX_CLAIMS_PER_TRANSACTION: usize = 10;
+
+/// When to settle.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// A channel that owes at least this is due.
+    pub min_amount: BaseUnits,
+    /// A channel that has owed for this long is due.
+    pub max_age: Duration,
+    /// A lane that owes less is left out.
+    pub min_claim: BaseUnits,
+}
+
+/// What a channel owes.
+#[derive(Debug, Clone)]
+pub struct Owing {
+    /// The channel.
+    pub facts: Arc<ChannelFacts>,
+    /// Its lanes that owe something.
+    pub lanes: Vec<Unsettled>,
+}
+
+/// The state of the world when a plan is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// Now.
+    pub now: Moment,
+    /// The finalized chain clock, where known.
+    pub chain_time: Option<ChainTime>,
+    /// Lanes whose settlement is under way.
+    pub busy: &'a HashSet<LaneKey>,
+    /// Whether to settle everything, due or not.
+    pub everything: bool,
+}
+
+/// Claims of one transaction, with strictly ascending lanes.
+#[derive(Debug, Clone)]
+pub struct PlannedSettlement {
+    /// The channel.
+    pub facts: Arc<ChannelFacts>,
+    /// At most [`MAX_CLAIMS_PER_TRANSACTION`].
+    pub claims: Vec<Unsettled>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    Closing,
+    Revoked,
+    Ordinary,
+}
+
+/// What to settle now, the most urgent first.
+#[must_use]
+pub fn plan(
+    policy: &Policy,
+    situation: &Situation<'_>,
+    owing: Vec<Owing>,
+) -> Vec<PlannedSettlement> {
+    let mut due: Vec<_> = owing
+        .into_iter()
+        .filter_map(|channel| assess(policy, situation, channel))
+        .collect();
+    due.sort_by_key(|(urgency, channel)| (*urgency, Reverse(total(&channel.lanes))));
+    let mut plans = Vec::new();
+    for (_, mut channel) in due {
+        channel.lanes.sort_by_key(|lane| lane.lane);
+        for claims in channel.lanes.chunks(MAX_CLAIMS_PER_TRANSACTION) {
+            plans.push(PlannedSettlement {
+                facts: Arc::clone(&channel.facts),
+                claims: claims.to_vec(),
+            });
+        }
+    }
+    plans
+}
+
+/// What of a channel can be claimed, if it is due.
+fn assess(
+    policy: &Policy,
+    situation: &Situation<'_>,
+    mut channel: Owing,
+) -> Option<(Urgency, Owing)> {
+    let facts = &channel.facts;
+    if facts.gone {
+        return None;
+    }
+    channel.lanes.retain(|lane| {
+        let key = LaneKey {
+            domain: facts.domain,
+            lane: lane.lane,
+            generation: lane.generation,
+        };
+        lane.owed > BaseUnits::ZERO
+            && lane.owed >= policy.min_claim
+            && !situation.busy.contains(&key)
+            && !revocation_is_effective(facts, lane, situation.chain_time)
+    });
+    let oldest = channel.lanes.iter().map(|lane| lane.since).min()?;
+    let is_revoked = |lane: &Unsettled| {
+        let on_chain = facts.lanes.get(usize::from(lane.lane.0));
+        on_chain.is_some_and(|lane| lane.revoked.is_some())
+    };
+    let urgency = if facts.closing {
+        Urgency::Closing
+    } else if channel.lanes.iter().any(is_revoked) {
+        Urgency::Revoked
+    } else {
+        let is_due = situation.everything
+            || total(&channel.lanes) >= policy.min_amount
+            || situation.now.since(oldest) >= policy.max_age;
+        if !is_due {
+            return None;
+        }
+        Urgency::Ordinary
+    };
+    Some((urgency, channel))
+}
+
+/// Whether the program would skip the lane's claims by now.
+fn revocation_is_effective(
+    facts: &ChannelFacts,
+    lane: &Unsettled,
+    chain_time: Option<ChainTime>,
+) -> bool {
+    let revoked = facts
+        .lanes
+        .get(usize::from(lane.lane.0))
+        .and_then(|lane| lane.revoked);
+    match (revoked, chain_time) {
+        (Some(revoked), Some(now)) => grace_is_over(revoked, facts.grace_seconds, now),
+        _ => false,
+    }
+}
+
+fn total(lanes: &[Unsettled]) -> BaseUnits {
+    let sum = lanes
+        .iter()
+        .fold(0_u64, |sum, lane| sum.saturating_add(lane.owed.0));
+    BaseUnits(sum)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! Following what was sent until it is final, failed, or cannot land any more.
+
+use farthing_protocol::BaseUnits;
+
+use super::Settler;
+use super::pending::{Fate, Pending};
+use crate::ports::{ChainError, Delivery};
+use crate::store::Record;
+
+impl Settler {
+    /// Learns what became of the pending transactions, and sends those again that are not seen yet.
+    pub(super) async fn follow_up(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let fates = match self.fates().await {
+            Ok(fates) => fates,
+            Err(error) => {
+                tracing::warn!(%error, "cannot follow settlements");
+                return;
+            }
+        };
+        for (mut pending, fate) in std::mem::take(&mut self.pending).into_iter().zip(fates) {
+            match fate {
+                Fate::Final => self.finalized(&pending),
+                Fate::Failed(reason) => {
+                    self.ended(&pending);
+                    self.failed(pending.record.channel, reason);
+                }
+                Fate::Expired => {
+                    self.ended(&pending);
+                    match pending.refusal.take() {
+                        Some(reason) => self.failed(pending.record.channel, reason),
+                        None => tracing::warn!(
+                            signature = %pending.record.signature,
+                            "a settlement expired and is planned anew"
+                        ),
+                    }
+                }
+                Fate::Seen => self.pending.push(pending),
+                Fate::Unseen => {
+                    let since_sent = self.clock.now().since(pending.sent_at);
+                    if since_sent >= self.pace.rebroadcast_interval {
+                        self.send(&mut pending, Delivery::Again).await;
+                    }
+                    self.pending.push(pending);
+                }
+            }
+        }
+    }
+
+    async fn fates(&self) -> Result<Vec<Fate>, ChainError> {
+        // The height is read first: what has no status at a later moment and expired at an earlier
+        // one cannot land any more.
+        let height = self.source.finalized_block_height().await?;
+        let signatures: Vec<_> = self
+            .pending
+            .iter()
+            .map(|pending| pending.record.signature)
+            .collect();
+        let statuses = self.source.statuses(&signatures).await?;
+        if statuses.len() != signatures.len() {
+            let message = "it left out statuses that were asked for";
+            return Err(ChainError::Unavailable(message.to_owned()));
+        }
+        let fates = self.pending.iter().zip(statuses);
+        Ok(fates
+            .map(|(pending, status)| pending.fate(status, height))
+            .collect())
+    }
+
+    fn ended(&self, pending: &Pending) {
+        // Not waited for: a record that outlives its settlement is only followed once more.
+        drop(
+            self.books
+                .record(vec![Record::SettlementEnded(pending.record.signature)]),
+        );
+    }
+
+    fn finalized(&mut self, pending: &Pending) {
+        let record = &pending.record;
+        for (key, claim) in pending.lanes().zip(&record.claims) {
+            self.books.settled(key, claim.debit_to, pending.planned_at);
+        }
+        self.ended(pending);
+        self.backoff.remove(&record.channel);
+        let owed: u64 = record.claims.iter().map(|claim| claim.owed.0).sum();
+        tracing::info!(
+            signature = %record.signature,
+            claims = record.claims.len(),
+            base_units = owed,
+            "a settlement is final"
+        );
+        self.with_report(|report| {
+            report.transactions.push(record.signature);
+            report.base_units = BaseUnits(report.base_units.0.saturating_add(owed));
+        });
+    }
+}

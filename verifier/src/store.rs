@@ -1,0 +1,71 @@
+//! The store port: where the ledger's decisions become durable.
+//!
+//! # Contract
+//! * **One writer.** A store is owned by one thread, the [`Writer`]'s, which hands it the records in
+//!   the order of the decisions that they stand for.
+//! * **Atomicity.** [`Store::commit`] writes all of its records or none of them.
+//! * **Ordering.** What an earlier commit wrote is never lost while something a later commit wrote
+//!   survives. Records of one commit apply in order; a later one of the same key wins.
+//! * **Durability.** When `commit` returns `Ok` the records survive the loss of power.
+//! * **Errors.** An error means that the outcome is unknown. The store must not be used again: the
+//!   writer fails for good and nothing that waits for it is served. The next start reads what is
+//!   there, which is a state between two commits.
+//! * **Versions.** Every value starts with the version of its encoding; a store refuses to load what
+//!   it does not know.
+
+mod encoding;
+#[cfg(test)]
+pub(crate) mod memory;
+mod record;
+mod redb;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use self::record::{
+    ChannelRecord, ClaimRecord, LaneRecord, Record, ReservationRecord, SettlementRecord,
+    StoredState,
+};
+pub use self::redb::{RedbStore, probe_commits};
+pub use self::writer::{StoreFailed, Ticket, Writer};
+
+/// A durable place for records; the module's documentation is its contract.
+pub trait Store: Send + fmt::Debug + 'static {
+    /// Reads everything back.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read or is not understood; nothing may then be served.
+    fn load(&mut self) -> Result<StoredState, StoreError>;
+
+    /// Writes the records, all or none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the outcome is unknown; the store must not be used again.
+    fn commit(&mut self, records: &[Record]) -> Result<(), StoreError>;
+}
+
+/// Why a store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database could not be opened, read or written.
+    #[error("the store failed, free its disk or mend its file and start again: {0}")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A record is not what this version writes.
+    #[error("the store holds a {what} that this version cannot read: {reason}")]
+    Unreadable {
+        /// The kind of record.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// Wraps a database's error.
+    pub fn database(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Database(error.into())
+    }
+}

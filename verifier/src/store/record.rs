@@ -1,0 +1,106 @@
+//! The records: what the verifier must not forget.
+
+use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
+use solana_sdk::pubkey::Pubkey;
+use solana_sdk::signature::Signature;
+
+use crate::ledger::{LaneKey, ReservationId};
+
+/// One change of the durable state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// A channel with books, by domain.
+    Channel(Domain, Pubkey),
+    /// A lane's counters, replacing earlier ones.
+    Lane(LaneKey, LaneRecord),
+    /// A voucher value that bought something.
+    Used(LaneKey, BaseUnits),
+    /// A used value that need not be kept, because `charged` or the floor refuses it.
+    Forgotten(LaneKey, BaseUnits),
+    /// A request in flight, replacing an earlier checkpoint of the same.
+    Reservation(ReservationId, ReservationRecord),
+    /// The end of a request.
+    Completed(ReservationId),
+    /// A settlement about to be sent.
+    Settlement(SettlementRecord),
+    /// The end of a settlement, whatever its outcome.
+    SettlementEnded(Signature),
+}
+
+/// A channel with books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChannelRecord {
+    /// Its domain.
+    pub domain: Domain,
+    /// Its address.
+    pub address: Pubkey,
+}
+
+/// A lane's counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneRecord {
+    /// The highest ceiling signed, zero if none.
+    pub authorized: BaseUnits,
+    /// The signature over it.
+    pub signature: Option<[u8; 64]>,
+    /// Charged in total.
+    pub charged: BaseUnits,
+    /// Voucher values at or below count as used.
+    pub floor: BaseUnits,
+}
+
+/// A request in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReservationRecord {
+    /// Whose.
+    pub key: LaneKey,
+    /// The most that it may cost.
+    pub maximum: BaseUnits,
+    /// What it is charged if the process dies now.
+    pub checkpoint: BaseUnits,
+}
+
+/// A settlement that was or is about to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettlementRecord {
+    /// Signature of the transaction, its only one.
+    pub signature: Signature,
+    /// Above this finalized block height it can no longer land.
+    pub last_valid_block_height: u64,
+    /// The signed transaction, serialised, to send again.
+    pub transaction: Vec<u8>,
+    /// The channel's address.
+    pub channel: Pubkey,
+    /// The channel's domain.
+    pub domain: Domain,
+    /// What it claims.
+    pub claims: Vec<ClaimRecord>,
+}
+
+/// One lane in a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimRecord {
+    /// The lane.
+    pub lane: LaneIndex,
+    /// Its generation.
+    pub generation: Generation,
+    /// The counter after the settlement.
+    pub debit_to: BaseUnits,
+    /// What that adds to the on-chain counter.
+    pub owed: BaseUnits,
+}
+
+/// Everything that a store holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredState {
+    /// Channels with books.
+    pub channels: Vec<ChannelRecord>,
+    /// Lanes.
+    pub lanes: Vec<(LaneKey, LaneRecord)>,
+    /// Used voucher values, ascending within a lane.
+    pub used: Vec<(LaneKey, BaseUnits)>,
+    /// Requests without an outcome.
+    pub reservations: Vec<(ReservationId, ReservationRecord)>,
+    /// Settlements without an outcome.
+    pub settlements: Vec<SettlementRecord>,
+}

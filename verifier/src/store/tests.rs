@@ -1,0 +1,198 @@
+//! The store's contract: one suite for every backend, and the writer on top of a failing one.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
+use solana_sdk::pubkey::Pubkey;
+use solana_sdk::signature::Signature;
+
+use super::memory::MemoryStore;
+use super::record::{
+    ChannelRecord, ClaimRecord, LaneRecord, Record, ReservationRecord, SettlementRecord,
+    StoredState,
+};
+use super::{RedbStore, Store, StoreFailed, Writer};
+use crate::ledger::{LaneKey, ReservationId};
+
+mod full_disk;
+
+fn key(lane: u16) -> LaneKey {
+    LaneKey {
+        domain: Domain([3; 32]),
+        lane: LaneIndex(lane),
+        generation: Generation(2),
+    }
+}
+
+fn lane(charged: u64) -> LaneRecord {
+    LaneRecord {
+        authorized: BaseUnits(charged + 9),
+        signature: Some([5; 64]),
+        charged: BaseUnits(charged),
+        floor: BaseUnits(1),
+    }
+}
+
+fn reservation(checkpoint: u64) -> ReservationRecord {
+    ReservationRecord {
+        key: key(1),
+        maximum: BaseUnits(50),
+        checkpoint: BaseUnits(checkpoint),
+    }
+}
+
+fn settlement() -> SettlementRecord {
+    SettlementRecord {
+        signature: Signature::from([6; 64]),
+        last_valid_block_height: 77,
+        transaction: vec![1, 2, 3],
+        channel: Pubkey::new_from_array([4; 32]),
+        domain: Domain([3; 32]),
+        claims: vec![ClaimRecord {
+            lane: LaneIndex(1),
+            generation: Generation(2),
+            debit_to: BaseUnits(10),
+            owed: BaseUnits(4),
+        }],
+    }
+}
+
+/// Every backend must pass. `reopen` opens the same store again, as after a restart.
+fn conforms(mut reopen: impl FnMut() -> Box<dyn Store>) {
+    let mut store = reopen();
+    assert_eq!(
+        store.load().expect("an empty store loads"),
+        StoredState::default()
+    );
+    store
+        .commit(&[
+            Record::Channel(Domain([3; 32]), Pubkey::new_from_array([4; 32])),
+            Record::Lane(key(1), lane(10)),
+            // The later record of a key wins, within a commit and between commits.
+            Record::Lane(key(1), lane(11)),
+            Record::Used(key(1), BaseUnits(300)),
+            Record::Used(key(1), BaseUnits(20)),
+            Record::Used(key(1), BaseUnits(30)),
+            Record::Forgotten(key(1), BaseUnits(20)),
+            Record::Reservation(ReservationId(1), reservation(0)),
+            Record::Reservation(ReservationId(2), reservation(0)),
+            Record::Settlement(settlement()),
+        ])
+        .expect("a commit succeeds");
+    drop(store);
+
+    let mut store = reopen();
+    let expected = StoredState {
+        channels: vec![ChannelRecord {
+            domain: Domain([3; 32]),
+            address: Pubkey::new_from_array([4; 32]),
+        }],
+        lanes: vec![(key(1), lane(11))],
+        used: vec![(key(1), BaseUnits(30)), (key(1), BaseUnits(300))],
+        reservations: vec![
+            (ReservationId(1), reservation(0)),
+            (ReservationId(2), reservation(0)),
+        ],
+        settlements: vec![settlement()],
+    };
+    assert_eq!(store.load().expect("what was written loads"), expected);
+    store
+        .commit(&[
+            Record::Reservation(ReservationId(1), reservation(7)),
+            Record::Completed(ReservationId(2)),
+            Record::Completed(ReservationId(99)),
+            Record::Forgotten(key(1), BaseUnits(300)),
+            Record::SettlementEnded(settlement().signature),
+        ])
+        .expect("ending what never began is no error");
+    drop(store);
+
+    let state = reopen().load().expect("what was written loads");
+    let expected = StoredState {
+        used: vec![(key(1), BaseUnits(30))],
+        reservations: vec![(ReservationId(1), reservation(7))],
+        settlements: vec![],
+        ..expected
+    };
+    assert_eq!(state, expected);
+}
+
+#[test]
+fn redb_conforms() {
+    let directory = tempfile::tempdir().expect("the test has a directory");
+    let path = directory.path().join("store.redb");
+    conforms(|| Box::new(RedbStore::open(&path).expect("the file opens")));
+}
+
+#[test]
+fn memory_conforms() {
+    let store = MemoryStore::default();
+    conforms(|| Box::new(store.clone()));
+}
+
+#[test]
+fn a_database_is_opened_once() {
+    let directory = tempfile::tempdir().expect("the test has a directory");
+    let path = directory.path().join("store.redb");
+    let _open = RedbStore::open(&path).expect("the file opens");
+    let error = RedbStore::open(&path).expect_err("it is open already");
+    assert!(error.to_string().contains("store.redb"), "{error}");
+}
+
+#[test]
+fn unknown_versions_are_not_guessed() {
+    let mut bytes = super::encoding::lane(&lane(1));
+    bytes[0] = 2;
+    let error = super::encoding::read_lane(&bytes).expect_err("version 2 is not known");
+    assert!(error.to_string().contains("version 2"), "{error}");
+    assert!(super::encoding::read_lane(&[]).is_err());
+    assert!(super::encoding::read_lane(&[1, 0]).is_err());
+}
+
+#[test]
+fn measures_commits_and_cleans_up() {
+    let directory = tempfile::tempdir().expect("the test has a directory");
+    let timings = super::probe_commits(directory.path(), 3).expect("the directory is writable");
+    assert_eq!(timings.len(), 3);
+    let left = std::fs::read_dir(directory.path())
+        .expect("readable")
+        .count();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn tickets_come_true_in_order() {
+    let store = MemoryStore::default();
+    let writer = Writer::start(Box::new(store.clone())).expect("there is a thread");
+    let tickets: Vec<_> = (0..100)
+        .map(|charged| writer.enqueue(vec![Record::Lane(key(1), lane(charged))]))
+        .collect();
+    for ticket in tickets {
+        ticket.durable().await.expect("memory does not fail");
+    }
+    let state = store.clone().load().expect("memory loads");
+    assert_eq!(state.lanes, vec![(key(1), lane(99))]);
+    writer.close();
+    let late = writer.enqueue(vec![]);
+    assert_eq!(late.durable().await, Err(StoreFailed));
+}
+
+#[tokio::test]
+async fn a_failed_store_fails_for_good() {
+    let store = MemoryStore::default();
+    let fails = Arc::clone(&store.fails);
+    let writer = Writer::start(Box::new(store.clone())).expect("there is a thread");
+    let first = writer.enqueue(vec![Record::Lane(key(1), lane(1))]);
+    first.durable().await.expect("the store works");
+    fails.store(true, Ordering::SeqCst);
+    let second = writer.enqueue(vec![Record::Lane(key(1), lane(2))]);
+    assert_eq!(second.durable().await, Err(StoreFailed));
+    // A store that claims to have recovered is not believed.
+    fails.store(false, Ordering::SeqCst);
+    let third = writer.enqueue(vec![Record::Lane(key(1), lane(3))]);
+    assert_eq!(third.durable().await, Err(StoreFailed));
+    assert!(!writer.is_available());
+    let state = store.clone().load().expect("memory loads");
+    assert_eq!(state.lanes, vec![(key(1), lane(1))]);
+}

@@ -1,0 +1,167 @@
+//! Group commit: one thread owns the store and takes everything that was queued since its last
+//! commit into one transaction.
+//!
+//! Under load a commit carries many requests, so that throughput does not end where the disk's
+//! flushes do; without load a request waits for one commit and nothing else.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use super::{Record, Store};
+
+/// The most batches of one transaction.
+const MAX_BATCHES_PER_COMMIT: usize = 4_096;
+/// With more batches waiting than this nothing new is begun; what was begun may still end. A request
+/// has at most three batches waiting, so the queue is bounded by this and the requests in flight.
+const MAX_QUEUED_BATCHES: usize = 65_536;
+
+/// The store failed, now or earlier. Nothing is known of what was waiting, and nothing is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the store failed, nothing is served until the verifier is started again")]
+pub struct StoreFailed;
+
+/// A claim on durability.
+#[derive(Debug)]
+#[must_use = "what a ticket stands for is durable only when it says so"]
+pub struct Ticket(Option<oneshot::Receiver<()>>);
+
+impl Ticket {
+    /// Waits until what was queued, and everything before it, is durable.
+    ///
+    /// # Errors
+    /// [`StoreFailed`] if that is not known.
+    pub async fn durable(self) -> Result<(), StoreFailed> {
+        match self.0 {
+            Some(receiver) => receiver.await.map_err(|_| StoreFailed),
+            None => Err(StoreFailed),
+        }
+    }
+}
+
+enum Message {
+    Batch {
+        records: Vec<Record>,
+        done: oneshot::Sender<()>,
+    },
+    Stop,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    failed: AtomicBool,
+    queued: AtomicUsize,
+}
+
+/// The one who writes.
+#[derive(Debug)]
+pub struct Writer {
+    sender: Sender<Message>,
+    state: Arc<State>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// Starts the writing thread.
+    ///
+    /// # Errors
+    /// If the system has no thread to give.
+    pub fn start(store: Box<dyn Store>) -> std::io::Result<Self> {
+        let (sender, receiver) = channel();
+        let state = Arc::new(State::default());
+        let thread = std::thread::Builder::new()
+            .name("farthing-store".to_owned())
+            .spawn({
+                let state = Arc::clone(&state);
+                move || write_all(store, &receiver, &state)
+            })?;
+        Ok(Self {
+            sender,
+            state,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Queues records that are written together. The order of calls is the order of writing.
+    pub fn enqueue(&self, records: Vec<Record>) -> Ticket {
+        let (done, receiver) = oneshot::channel();
+        self.state.queued.fetch_add(1, Ordering::Relaxed);
+        match self.sender.send(Message::Batch { records, done }) {
+            Ok(()) => Ticket(Some(receiver)),
+            Err(_) => Ticket(None),
+        }
+    }
+
+    /// Whether new work may begin: the store has not failed and keeps up.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        !self.has_failed() && self.state.queued.load(Ordering::Relaxed) < MAX_QUEUED_BATCHES
+    }
+
+    /// Whether the store failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.state.failed.load(Ordering::Acquire)
+    }
+
+    /// Writes what is queued, then closes the store. Whatever is queued afterwards fails.
+    pub fn close(&self) {
+        // A failed send means that the thread has ended already.
+        let _ = self.sender.send(Message::Stop);
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's thread panicked");
+        }
+    }
+}
+
+fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &State) {
+    let mut records = Vec::new();
+    let mut waiting = Vec::new();
+    while let Ok(first) = receiver.recv() {
+        let mut stop = false;
+        let mut next = Some(first);
+        while let Some(message) = next.take() {
+            match message {
+                Message::Batch {
+                    records: batch,
+                    done,
+                } => {
+                    records.extend(batch);
+                    waiting.push(done);
+                }
+                Message::Stop => {
+                    stop = true;
+                    break;
+                }
+            }
+            if waiting.len() < MAX_BATCHES_PER_COMMIT {
+                next = receiver.try_recv().ok();
+            }
+        }
+        if !waiting.is_empty() {
+            let outcome = store.commit(&records);
+            state.queued.fetch_sub(waiting.len(), Ordering::Relaxed);
+            records.clear();
+            if let Err(error) = outcome {
+                // Dropping the queue fails every ticket in it, and every later one.
+                state.failed.store(true, Ordering::Release);
+                tracing::error!(%error, "the store failed, nothing is served any longer");
+                return;
+            }
+            for done in waiting.drain(..) {
+                // Whoever does not wait any longer needs no answer.
+                let _ = done.send(());
+            }
+        }
+        if stop {
+            state.failed.store(true, Ordering::Release);
+            return;
+        }
+    }
+}
