@@ -6,6 +6,7 @@
 
 pub mod calls;
 pub mod chain;
+pub mod density;
 pub mod tokens;
 pub mod world;
 

@@ -9,13 +9,27 @@ mod program {
     mod codes;
     mod conservation;
     mod create_escrow;
+    mod custody;
     mod density;
+    mod events;
     mod fund_channel;
+    mod incarnations;
     mod open_channel;
+    mod pay_out;
+    mod raise_cap;
+    mod release;
     mod request_close;
+    mod rescue;
+    mod revoke_lane;
     mod revoke_payee;
+    mod rotate_lane;
+    mod set_countersigner;
     mod set_manager;
+    mod set_settler;
     mod settle;
+    mod settle_statement;
+    mod signatures;
+    mod substitutes;
     mod unpaid;
     mod withdraw;
 }

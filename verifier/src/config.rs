@@ -114,6 +114,10 @@ mod tests {
         assert_eq!(price.input_per_million.0, 150_000);
         assert_eq!(price.per_request.0, 0);
         assert_eq!(config.chain.min_grace_seconds, 172_800);
+        assert_eq!(
+            config.chain.token(),
+            farthing_client::chain::Token::classic(config.chain.mint)
+        );
     }
 
     #[test]
@@ -133,6 +137,11 @@ mod tests {
                 "max_output_tokens = 256",
                 "max_output_tokens = 0",
                 "pricing.models",
+            ),
+            (
+                "[chain]",
+                "[chain]\ntoken_program = \"11111111111111111111111111111111\"",
+                "chain.token_program",
             ),
             (
                 "[chain]",

@@ -4,7 +4,8 @@
 //! types `--program`; never from a provider.
 
 use farthing_client::chain::cluster::{Cluster, cluster, network_id};
-use farthing_client::chain::{ChainClient, PROGRAM_ID};
+use farthing_client::chain::{ChainClient, PROGRAM_ID, Token};
+use solana_commitment_config::CommitmentConfig;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 
@@ -67,6 +68,23 @@ impl Connection {
         named.or(self.usdc_mint).ok_or_else(|| {
             CliError::usage("USDC is not known on this cluster: name the mint with --mint")
         })
+    }
+
+    /// The mint that was named, else USDC, with its token program, which the chain tells.
+    ///
+    /// # Errors
+    /// If none was named and the cluster is unknown, if there is no mint, or if the node fails.
+    pub async fn token(&self, named: Option<Pubkey>) -> Result<Token, CliError> {
+        let mint = self.mint(named)?;
+        self.chain
+            .token(&mint, CommitmentConfig::confirmed())
+            .await?
+            .ok_or_else(|| {
+                CliError::failed(format!(
+                    "there is no mint at {mint} on {}: check --mint",
+                    self.cluster
+                ))
+            })
     }
 
     /// The trusted program.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use farthing_client::chain::instructions::create_token_account;
 use farthing_client::chain::{
-    ChainClient, ChainError, PROGRAM_ID, USDC_MINT_DEVNET, associated_token_address,
+    ChainClient, ChainError, PROGRAM_ID, Token, USDC_MINT_DEVNET, associated_token_address,
 };
 use farthing_protocol::BaseUnits;
 use serde_json::{Value, json};
@@ -40,6 +40,8 @@ const PROGRAM: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../programs/farthing/artifact/farthing.so"
 ));
+/// USDC on this chain: a mint of the classic token program at its devnet address.
+pub const USDC: Token = Token::classic(USDC_MINT_DEVNET);
 /// Lamports of the mint's authority, for fees and token accounts.
 const AUTHORITY_LAMPORTS: u64 = 10_000_000_000;
 
@@ -76,8 +78,7 @@ pub struct Localnet {
 }
 
 impl Localnet {
-    /// Starts a chain with the program at [`PROGRAM_ID`] and a fresh USDC mint at
-    /// [`USDC_MINT_DEVNET`].
+    /// Starts a chain with the program at [`PROGRAM_ID`] and a fresh mint of [`USDC`].
     ///
     /// # Errors
     /// [`LocalnetError`] if the engine does not start or refuses the program or the mint.
@@ -134,12 +135,11 @@ impl Localnet {
     /// [`LocalnetError`] if the transaction fails or is not confirmed in time.
     pub async fn mint_usdc(&self, wallet: &Pubkey, amount: BaseUnits) -> Result<(), LocalnetError> {
         let authority = self.mint_authority.pubkey();
-        let token_program = spl_token::id();
-        let account = associated_token_address(wallet, &USDC_MINT_DEVNET);
-        let create = create_token_account(&authority, wallet, &USDC_MINT_DEVNET);
+        let account = associated_token_address(wallet, &USDC);
+        let create = create_token_account(&authority, wallet, &USDC);
         let mint = spl_token::instruction::mint_to(
-            &token_program,
-            &USDC_MINT_DEVNET,
+            &USDC.program,
+            &USDC.mint,
             &account,
             &authority,
             &[],
@@ -195,14 +195,11 @@ impl Localnet {
         let update = json!({
             "lamports": lamports,
             "data": hex,
-            "owner": spl_token::id().to_string(),
+            "owner": USDC.program.to_string(),
             "executable": false,
         });
-        self.cheat(
-            "surfnet_setAccount",
-            json!([USDC_MINT_DEVNET.to_string(), update]),
-        )
-        .await
+        self.cheat("surfnet_setAccount", json!([USDC.mint.to_string(), update]))
+            .await
     }
 
     async fn cheat(&self, method: &'static str, params: Value) -> Result<(), LocalnetError> {

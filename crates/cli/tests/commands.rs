@@ -7,8 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use farthing_cli::demo_model::{DemoModel, Latency, MODEL};
-use farthing_cli::localnet::Localnet;
-use farthing_client::chain::{USDC_MINT_DEVNET, associated_token_address};
+use farthing_cli::localnet::{Localnet, USDC};
+use farthing_client::chain::associated_token_address;
 use farthing_client::keys::generate_keypair;
 use farthing_protocol::BaseUnits;
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ impl World {
     }
 
     async fn usdc_of(&self, wallet: &Pubkey) -> BaseUnits {
-        let account = associated_token_address(wallet, &USDC_MINT_DEVNET);
+        let account = associated_token_address(wallet, &USDC);
         self.chain
             .chain()
             .token_balance(&account, CommitmentConfig::confirmed())
@@ -471,9 +471,12 @@ async fn errors_have_exit_codes_and_never_show_keys() {
 
     let (_, message) = world.fails(1, &["escrow", "status", STRANGER]).await;
     assert!(message.contains("farthing escrow create"), "{message}");
-    let mint = USDC_MINT_DEVNET.to_string();
+    let mint = USDC.mint.to_string();
     let (code, message) = world.fails(1, &["escrow", "status", &mint]).await;
     assert_eq!(code, "wrong_account", "{message}");
+    let create = ["escrow", "create", "-k", "owner.json", "--mint", STRANGER];
+    let (_, message) = world.fails(1, &create).await;
+    assert!(message.contains("there is no mint"), "{message}");
 
     for arguments in [
         &["escrow", "fund", STRANGER, "--amount", "0"][..],

@@ -1,7 +1,7 @@
 //! The chain, for owners, payees and settlers: addresses, instructions, accounts and RPC.
 //!
-//! [`addresses`], [`instructions`] and [`accounts`] are pure; only [`rpc`] talks to a node. What must
-//! not live here: HTTP to a provider, and any state of a payer.
+//! [`addresses`], [`token`], [`instructions`] and [`accounts`] are pure; only [`rpc`] talks to a node.
+//! What must not live here: HTTP to a provider, and any state of a payer.
 
 pub mod accounts;
 pub mod addresses;
@@ -9,11 +9,13 @@ pub mod cluster;
 pub mod instructions;
 pub mod refusal;
 pub mod rpc;
+pub mod token;
 
 pub use accounts::{AccountError, Approval, Channel, Escrow};
 pub use addresses::{
-    PROGRAM_ID, USDC_MINT_DEVNET, USDC_MINT_MAINNET, approval_address, associated_token_address,
-    channel_address, channel_domain, escrow_address,
+    PROGRAM_ID, USDC_MINT_DEVNET, USDC_MINT_MAINNET, approval_address, channel_address,
+    channel_domain, escrow_address,
 };
 pub use instructions::{Claim, NewLane};
 pub use rpc::{ChainClient, ChainError, UpgradeAuthority};
+pub use token::{Token, associated_token_address};

@@ -6,14 +6,19 @@
 
 use anchor_lang::prelude::error_code;
 use farthing_protocol::instruction::{
-    APPROVE_PAYEE, CLOSE_CHANNEL, CLOSE_ESCROW, FIRST_SHARED_ERROR_CODE, OPEN_CHANNEL,
-    REQUEST_CLOSE, SET_MANAGER, SETTLE, first_error_code,
+    APPROVE_PAYEE, CLOSE_CHANNEL, CLOSE_ESCROW, CREATE_ESCROW, FIRST_SHARED_ERROR_CODE,
+    OPEN_CHANNEL, PAY_OUT, RAISE_CAP, RELEASE, REQUEST_CLOSE, RESCUE, ROTATE_LANE, SET_MANAGER,
+    SETTLE, SETTLE_STATEMENT, first_error_code,
 };
 
 /// Which rule was broken.
 #[error_code(offset = 0)]
 #[derive(PartialEq, Eq)]
 pub enum FarthingError {
+    /// A mint whose extensions could move, withhold or freeze what lies in a vault.
+    #[msg("mint has an extension that escrows do not allow")]
+    MintExtensionNotAllowed = 6000,
+
     /// `set_manager` was made for another state.
     #[msg("the manager's allowance is not the expected one: read it again")]
     AllowanceChanged = 6020,
@@ -21,6 +26,13 @@ pub enum FarthingError {
     /// An approval that no channel could use, or longer than any channel may have.
     #[msg("approved grace is outside the limits")]
     ApprovedGraceOutOfRange = 6060,
+
+    /// `rescue` of what is prepaid.
+    #[msg("source is the escrow's vault: withdraw from it instead")]
+    RescueOfVault = 6120,
+    /// `rescue` of an empty account.
+    #[msg("source holds nothing")]
+    NothingToRescue = 6121,
 
     /// `close_escrow` while money may be owed.
     #[msg("escrow has open channels")]
@@ -51,33 +63,62 @@ pub enum FarthingError {
     #[msg("opened slot lies too far in the past")]
     OpenedSlotTooOld = 6163,
 
-    /// `settle` by a stranger.
-    #[msg("signer is neither the settler nor the payee")]
-    SettlerOrPayeeOnly = 6280,
+    /// `raise_cap` to less, or to the same.
+    #[msg("cap is not above the present one")]
+    CapNotRaised = 6220,
+
+    /// `rotate_lane` before `revoke_lane` took effect.
+    #[msg("lane's revocation has not taken effect")]
+    RevocationNotEffective = 6260,
+    /// `rotate_lane` to a cap that was spent already: caps are cumulative over generations.
+    #[msg("cap is below what the lane was debited")]
+    CapBelowDebited = 6261,
+    /// `rotate_lane` more often than a voucher can number.
+    #[msg("lane cannot have so many generations")]
+    GenerationsExhausted = 6262,
+
     /// `settle` without claims.
     #[msg("there is no claim")]
-    NoClaims = 6281,
+    NoClaims = 6280,
     /// `settle` with more claims than its maximum.
     #[msg("too many claims")]
-    TooManyClaims = 6282,
-    /// Claims of one lane twice, or out of order.
-    #[msg("lanes are not strictly ascending")]
-    LanesNotAscending = 6283,
-    /// A claim for a lane that the channel does not have.
-    #[msg("channel has no such lane")]
-    UnknownLane = 6284,
+    TooManyClaims = 6281,
     /// A claim that says more than its whole ceiling is not debited.
     #[msg("undebited part exceeds the authorized amount")]
-    UndebitedAboveAuthorized = 6285,
+    UndebitedAboveAuthorized = 6282,
     /// A voucher that the lane's key did not sign for this channel, lane and generation.
     #[msg("voucher is not signed by the lane's key")]
-    BadSignature = 6286,
-    /// A debit above the lane's cap.
-    #[msg("debit exceeds the lane's cap")]
-    CapExceeded = 6287,
-    /// Debits above the channel's deposit.
-    #[msg("debits exceed the channel's deposit")]
-    DepositExceeded = 6288,
+    VoucherNotSigned = 6283,
+
+    /// `settle_statement` of nothing.
+    #[msg("statement has no entry")]
+    NoEntries = 6300,
+    /// `settle_statement` with more entries than its maximum.
+    #[msg("statement has too many entries")]
+    TooManyEntries = 6301,
+    /// `settle_statement` where nobody may sign one.
+    #[msg("escrow has no countersigner")]
+    NoCountersigner = 6302,
+    /// A statement that the countersigner did not sign for this channel and these entries.
+    #[msg("statement is not signed by the escrow's countersigner")]
+    StatementNotSigned = 6303,
+    /// An earlier generation of a lane that the statement does not name.
+    #[msg("earlier generation of a lane without an entry")]
+    GenerationWithoutEntry = 6304,
+    /// An earlier generation that is not earlier.
+    #[msg("generation is not earlier than the lane's")]
+    GenerationNotEarlier = 6305,
+
+    /// `release` of more than is left.
+    #[msg("amount exceeds the channel's unspent deposit")]
+    UnspentExceeded = 6340,
+
+    /// `pay_out` of nothing.
+    #[msg("nothing is unpaid")]
+    NothingUnpaid = 6360,
+    /// `pay_out` before the accounts work again.
+    #[msg("payee's token account or the vault is still unusable")]
+    PayeeCannotReceive = 6361,
 
     /// `request_close` a second time.
     #[msg("close was requested already")]
@@ -141,15 +182,42 @@ pub enum FarthingError {
     /// A lane that could never be debited.
     #[msg("cap is zero")]
     ZeroCap = 6916,
-    /// A lane key that is not a point.
-    #[msg("lane key is not a point of the curve")]
-    LaneKeyNotOnCurve = 6917,
-    /// A lane key with a second encoding.
-    #[msg("lane key is not canonically encoded")]
-    LaneKeyNotCanonical = 6918,
-    /// A lane key for which anybody can sign.
-    #[msg("lane key is a point of small order")]
-    LaneKeyOfSmallOrder = 6919,
+    /// A key that is not a point.
+    #[msg("key is not a point of the curve")]
+    KeyNotOnCurve = 6917,
+    /// A key with a second encoding.
+    #[msg("key is not canonically encoded")]
+    KeyNotCanonical = 6918,
+    /// A key for which anybody can sign.
+    #[msg("key is a point of small order")]
+    KeyOfSmallOrder = 6919,
+    /// A token program other than the escrow's.
+    #[msg("token program is not the escrow's")]
+    WrongTokenProgram = 6920,
+    /// An instruction of the payee by somebody else.
+    #[msg("signer is not the channel's payee")]
+    PayeeOnly = 6921,
+    /// An instruction of settler or payee by somebody else.
+    #[msg("signer is neither the settler nor the payee")]
+    SettlerOrPayeeOnly = 6922,
+    /// The key that confirms what is owed would be one that earns it.
+    #[msg("countersigner is the payee or the settler of a channel")]
+    CountersignerEarns = 6923,
+    /// A lane that the channel does not have.
+    #[msg("channel has no such lane")]
+    UnknownLane = 6924,
+    /// A lane whose revocation was requested.
+    #[msg("lane is revoked")]
+    LaneRevoked = 6925,
+    /// Entries of one lane twice, or out of order.
+    #[msg("lanes are not strictly ascending")]
+    LanesNotAscending = 6926,
+    /// A debit above the lane's cap.
+    #[msg("debit exceeds the lane's cap")]
+    CapExceeded = 6927,
+    /// Debits above the channel's deposit.
+    #[msg("debits exceed the channel's deposit")]
+    DepositExceeded = 6928,
 
     /// Broken invariant: the vault holds less than is locked.
     #[msg("vault holds less than is allocated")]
@@ -173,11 +241,18 @@ pub enum FarthingError {
 
 /// Codes lie in their instruction's range.
 const _: () = {
+    assert!(FarthingError::MintExtensionNotAllowed as u32 == first_error_code(CREATE_ESCROW));
     assert!(FarthingError::AllowanceChanged as u32 == first_error_code(SET_MANAGER));
     assert!(FarthingError::ApprovedGraceOutOfRange as u32 == first_error_code(APPROVE_PAYEE));
+    assert!(FarthingError::RescueOfVault as u32 == first_error_code(RESCUE));
     assert!(FarthingError::ChannelsOpen as u32 == first_error_code(CLOSE_ESCROW));
     assert!(FarthingError::PayeeIsEscrow as u32 == first_error_code(OPEN_CHANNEL));
-    assert!(FarthingError::SettlerOrPayeeOnly as u32 == first_error_code(SETTLE));
+    assert!(FarthingError::CapNotRaised as u32 == first_error_code(RAISE_CAP));
+    assert!(FarthingError::RevocationNotEffective as u32 == first_error_code(ROTATE_LANE));
+    assert!(FarthingError::NoClaims as u32 == first_error_code(SETTLE));
+    assert!(FarthingError::NoEntries as u32 == first_error_code(SETTLE_STATEMENT));
+    assert!(FarthingError::UnspentExceeded as u32 == first_error_code(RELEASE));
+    assert!(FarthingError::NothingUnpaid as u32 == first_error_code(PAY_OUT));
     assert!(FarthingError::CloseAlreadyRequested as u32 == first_error_code(REQUEST_CLOSE));
     assert!(FarthingError::ClosedTooEarly as u32 == first_error_code(CLOSE_CHANNEL));
     assert!(FarthingError::OwnerOnly as u32 == FIRST_SHARED_ERROR_CODE);

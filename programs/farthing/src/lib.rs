@@ -14,6 +14,7 @@ pub use instructions::*;
 
 pub mod clock;
 pub mod error;
+pub mod events;
 pub mod instructions;
 pub mod signature;
 pub mod state;
@@ -28,6 +29,7 @@ pub mod farthing {
 
     /// Creates an escrow and its vault, which may already exist.
     #[instruction(discriminator = [number::CREATE_ESCROW])]
+    #[access_control(ctx.accounts.validate())]
     pub fn create_escrow(ctx: Context<CreateEscrow>, args: CreateEscrowArgs) -> Result<()> {
         CreateEscrow::handler(ctx, &args)
     }
@@ -37,6 +39,16 @@ pub mod farthing {
     #[access_control(ctx.accounts.validate(&args))]
     pub fn set_manager(ctx: Context<SetManager>, args: SetManagerArgs) -> Result<()> {
         SetManager::handler(ctx, &args)
+    }
+
+    /// Names the key that may sign statements, or none.
+    #[instruction(discriminator = [number::SET_COUNTERSIGNER])]
+    #[access_control(ctx.accounts.validate(&args))]
+    pub fn set_countersigner<'info>(
+        ctx: Context<'info, SetCountersigner<'info>>,
+        args: SetCountersignerArgs,
+    ) -> Result<()> {
+        SetCountersigner::handler(ctx, &args)
     }
 
     /// Lets the manager open and fund channels to a payee.
@@ -57,6 +69,13 @@ pub mod farthing {
     #[access_control(ctx.accounts.validate(&args))]
     pub fn withdraw(ctx: Context<Withdraw>, args: WithdrawArgs) -> Result<()> {
         Withdraw::handler(ctx, &args)
+    }
+
+    /// Moves tokens that were sent to the escrow's address by mistake.
+    #[instruction(discriminator = [number::RESCUE])]
+    #[access_control(ctx.accounts.validate())]
+    pub fn rescue<'info>(ctx: Context<'info, Rescue<'info>>) -> Result<()> {
+        Rescue::handler(ctx)
     }
 
     /// Closes an escrow that has no channel; what is in the vault goes to the owner.
@@ -87,11 +106,63 @@ pub mod farthing {
         AddLanes::handler(ctx, &args)
     }
 
+    /// Lets a lane be debited more, at once.
+    #[instruction(discriminator = [number::RAISE_CAP])]
+    #[access_control(ctx.accounts.validate())]
+    pub fn raise_cap(ctx: Context<RaiseCap>, args: RaiseCapArgs) -> Result<()> {
+        RaiseCap::handler(ctx, &args)
+    }
+
+    /// Makes a lane's vouchers worthless after the grace.
+    #[instruction(discriminator = [number::REVOKE_LANE])]
+    #[access_control(ctx.accounts.validate())]
+    pub fn revoke_lane(ctx: Context<RevokeLane>, args: RevokeLaneArgs) -> Result<()> {
+        RevokeLane::handler(ctx, &args)
+    }
+
+    /// Gives a revoked lane a new key.
+    #[instruction(discriminator = [number::ROTATE_LANE])]
+    #[access_control(ctx.accounts.validate(&args))]
+    pub fn rotate_lane(ctx: Context<RotateLane>, args: RotateLaneArgs) -> Result<()> {
+        RotateLane::handler(ctx, &args)
+    }
+
     /// Debits lanes by their vouchers and pays the payee once.
     #[instruction(discriminator = [number::SETTLE])]
     #[access_control(ctx.accounts.validate(&args))]
     pub fn settle(ctx: Context<Settle>, args: SettleArgs) -> Result<()> {
         Settle::handler(ctx, &args)
+    }
+
+    /// Debits lanes by one signature of the countersigner and pays the payee once.
+    #[instruction(discriminator = [number::SETTLE_STATEMENT])]
+    #[access_control(ctx.accounts.validate(&args))]
+    pub fn settle_statement(
+        ctx: Context<SettleStatement>,
+        args: SettleStatementArgs,
+    ) -> Result<()> {
+        SettleStatement::handler(ctx, &args)
+    }
+
+    /// Names another settler.
+    #[instruction(discriminator = [number::SET_SETTLER])]
+    #[access_control(ctx.accounts.validate(&args))]
+    pub fn set_settler(ctx: Context<SetSettler>, args: SetSettlerArgs) -> Result<()> {
+        SetSettler::handler(ctx, &args)
+    }
+
+    /// Gives unspent deposit back to the escrow.
+    #[instruction(discriminator = [number::RELEASE])]
+    #[access_control(ctx.accounts.validate(&args))]
+    pub fn release(ctx: Context<Release>, args: ReleaseArgs) -> Result<()> {
+        Release::handler(ctx, &args)
+    }
+
+    /// Pays what is unpaid.
+    #[instruction(discriminator = [number::PAY_OUT])]
+    #[access_control(ctx.accounts.validate())]
+    pub fn pay_out(ctx: Context<PayOut>) -> Result<()> {
+        PayOut::handler(ctx)
     }
 
     /// Starts the grace before a close.

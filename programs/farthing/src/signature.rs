@@ -1,11 +1,10 @@
-//! Keys and signatures: which keys a lane may have, and whether a claim's voucher is signed.
+//! Keys and signatures: which keys a lane or countersigner may have, and whether a message is signed.
 //!
 //! Required relation: whatever the verifier accepts off-chain, the program accepts. Both use the strict,
-//! cofactorless check over keys that passed [`require_lane_key`].
+//! cofactorless check over keys that passed [`require_signing_key`].
 
 use anchor_lang::prelude::{Pubkey, Result, require};
 use brine_ed25519::verify_strict;
-use farthing_protocol::Voucher;
 use solana_curve25519::edwards::{PodEdwardsPoint, add_edwards, multiply_edwards};
 use solana_curve25519::scalar::PodScalar;
 
@@ -33,41 +32,36 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
 
 /// Requires the canonical encoding of a curve point A with `[8]A` other than the identity.
 ///
-/// A small-order key would let anybody forge vouchers. It is found by the multiplication, not by a list,
+/// A small-order key would let anybody forge signatures. It is found by the multiplication, not by a list,
 /// because lists of small-order encodings have been incomplete before.
 ///
 /// # Errors
 /// One for each way in which `key` is not a usable key.
-pub fn require_lane_key(key: &Pubkey) -> Result<()> {
+pub fn require_signing_key(key: &Pubkey) -> Result<()> {
     let point = PodEdwardsPoint(key.to_bytes());
     // The runtime decodes non-canonical encodings as well and always encodes canonically, so the sum with
     // the identity has the same bytes only if they were canonical.
     let encoded = add_edwards(&point, &IDENTITY);
-    require!(encoded.is_some(), FarthingError::LaneKeyNotOnCurve);
-    require!(encoded == Some(point), FarthingError::LaneKeyNotCanonical);
+    require!(encoded.is_some(), FarthingError::KeyNotOnCurve);
+    require!(encoded == Some(point), FarthingError::KeyNotCanonical);
     let cleared = multiply_edwards(&EIGHT, &point);
     require!(
         cleared.is_some_and(|cleared| cleared != IDENTITY),
-        FarthingError::LaneKeyOfSmallOrder
+        FarthingError::KeyOfSmallOrder
     );
     Ok(())
 }
 
-/// Requires that `signer` signed `voucher`.
-///
-/// # Errors
-/// [`FarthingError::BadSignature`].
-pub fn require_signed(voucher: &Voucher, signer: &Pubkey, signature: &[u8; 64]) -> Result<()> {
-    require!(
-        verify_strict(signer, signature, &[&voucher.to_bytes()]).is_ok(),
-        FarthingError::BadSignature
-    );
-    Ok(())
+/// Whether `signer`, a key that passed [`require_signing_key`], signed `message`.
+#[must_use]
+#[inline(never)]
+pub fn is_signed(message: &[u8], signer: &Pubkey, signature: &[u8; 64]) -> bool {
+    verify_strict(signer, signature, &[message]).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FarthingError, require_lane_key};
+    use super::{FarthingError, require_signing_key};
     use anchor_lang::prelude::{Pubkey, Result};
 
     fn code(result: Result<()>) -> Option<u32> {
@@ -89,7 +83,10 @@ mod tests {
     fn the_base_point_is_a_key() {
         let mut base = [0x66; 32];
         base[0] = 0x58;
-        assert_eq!(code(require_lane_key(&Pubkey::new_from_array(base))), None);
+        assert_eq!(
+            code(require_signing_key(&Pubkey::new_from_array(base))),
+            None
+        );
     }
 
     #[test]
@@ -101,8 +98,8 @@ mod tests {
             little_endian(0, 0x80),
         ] {
             assert_eq!(
-                code(require_lane_key(&key)),
-                Some(FarthingError::LaneKeyOfSmallOrder.into())
+                code(require_signing_key(&key)),
+                Some(FarthingError::KeyOfSmallOrder.into())
             );
         }
     }
@@ -110,8 +107,8 @@ mod tests {
     #[test]
     fn negative_zero_is_not_canonical() {
         assert_eq!(
-            code(require_lane_key(&little_endian(1, 0x80))),
-            Some(FarthingError::LaneKeyNotCanonical.into())
+            code(require_signing_key(&little_endian(1, 0x80))),
+            Some(FarthingError::KeyNotCanonical.into())
         );
     }
 
@@ -119,8 +116,8 @@ mod tests {
     fn a_derived_address_is_not_a_key() {
         let (off_curve, _) = Pubkey::find_program_address(&[b"x"], &crate::ID);
         assert_eq!(
-            code(require_lane_key(&off_curve)),
-            Some(FarthingError::LaneKeyNotOnCurve.into())
+            code(require_signing_key(&off_curve)),
+            Some(FarthingError::KeyNotOnCurve.into())
         );
     }
 }

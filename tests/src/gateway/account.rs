@@ -1,6 +1,6 @@
 //! Accounts as the program would have written them; layouts in `farthing_protocol::layout`.
 
-use farthing_client::chain::PROGRAM_ID;
+use farthing_client::chain::{PROGRAM_ID, Token};
 use farthing_protocol::layout::{
     CHANNEL_DISCRIMINATOR, CHANNEL_HEADER_LENGTH, ESCROW_DISCRIMINATOR, LANE_LENGTH,
     LAYOUT_VERSION, NEVER,
@@ -85,14 +85,15 @@ impl ChannelSpec {
     }
 }
 
-/// An escrow that holds `mint`.
+/// An escrow that holds `token`.
 #[must_use]
-pub fn escrow_account(mint: &Pubkey) -> Account {
+pub fn escrow_account(token: &Token) -> Account {
     let mut data = vec![0; 320];
     data[..8].copy_from_slice(&ESCROW_DISCRIMINATOR);
     data[8] = LAYOUT_VERSION;
     // After version, two bumps and the owner.
-    data[43..75].copy_from_slice(mint.as_ref());
+    data[43..75].copy_from_slice(token.mint.as_ref());
+    data[75..107].copy_from_slice(token.program.as_ref());
     account(PROGRAM_ID, data)
 }
 

@@ -214,7 +214,6 @@ impl World {
         let chain = Arc::new(FakeChain::new(Hash::new_from_array([11; 32])));
         let escrow = Pubkey::new_unique();
         let address = Pubkey::new_unique();
-        chain.put(escrow, escrow_account(&USDC_MINT_DEVNET));
         let domain = channel_domain(&PROGRAM_ID, &chain.hash(), &address, OPENED_SLOT);
         let lanes = (0..LANES).map(|lane| LaneSpec {
             signer: lane_key(lane).verifying_key().to_bytes(),
@@ -240,6 +239,7 @@ impl World {
         let directory = tempfile::tempdir().expect("tests have a directory");
         let mut config = config(&upstream, payee, directory.path().join("store.redb"));
         (options.configure)(&mut config);
+        chain.put(escrow, escrow_account(&config.chain.token()));
         let mut world = Self {
             chain,
             clock: Arc::default(),

@@ -3,12 +3,15 @@
 use farthing::state::NewLane;
 use farthing::{
     AddLanesArgs, ApprovePayeeArgs, Claim, CreateEscrowArgs, FundChannelArgs, OpenChannelArgs,
-    SetManagerArgs, SettleArgs, WithdrawArgs, accounts, instruction as data,
+    RaiseCapArgs, ReleaseArgs, RevokeLaneArgs, RotateLaneArgs, SetCountersignerArgs,
+    SetManagerArgs, SetSettlerArgs, SettleArgs, SettleStatementArgs, WithdrawArgs, accounts,
+    instruction as data,
 };
-use solana_sdk::instruction::Instruction;
+use solana_sdk::instruction::{AccountMeta, Instruction};
 use solana_sdk::pubkey::Pubkey;
 use spl_associated_token_account_interface::program::ID as ASSOCIATED_TOKEN;
 
+use crate::program::Mint;
 use crate::program::world::{Channel, GENESIS_HASH, World, escrow_address, instruction, new_lanes};
 
 impl World {
@@ -22,7 +25,7 @@ impl World {
             mint: self.mint.address,
             escrow,
             vault: self.mint.address_of(&escrow),
-            token_program: spl_token_interface::ID,
+            token_program: self.mint.token_program,
             associated_token_program: ASSOCIATED_TOKEN,
             system_program: Pubkey::default(),
         }
@@ -106,7 +109,7 @@ impl World {
             mint: self.mint.address,
             vault: self.vault(),
             destination,
-            token_program: spl_token_interface::ID,
+            token_program: self.mint.token_program,
         }
     }
 
@@ -127,7 +130,7 @@ impl World {
             mint: self.mint.address,
             vault: self.vault(),
             destination,
-            token_program: spl_token_interface::ID,
+            token_program: self.mint.token_program,
         }
     }
 
@@ -219,17 +222,25 @@ impl World {
         instruction(self.add_lanes_accounts(channel), data::AddLanes { args })
     }
 
-    /// Accounts of `settle`, by the settler.
+    /// A channel with the way of its money.
     #[must_use]
-    pub fn settle_accounts(&self, channel: &Channel) -> accounts::Settle {
-        accounts::Settle {
-            authority: self.settler,
+    pub fn funds(&self, channel: &Channel) -> accounts::Funds {
+        accounts::Funds {
             escrow: self.escrow,
             channel: channel.address,
             mint: self.mint.address,
             vault: self.vault(),
             payee_token: self.payee_token(),
-            token_program: spl_token_interface::ID,
+            token_program: self.mint.token_program,
+        }
+    }
+
+    /// Accounts of `settle`, by the settler.
+    #[must_use]
+    pub fn settle_accounts(&self, channel: &Channel) -> accounts::Settle {
+        accounts::Settle {
+            authority: self.settler,
+            funds: self.funds(channel),
         }
     }
 
@@ -238,6 +249,141 @@ impl World {
     pub fn settle(&self, channel: &Channel, claims: Vec<Claim>) -> Instruction {
         let args = SettleArgs { claims };
         instruction(self.settle_accounts(channel), data::Settle { args })
+    }
+
+    /// `raise_cap` by the owner.
+    #[must_use]
+    pub fn raise_cap(&self, channel: &Channel, lane: u16, cap: u64) -> Instruction {
+        let accounts = accounts::RaiseCap {
+            authority: self.owner,
+            escrow: self.escrow,
+            channel: channel.address,
+        };
+        let args = RaiseCapArgs { lane, cap };
+        instruction(accounts, data::RaiseCap { args })
+    }
+
+    /// `revoke_lane` by the owner.
+    #[must_use]
+    pub fn revoke_lane(&self, channel: &Channel, lane: u16) -> Instruction {
+        let accounts = accounts::RevokeLane {
+            authority: self.owner,
+            escrow: self.escrow,
+            channel: channel.address,
+        };
+        let args = RevokeLaneArgs { lane };
+        instruction(accounts, data::RevokeLane { args })
+    }
+
+    /// `rotate_lane` by the owner.
+    #[must_use]
+    pub fn rotate_lane(&self, channel: &Channel, lane: u16, new: NewLane) -> Instruction {
+        let accounts = accounts::RotateLane {
+            authority: self.owner,
+            escrow: self.escrow,
+            channel: channel.address,
+        };
+        let args = RotateLaneArgs { lane, new };
+        instruction(accounts, data::RotateLane { args })
+    }
+
+    /// `set_countersigner`, with the channels that are known.
+    #[must_use]
+    pub fn set_countersigner(
+        &self,
+        countersigner: Option<Pubkey>,
+        known: &[Channel],
+    ) -> Instruction {
+        let accounts = accounts::SetCountersigner {
+            owner: self.owner,
+            escrow: self.escrow,
+        };
+        let args = SetCountersignerArgs { countersigner };
+        let mut set = instruction(accounts, data::SetCountersigner { args });
+        set.accounts.extend(
+            known
+                .iter()
+                .map(|channel| AccountMeta::new_readonly(channel.address, false)),
+        );
+        set
+    }
+
+    /// Accounts of `settle_statement`, by the settler.
+    #[must_use]
+    pub fn settle_statement_accounts(&self, channel: &Channel) -> accounts::SettleStatement {
+        accounts::SettleStatement {
+            authority: self.settler,
+            funds: self.funds(channel),
+        }
+    }
+
+    /// `settle_statement`.
+    #[must_use]
+    pub fn settle_statement(&self, channel: &Channel, args: SettleStatementArgs) -> Instruction {
+        instruction(
+            self.settle_statement_accounts(channel),
+            data::SettleStatement { args },
+        )
+    }
+
+    /// `set_settler` by the payee.
+    #[must_use]
+    pub fn set_settler(&self, channel: &Channel, settler: Pubkey) -> Instruction {
+        let accounts = accounts::SetSettler {
+            payee: self.payee,
+            escrow: self.escrow,
+            channel: channel.address,
+        };
+        let args = SetSettlerArgs { settler };
+        instruction(accounts, data::SetSettler { args })
+    }
+
+    /// `release` by the payee.
+    #[must_use]
+    pub fn release(&self, channel: &Channel, amount: u64) -> Instruction {
+        let accounts = accounts::Release {
+            payee: self.payee,
+            escrow: self.escrow,
+            channel: channel.address,
+        };
+        let args = ReleaseArgs { amount };
+        instruction(accounts, data::Release { args })
+    }
+
+    /// `pay_out`.
+    #[must_use]
+    pub fn pay_out(&self, channel: &Channel) -> Instruction {
+        let accounts = accounts::PayOut {
+            funds: self.funds(channel),
+        };
+        instruction(accounts, data::PayOut {})
+    }
+
+    /// Accounts of `rescue`: everything in `source` goes to `destination`.
+    #[must_use]
+    pub fn rescue_accounts(
+        &self,
+        mint: &Mint,
+        source: Pubkey,
+        destination: Pubkey,
+    ) -> accounts::Rescue {
+        accounts::Rescue {
+            owner: self.owner,
+            escrow: self.escrow,
+            mint: mint.address,
+            source,
+            destination,
+            token_program: mint.token_program,
+        }
+    }
+
+    /// `rescue`.
+    #[must_use]
+    pub fn rescue(&self, mint: &Mint, source: Pubkey, destination: Pubkey) -> Instruction {
+        instruction(
+            self.rescue_accounts(mint, source, destination),
+            data::Rescue {},
+        )
     }
 
     /// Accounts of `request_close`.
@@ -261,13 +407,8 @@ impl World {
     pub fn close_channel_accounts(&self, channel: &Channel) -> accounts::CloseChannel {
         accounts::CloseChannel {
             authority: self.payee,
-            escrow: self.escrow,
-            channel: channel.address,
-            mint: self.mint.address,
-            vault: self.vault(),
-            payee_token: self.payee_token(),
+            funds: self.funds(channel),
             rent_payer: self.rent_payer,
-            token_program: spl_token_interface::ID,
         }
     }
 

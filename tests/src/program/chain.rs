@@ -9,11 +9,12 @@ use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_sdk::account::Account;
 use solana_sdk::clock::Clock;
 use solana_sdk::instruction::{Instruction, InstructionError};
-use solana_sdk::message::Message;
+use solana_sdk::message::{AddressLookupTableAccount, Message, VersionedMessage, v0};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
-use solana_sdk::transaction::{Transaction, TransactionError};
+use solana_sdk::slot_hashes::SlotHashes;
+use solana_sdk::transaction::{Transaction, TransactionError, VersionedTransaction};
 
 /// The committed bytecode.
 pub const BYTECODE: &[u8] = include_bytes!("../../../programs/farthing/artifact/farthing.so");
@@ -41,16 +42,14 @@ impl Chain {
     /// A chain with mainnet's features, at an arbitrary time.
     #[must_use]
     pub fn new() -> Self {
-        let svm = LiteSVM::default()
-            .with_mainnet_features()
-            .with_builtins()
-            .with_lamports(u64::MAX / 2)
-            .with_sysvars()
-            .with_precompiles()
-            .with_default_programs()
-            .with_sigverify(true)
-            .with_blockhash_check(true);
-        Self::from_svm(svm)
+        Self::from_svm(mainnet().with_sigverify(true).with_blockhash_check(true))
+    }
+
+    /// The same with transactions that nobody signs or dates, for tests that run very many of them. Which
+    /// accounts must sign is still for the program to say.
+    #[must_use]
+    pub fn without_transaction_checks() -> Self {
+        Self::from_svm(mainnet().with_sigverify(false).with_blockhash_check(false))
     }
 
     /// A chain with every feature that its engine knows.
@@ -118,13 +117,16 @@ impl Chain {
         self.svm.send_transaction(transaction).map_err(Box::new)
     }
 
-    /// A signed transaction with a blockhash that no earlier one has.
+    /// A signed transaction with a blockhash that no earlier one has, unless the chain checks neither.
     ///
     /// # Panics
     /// If a signer is not a key of this chain.
     pub fn transaction(&mut self, instructions: &[Instruction], fee_payer: &Pubkey) -> Transaction {
-        self.svm.expire_blockhash();
         let message = Message::new(instructions, Some(fee_payer));
+        if !self.svm.get_sigverify() {
+            return Transaction::new_unsigned(message);
+        }
+        self.svm.expire_blockhash();
         let count = usize::from(message.header.num_required_signatures);
         let signers: Vec<&Keypair> = message.account_keys[..count]
             .iter()
@@ -133,13 +135,37 @@ impl Chain {
         Transaction::new(&signers, message.clone(), self.svm.latest_blockhash())
     }
 
+    /// A signed transaction of version 0, which takes what it can of its accounts from `table`.
+    ///
+    /// # Panics
+    /// If a signer is not a key of this chain, or there are too many accounts.
+    pub fn transaction_with_table(
+        &mut self,
+        instructions: &[Instruction],
+        fee_payer: &Pubkey,
+        table: &AddressLookupTableAccount,
+    ) -> VersionedTransaction {
+        self.svm.expire_blockhash();
+        let tables = std::slice::from_ref(table);
+        let blockhash = self.svm.latest_blockhash();
+        let message = v0::Message::try_compile(fee_payer, instructions, tables, blockhash)
+            .expect("accounts are numbered by a byte");
+        let count = usize::from(message.header.num_required_signatures);
+        let signers: Vec<&Keypair> = message.account_keys[..count]
+            .iter()
+            .map(|key| &self.keys[key])
+            .collect();
+        VersionedTransaction::try_new(VersionedMessage::V0(message), &signers)
+            .expect("every signer signs")
+    }
+
     /// Runs a transaction as it is.
     ///
     /// # Errors
     /// Why it failed.
     pub fn send_transaction(
         &mut self,
-        transaction: Transaction,
+        transaction: impl Into<VersionedTransaction>,
     ) -> Result<TransactionMetadata, Box<FailedTransactionMetadata>> {
         self.svm.send_transaction(transaction).map_err(Box::new)
     }
@@ -175,6 +201,16 @@ impl Chain {
             unix_timestamp: clock.unix_timestamp,
             slot: clock.slot,
         }
+    }
+
+    /// A slot whose hash the chain knows; the lookup table program asks for one.
+    ///
+    /// # Panics
+    /// Never: the engine starts with one.
+    #[must_use]
+    pub fn hashed_slot(&self) -> u64 {
+        let hashes: SlotHashes = self.svm.get_sysvar();
+        hashes.first().expect("the engine starts with one").0
     }
 
     /// Sets the clock.
@@ -234,4 +270,15 @@ impl Chain {
             .airdrop(address, lamports)
             .expect("the faucet has enough");
     }
+}
+
+/// An engine with mainnet's features.
+fn mainnet() -> LiteSVM {
+    LiteSVM::default()
+        .with_mainnet_features()
+        .with_builtins()
+        .with_lamports(u64::MAX / 2)
+        .with_sysvars()
+        .with_precompiles()
+        .with_default_programs()
 }

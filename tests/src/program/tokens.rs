@@ -1,17 +1,25 @@
 //! A mint and its token accounts, through the real token programs.
 
-use solana_sdk::program_pack::Pack;
+use solana_sdk::instruction::Instruction;
 use solana_sdk::pubkey::Pubkey;
 use solana_system_interface::instruction::create_account;
-use spl_associated_token_account_interface::address::get_associated_token_address;
+use spl_associated_token_account_interface::address::get_associated_token_address_with_program_id;
 use spl_associated_token_account_interface::instruction::create_associated_token_account;
-use spl_token_interface::instruction::{
+use spl_token_2022_interface::extension::{ExtensionType, StateWithExtensions};
+use spl_token_2022_interface::instruction::{
     AuthorityType, close_account, freeze_account, initialize_mint2, mint_to, set_authority,
-    thaw_account, transfer,
+    thaw_account, transfer_checked,
 };
-use spl_token_interface::state::{Account as TokenAccount, Mint as MintState};
+use spl_token_2022_interface::state::{Account as TokenAccount, Mint as MintState};
 
 use crate::program::Chain;
+
+/// The classic token program.
+pub const CLASSIC: Pubkey = spl_token_interface::ID;
+/// Token-2022.
+pub const TOKEN_2022: Pubkey = spl_token_2022_interface::ID;
+
+const DECIMALS: u8 = 6;
 
 /// A mint with six decimals whose authority may freeze, as USDC's may.
 #[derive(Debug, Clone, Copy)]
@@ -20,36 +28,76 @@ pub struct Mint {
     pub address: Pubkey,
     /// Mints and freezes.
     pub authority: Pubkey,
+    /// Whose mint it is.
+    pub token_program: Pubkey,
 }
 
-const TOKEN: Pubkey = spl_token_interface::ID;
-
 impl Mint {
-    /// A new mint.
+    /// A new mint of the classic token program.
+    pub fn create(chain: &mut Chain) -> Self {
+        Self::create_with(chain, CLASSIC, &[], |_| Vec::new())
+    }
+
+    /// A new mint of Token-2022 without extensions.
+    pub fn create_2022(chain: &mut Chain) -> Self {
+        Self::create_with(chain, TOKEN_2022, &[], |_| Vec::new())
+    }
+
+    /// A new mint with extensions, which `initialize` initialises before the mint itself.
     ///
     /// # Panics
     /// If the token program refuses.
-    pub fn create(chain: &mut Chain) -> Self {
-        let (address, authority) = (chain.new_address(), chain.new_key());
-        let rent = chain.rent(MintState::LEN);
-        chain.succeed(&[
-            create_account(&authority, &address, rent, MintState::LEN as u64, &TOKEN),
-            initialize_mint2(&TOKEN, &address, &authority, Some(&authority), 6)
-                .expect("arguments are valid"),
-        ]);
-        Self { address, authority }
+    pub fn create_with(
+        chain: &mut Chain,
+        token_program: Pubkey,
+        extensions: &[ExtensionType],
+        initialize: impl FnOnce(&Self) -> Vec<Instruction>,
+    ) -> Self {
+        let mint = Self {
+            address: chain.new_address(),
+            authority: chain.new_key(),
+            token_program,
+        };
+        let length = ExtensionType::try_calculate_account_len::<MintState>(extensions)
+            .expect("extensions of fixed length");
+        let (address, authority) = (&mint.address, &mint.authority);
+        let rent = chain.rent(length);
+        let mut instructions = vec![create_account(
+            authority,
+            address,
+            rent,
+            length as u64,
+            &token_program,
+        )];
+        instructions.extend(initialize(&mint));
+        instructions.push(
+            initialize_mint2(
+                &token_program,
+                address,
+                authority,
+                Some(authority),
+                DECIMALS,
+            )
+            .expect("arguments are valid"),
+        );
+        chain.succeed(&instructions);
+        mint
     }
 
     /// The associated token account of `wallet`, which need not exist.
     #[must_use]
     pub fn address_of(&self, wallet: &Pubkey) -> Pubkey {
-        get_associated_token_address(wallet, &self.address)
+        get_associated_token_address_with_program_id(wallet, &self.address, &self.token_program)
     }
 
     /// Creates the associated token account of `wallet`.
     pub fn open(&self, chain: &mut Chain, wallet: &Pubkey) -> Pubkey {
-        let create =
-            create_associated_token_account(&self.authority, wallet, &self.address, &TOKEN);
+        let create = create_associated_token_account(
+            &self.authority,
+            wallet,
+            &self.address,
+            &self.token_program,
+        );
         chain.succeed(&[create]);
         self.address_of(wallet)
     }
@@ -59,7 +107,8 @@ impl Mint {
     /// # Panics
     /// If the token program refuses.
     pub fn mint(&self, chain: &mut Chain, account: &Pubkey, amount: u64) {
-        let instruction = mint_to(&TOKEN, &self.address, account, &self.authority, &[], amount);
+        let (program, authority) = (&self.token_program, &self.authority);
+        let instruction = mint_to(program, &self.address, account, authority, &[], amount);
         chain.succeed(&[instruction.expect("arguments are valid")]);
     }
 
@@ -67,8 +116,16 @@ impl Mint {
     ///
     /// # Panics
     /// If the token program refuses.
-    pub fn transfer(chain: &mut Chain, from: &Pubkey, to: &Pubkey, owner: &Pubkey, amount: u64) {
-        let instruction = transfer(&TOKEN, from, to, owner, &[], amount);
+    pub fn transfer(
+        &self,
+        chain: &mut Chain,
+        from: &Pubkey,
+        to: &Pubkey,
+        owner: &Pubkey,
+        amount: u64,
+    ) {
+        let (program, mint) = (&self.token_program, &self.address);
+        let instruction = transfer_checked(program, from, mint, to, owner, &[], amount, DECIMALS);
         chain.succeed(&[instruction.expect("arguments are valid")]);
     }
 
@@ -77,7 +134,8 @@ impl Mint {
     /// # Panics
     /// If the token program refuses.
     pub fn freeze(&self, chain: &mut Chain, account: &Pubkey) {
-        let instruction = freeze_account(&TOKEN, account, &self.address, &self.authority, &[]);
+        let (program, mint) = (&self.token_program, &self.address);
+        let instruction = freeze_account(program, account, mint, &self.authority, &[]);
         chain.succeed(&[instruction.expect("arguments are valid")]);
     }
 
@@ -86,7 +144,8 @@ impl Mint {
     /// # Panics
     /// If the token program refuses.
     pub fn thaw(&self, chain: &mut Chain, account: &Pubkey) {
-        let instruction = thaw_account(&TOKEN, account, &self.address, &self.authority, &[]);
+        let (program, mint) = (&self.token_program, &self.address);
+        let instruction = thaw_account(program, account, mint, &self.authority, &[]);
         chain.succeed(&[instruction.expect("arguments are valid")]);
     }
 
@@ -94,9 +153,9 @@ impl Mint {
     ///
     /// # Panics
     /// If the token program refuses.
-    pub fn reassign(chain: &mut Chain, account: &Pubkey, from: &Pubkey, to: &Pubkey) {
+    pub fn reassign(&self, chain: &mut Chain, account: &Pubkey, from: &Pubkey, to: &Pubkey) {
         let kind = AuthorityType::AccountOwner;
-        let instruction = set_authority(&TOKEN, account, Some(to), kind, from, &[]);
+        let instruction = set_authority(&self.token_program, account, Some(to), kind, from, &[]);
         chain.succeed(&[instruction.expect("arguments are valid")]);
     }
 
@@ -104,8 +163,8 @@ impl Mint {
     ///
     /// # Panics
     /// If the token program refuses.
-    pub fn close(chain: &mut Chain, account: &Pubkey, owner: &Pubkey) {
-        let instruction = close_account(&TOKEN, account, owner, owner, &[]);
+    pub fn close(&self, chain: &mut Chain, account: &Pubkey, owner: &Pubkey) {
+        let instruction = close_account(&self.token_program, account, owner, owner, &[]);
         chain.succeed(&[instruction.expect("arguments are valid")]);
     }
 }
@@ -117,8 +176,9 @@ impl Mint {
 #[must_use]
 pub fn balance(chain: &Chain, account: &Pubkey) -> u64 {
     chain.account(account).map_or(0, |account| {
-        TokenAccount::unpack(&account.data)
+        StateWithExtensions::<TokenAccount>::unpack(&account.data)
             .expect("a token account")
+            .base
             .amount
     })
 }

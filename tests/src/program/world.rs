@@ -2,9 +2,10 @@
 
 use anchor_lang::{AccountDeserialize, InstructionData, ToAccountMetas};
 use farthing::state::{Escrow, NewLane};
-use farthing::{Claim, OpenChannelArgs};
+use farthing::{Claim, OpenChannelArgs, SettleStatementArgs, StatementClaim};
 use farthing_protocol::layout::{self, ChannelHeader, LaneState};
 use farthing_protocol::seeds::{APPROVAL_SEED, CHANNEL_SEED, ESCROW_SEED};
+use farthing_protocol::statement::{StatementEntry, statement_bytes};
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
 use sha2::{Digest, Sha256};
 use solana_sdk::instruction::Instruction;
@@ -90,10 +91,16 @@ impl World {
         Self::on(Chain::new())
     }
 
-    /// A world on `chain`.
+    /// A world on `chain`, with a mint of the classic token program.
     #[must_use]
     pub fn on(mut chain: Chain) -> Self {
         let mint = Mint::create(&mut chain);
+        Self::with_mint(chain, mint)
+    }
+
+    /// A world on `chain` whose escrow holds `mint`.
+    #[must_use]
+    pub fn with_mint(mut chain: Chain, mint: Mint) -> Self {
         let owner = chain.new_key();
         let mut world = Self {
             mint,
@@ -238,6 +245,38 @@ impl World {
             authorized,
             undebited,
             signature: self.chain.sign(agent, &voucher.to_bytes()),
+        }
+    }
+
+    /// A statement of totals of the lanes' present generations, signed by `countersigner`.
+    ///
+    /// # Panics
+    /// If the totals are no statement: none, too many, or not in ascending order of lanes.
+    #[must_use]
+    pub fn statement(
+        &self,
+        channel: &Channel,
+        countersigner: &Pubkey,
+        totals: &[(u16, u64)],
+    ) -> SettleStatementArgs {
+        let (_, lanes) = self.channel_state(&channel.address);
+        let entries: Vec<StatementEntry> = totals
+            .iter()
+            .map(|&(lane, debit_to)| StatementEntry {
+                lane: LaneIndex(lane),
+                generation: lanes[usize::from(lane)].generation,
+                debit_to: BaseUnits(debit_to),
+            })
+            .collect();
+        let message =
+            statement_bytes(sha256, &channel.domain, &entries).expect("totals are a statement");
+        SettleStatementArgs {
+            signature: self.chain.sign(countersigner, &message),
+            entries: totals
+                .iter()
+                .map(|&(lane, debit_to)| StatementClaim { lane, debit_to })
+                .collect(),
+            earlier: Vec::new(),
         }
     }
 

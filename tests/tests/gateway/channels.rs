@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use farthing_client::chain::{USDC_MINT_MAINNET, channel_domain};
+use farthing_client::chain::token::TOKEN_2022_PROGRAM;
+use farthing_client::chain::{Token, USDC_MINT_DEVNET, USDC_MINT_MAINNET, channel_domain};
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::World;
 use farthing_tests::gateway::account::{ChannelSpec, escrow_account};
@@ -44,15 +45,20 @@ async fn only_channels_that_can_be_settled_are_served() {
         first_request(|_, channel| channel.grace_seconds -= 1).await,
         not_served
     );
-    assert_eq!(
-        first_request(|world, channel| {
-            world
-                .chain
-                .put(channel.escrow, escrow_account(&USDC_MINT_MAINNET));
-        })
-        .await,
-        not_served
-    );
+    let other_mint = Token::classic(USDC_MINT_MAINNET);
+    let other_program = Token {
+        mint: USDC_MINT_DEVNET,
+        program: TOKEN_2022_PROGRAM,
+    };
+    for token in [other_mint, other_program] {
+        assert_eq!(
+            first_request(|world, channel| {
+                world.chain.put(channel.escrow, escrow_account(&token));
+            })
+            .await,
+            not_served
+        );
+    }
     assert_eq!(
         first_request(|_, channel| {
             let lane = channel.lanes[0];

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use farthing_client::chain::token::{TOKEN_2022_PROGRAM, TOKEN_PROGRAM};
+use farthing_client::chain::{Token, USDC_MINT_DEVNET, associated_token_address};
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::World;
 use farthing_tests::gateway::account::lane_debited;
@@ -47,6 +49,22 @@ async fn one_transaction_settles_many_lanes() {
     pay_on_lane(&world, 1, 2_000).await;
     world.running().settle_now().await.expect("the chain is up");
     assert_eq!(debited(&world, 1), 40);
+}
+
+#[tokio::test]
+async fn tokens_of_token_2022_are_paid_by_their_own_program() {
+    let world = World::configured(|config| config.chain.token_program = TOKEN_2022_PROGRAM).await;
+    pay_on_lane(&world, 0, 1_000).await;
+    world.running().settle_now().await.expect("the chain is up");
+    let (transaction, _) = world.chain.sent().remove(0);
+    let accounts = transaction.message.account_keys;
+    let token = Token {
+        mint: USDC_MINT_DEVNET,
+        program: TOKEN_2022_PROGRAM,
+    };
+    let payee_account = associated_token_address(&world.channel.payee, &token);
+    assert!(accounts.contains(&payee_account));
+    assert!(accounts.contains(&TOKEN_2022_PROGRAM) && !accounts.contains(&TOKEN_PROGRAM));
 }
 
 #[tokio::test]

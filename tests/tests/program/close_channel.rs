@@ -119,22 +119,26 @@ fn other_accounts_are_refused() {
     };
 
     let with_escrow = refused(&mut world, &|accounts| {
-        accounts.escrow = other_escrow;
-        accounts.vault = other_vault;
+        accounts.funds.escrow = other_escrow;
+        accounts.funds.vault = other_vault;
     });
     assert_eq!(with_escrow, code(FarthingError::WrongEscrow));
-    let with_channel = refused(&mut world, &|accounts| accounts.channel = accounts.escrow);
+    let with_channel = refused(&mut world, &|accounts| {
+        accounts.funds.channel = accounts.funds.escrow
+    });
     assert_eq!(with_channel, DISCRIMINATOR_MISMATCH);
-    let with_mint = refused(&mut world, &|accounts| accounts.mint = other_mint);
+    let with_mint = refused(&mut world, &|accounts| accounts.funds.mint = other_mint);
     assert_eq!(with_mint, code(FarthingError::WrongMint));
-    let with_vault = refused(&mut world, &|accounts| accounts.vault = other_vault);
+    let with_vault = refused(&mut world, &|accounts| accounts.funds.vault = other_vault);
     assert_eq!(with_vault, code(FarthingError::WrongVault));
-    let with_payee = refused(&mut world, &|accounts| accounts.payee_token = strangers);
+    let with_payee = refused(&mut world, &|accounts| {
+        accounts.funds.payee_token = strangers
+    });
     assert_eq!(with_payee, code(FarthingError::WrongPayeeToken));
     let with_rent_payer = refused(&mut world, &|accounts| accounts.rent_payer = stranger);
     assert_eq!(with_rent_payer, code(FarthingError::WrongRentPayer));
     let with_program = refused(&mut world, &|accounts| {
-        accounts.token_program = farthing::ID;
+        accounts.funds.token_program = farthing::ID;
     });
     assert_eq!(with_program, INVALID_PROGRAM_ID);
 }
@@ -203,10 +207,44 @@ fn vouchers_of_an_earlier_channel_at_the_address_are_worthless() {
     let settle = world.settle(&reopened, old);
     assert_eq!(
         world.chain.refused(settle),
-        code(FarthingError::BadSignature)
+        code(FarthingError::VoucherNotSigned)
     );
     let new = world.claims(&reopened, &agents, 100);
     let settle = world.settle(&reopened, new);
     world.chain.succeed(&[settle]);
     assert_eq!(world.payee_balance(), 200);
+}
+
+#[test]
+fn the_payee_closes_with_its_last_claims_in_one_transaction() {
+    let (mut world, channel, agents) = world();
+    let countersigner = world.chain.new_key();
+    let set = world.set_countersigner(Some(countersigner), &[channel]);
+    world.chain.succeed(&[set]);
+    let last = world.claims(&channel, &agents[..1], 300);
+    let statement = world.statement(&channel, &countersigner, &[(1, 200)]);
+    // The payee signs once for all three, without a settler and without waiting for anybody.
+    let mut settle = world.settle(&channel, last);
+    settle.accounts[0].pubkey = world.payee;
+    let mut settle_statement = world.settle_statement(&channel, statement);
+    settle_statement.accounts[0].pubkey = world.payee;
+    let close = world.close_channel(&channel);
+    world.chain.succeed(&[settle, settle_statement, close]);
+    assert_eq!(world.payee_balance(), 500);
+    assert!(world.chain.account(&channel.address).is_none());
+    let escrow = world.escrow_state();
+    assert_eq!((escrow.allocated, escrow.open_channels), (0, 0));
+}
+
+#[test]
+fn nothing_of_a_last_transaction_counts_if_one_claim_is_bad() {
+    let (mut world, channel, agents) = world();
+    let mut last = world.claims(&channel, &agents, 100);
+    last[1].signature[0] ^= 1;
+    let settle = world.settle(&channel, last);
+    let close = world.close_channel(&channel);
+    assert!(world.chain.send(&[settle, close]).is_err());
+    assert_eq!(world.payee_balance(), 0);
+    let (header, _) = world.channel_state(&channel.address);
+    assert!(!header.is_closing());
 }

@@ -6,6 +6,8 @@ use farthing::error::FarthingError;
 pub const CONSTRAINT_SEEDS: u32 = 2006;
 /// A token account of another mint.
 pub const CONSTRAINT_TOKEN_MINT: u32 = 2014;
+/// A token account of another owner.
+pub const CONSTRAINT_TOKEN_OWNER: u32 = 2015;
 /// One account was given for two writable ones.
 pub const DUPLICATE_MUTABLE_ACCOUNT: u32 = 2040;
 /// An account of another type.

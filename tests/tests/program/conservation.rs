@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use farthing_protocol::BaseUnits;
 use farthing_tests::program::tokens::balance;
 use farthing_tests::program::world::{PREPAID, new_lanes};
-use farthing_tests::program::{Channel, Mint, World};
+use farthing_tests::program::{Channel, World};
 use proptest::prelude::{Strategy, any};
 use proptest::test_runner::{Config, TestRunner};
 use proptest::{collection, prop_assert, prop_assert_eq, prop_oneof};
@@ -126,7 +126,8 @@ impl Model {
             }
             Action::Donate(amount) => {
                 let (vault, donor) = (self.world.vault(), self.world.stranger);
-                Mint::transfer(&mut self.world.chain, &self.donor, &vault, &donor, amount);
+                let mint = self.world.mint;
+                mint.transfer(&mut self.world.chain, &self.donor, &vault, &donor, amount);
                 self.prepaid += amount;
             }
             Action::Withdraw(amount) => {

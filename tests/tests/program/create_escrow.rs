@@ -4,9 +4,8 @@ use farthing::{CreateEscrowArgs, instruction as data};
 use farthing_protocol::layout::{ESCROW_DISCRIMINATOR, LAYOUT_VERSION};
 use farthing_tests::program::tokens::balance;
 use farthing_tests::program::world::escrow_address;
-use farthing_tests::program::{Chain, Mint, World, instruction};
+use farthing_tests::program::{Chain, World, instruction};
 use solana_sdk::instruction::Instruction;
-use solana_sdk::pubkey::Pubkey;
 use spl_associated_token_account_interface::instruction::create_associated_token_account;
 
 use super::codes::{
@@ -81,7 +80,8 @@ fn a_token_account_that_is_not_associated_is_no_vault() {
     let mut world = World::new();
     let escrow = escrow_address(&world.owner, &world.mint.address, 1);
     let account = world.mint.open(&mut world.chain, &world.stranger);
-    Mint::reassign(&mut world.chain, &account, &world.stranger, &escrow);
+    let mint = world.mint;
+    mint.reassign(&mut world.chain, &account, &world.stranger, &escrow);
     let create = create(&world, 1, |accounts| accounts.vault = account);
     // Anchor's `AccountNotAssociatedTokenAccount`.
     assert_eq!(world.chain.refused(create), 3014);
@@ -90,9 +90,8 @@ fn a_token_account_that_is_not_associated_is_no_vault() {
 #[test]
 fn a_mint_of_another_token_program_is_refused() {
     let mut world = World::new();
-    let token_2022 = Pubkey::from_str_const("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
     let mut account = world.chain.account(&world.mint.address).expect("a mint");
-    account.owner = token_2022;
+    account.owner = world.stranger;
     let mint = world.chain.new_address();
     world.chain.set_account(&mint, account);
     let create = create(&world, 1, |accounts| accounts.mint = mint);
@@ -133,7 +132,7 @@ fn an_escrow_and_its_vault_are_created() {
         assert_eq!(escrow.rent_payer, world.rent_payer);
         assert_eq!((escrow.manager, escrow.countersigner), (None, None));
         assert_eq!((escrow.manager_allowance, escrow.allocated), (0, 0));
-        assert_eq!((escrow.open_channels, escrow.event_sequence), (0, 0));
+        assert_eq!((escrow.open_channels, escrow.event_sequence), (0, 1));
         let stored = escrow.vault_address(&address).expect("a valid bump");
         assert_eq!(stored, vault);
     }

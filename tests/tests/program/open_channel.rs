@@ -302,47 +302,41 @@ pub fn unusable_keys() -> Vec<(Pubkey, FarthingError)> {
     ];
     let mut keys: Vec<_> = order_eight
         .iter()
-        .map(|hex| (from_hex(hex), FarthingError::LaneKeyOfSmallOrder))
+        .map(|hex| (from_hex(hex), FarthingError::KeyOfSmallOrder))
         .collect();
     keys.extend([
         // y = 1, the identity; y = -1, of order two; y = 0, of order four, with both signs of x.
-        (little_endian(1, 0, 0), FarthingError::LaneKeyOfSmallOrder),
+        (little_endian(1, 0, 0), FarthingError::KeyOfSmallOrder),
         (
             little_endian(0xec, 0xff, 0x7f),
-            FarthingError::LaneKeyOfSmallOrder,
+            FarthingError::KeyOfSmallOrder,
         ),
-        (little_endian(0, 0, 0), FarthingError::LaneKeyOfSmallOrder),
-        (
-            little_endian(0, 0, 0x80),
-            FarthingError::LaneKeyOfSmallOrder,
-        ),
+        (little_endian(0, 0, 0), FarthingError::KeyOfSmallOrder),
+        (little_endian(0, 0, 0x80), FarthingError::KeyOfSmallOrder),
         // x = 0 with a sign: y = 1 and y = -1.
-        (
-            little_endian(1, 0, 0x80),
-            FarthingError::LaneKeyNotCanonical,
-        ),
+        (little_endian(1, 0, 0x80), FarthingError::KeyNotCanonical),
         (
             little_endian(0xec, 0xff, 0xff),
-            FarthingError::LaneKeyNotCanonical,
+            FarthingError::KeyNotCanonical,
         ),
         // y = p, p + 1, and p + 3, which is a point of large order.
         (
             little_endian(0xed, 0xff, 0x7f),
-            FarthingError::LaneKeyNotCanonical,
+            FarthingError::KeyNotCanonical,
         ),
         (
             little_endian(0xee, 0xff, 0x7f),
-            FarthingError::LaneKeyNotCanonical,
+            FarthingError::KeyNotCanonical,
         ),
         (
             little_endian(0xf0, 0xff, 0x7f),
-            FarthingError::LaneKeyNotCanonical,
+            FarthingError::KeyNotCanonical,
         ),
         // y = 2 is no point; nor is a derived address.
-        (little_endian(2, 0, 0), FarthingError::LaneKeyNotOnCurve),
+        (little_endian(2, 0, 0), FarthingError::KeyNotOnCurve),
         (
             Pubkey::find_program_address(&[b"escrow"], &farthing::ID).0,
-            FarthingError::LaneKeyNotOnCurve,
+            FarthingError::KeyNotOnCurve,
         ),
     ]);
     keys

@@ -3,7 +3,7 @@
 use farthing::error::FarthingError;
 use farthing_protocol::limits::OPENED_SLOT_WINDOW;
 use farthing_tests::program::world::PREPAID;
-use farthing_tests::program::{Channel, Mint, World};
+use farthing_tests::program::{Channel, World};
 use solana_sdk::pubkey::Pubkey;
 
 use super::codes::code;
@@ -35,9 +35,9 @@ impl Obstacle {
         let (mint, payee, stranger) = (world.mint, world.payee, world.stranger);
         let (account, vault) = (world.payee_token(), world.vault());
         match self {
-            Self::Closed => Mint::close(&mut world.chain, &account, &payee),
+            Self::Closed => mint.close(&mut world.chain, &account, &payee),
             Self::Frozen => mint.freeze(&mut world.chain, &account),
-            Self::Reassigned => Mint::reassign(&mut world.chain, &account, &payee, &stranger),
+            Self::Reassigned => mint.reassign(&mut world.chain, &account, &payee, &stranger),
             Self::VaultFrozen => mint.freeze(&mut world.chain, &vault),
         }
     }
@@ -50,7 +50,7 @@ impl Obstacle {
                 mint.open(&mut world.chain, &payee);
             }
             Self::Frozen => mint.thaw(&mut world.chain, &account),
-            Self::Reassigned => Mint::reassign(&mut world.chain, &account, &stranger, &payee),
+            Self::Reassigned => mint.reassign(&mut world.chain, &account, &stranger, &payee),
             Self::VaultFrozen => mint.thaw(&mut world.chain, &vault),
         }
     }

@@ -159,7 +159,8 @@ fn free_funds_and_donations_go_anywhere() {
     let donor = world.mint.open(&mut world.chain, &world.stranger);
     world.mint.mint(&mut world.chain, &donor, 7);
     let vault = world.vault();
-    Mint::transfer(&mut world.chain, &donor, &vault, &world.stranger, 7);
+    let mint = world.mint;
+    mint.transfer(&mut world.chain, &donor, &vault, &world.stranger, 7);
     // Anybody's token account will do; the owner knows.
     let withdraw = world.withdraw(donor, PREPAID + 7);
     world.chain.succeed(&[withdraw]);

@@ -1,9 +1,10 @@
-//! What two readings of a channel, one finalized and one processed, mean together. Pure.
+//! What two readings of a channel, one finalized and one processed, mean together, and whether its escrow
+//! holds what we accept. Pure.
 //!
 //! What enlarges spending (deposit, caps, lanes) counts as finalized; what shrinks it (closing,
 //! revoked, gone) as soon as either reading shows it.
 
-use farthing_client::chain::{Channel, channel_domain};
+use farthing_client::chain::{Channel, Escrow, Token, channel_domain};
 use farthing_protocol::BaseUnits;
 use farthing_protocol::deadline::ChainTime;
 use farthing_protocol::layout::LaneState;
@@ -27,8 +28,8 @@ pub struct Criteria {
     pub settler: Pubkey,
     /// Our wallet.
     pub payee: Pubkey,
-    /// The mint we accept.
-    pub mint: Pubkey,
+    /// The mint we accept, with its token program.
+    pub token: Token,
     /// The least grace.
     pub min_grace_seconds: u32,
     /// The least deposit.
@@ -69,6 +70,13 @@ pub enum NotServed {
     OtherMint {
         /// Ours.
         mint: Pubkey,
+    },
+    /// The escrow's tokens belong to another token program than the mint's, as it was configured: no
+    /// settlement that we would send could succeed.
+    #[error("the channel's token program is not {program}")]
+    OtherTokenProgram {
+        /// Ours.
+        program: Pubkey,
     },
     /// Too little time to settle.
     #[error("the channel's grace is shorter than {minimum} seconds")]
@@ -130,6 +138,23 @@ pub fn merge(
         facts: facts(address, &channel, newer.as_ref()),
         refusal,
     }
+}
+
+/// Requires that a channel's escrow holds the token that we accept.
+///
+/// # Errors
+/// [`NotServed::OtherMint`], also if there is no escrow that can be read; [`NotServed::OtherTokenProgram`].
+pub fn require_token(criteria: &Criteria, escrow: Option<&Account>) -> Result<(), NotServed> {
+    let Token { mint, program } = criteria.token;
+    let found = escrow
+        .filter(|account| account.owner == criteria.program)
+        .and_then(|account| Escrow::decode(&account.data).ok())
+        .filter(|escrow| escrow.mint == mint)
+        .ok_or(NotServed::OtherMint { mint })?;
+    if found.token_program != program {
+        return Err(NotServed::OtherTokenProgram { program });
+    }
+    Ok(())
 }
 
 fn decode(criteria: &Criteria, address: &Pubkey, account: &Account) -> Result<Channel, NotServed> {

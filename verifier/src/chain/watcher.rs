@@ -13,14 +13,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
-use farthing_client::chain::Escrow;
 use farthing_protocol::deadline::ChainTime;
 use futures_util::stream::{self, StreamExt};
 use solana_sdk::pubkey;
 use solana_sdk::pubkey::Pubkey;
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::view::{Criteria, NotServed, View};
+use super::view::{Criteria, NotServed, View, require_token};
 use crate::ledger::ChannelFacts;
 use crate::ports::{ChainError, ChainSource, Clock, Level, Moment};
 use readings::{Readings, read_clock};
@@ -231,7 +230,7 @@ impl Channels {
         outcome
     }
 
-    /// The first reading of a channel, its escrow's mint included.
+    /// The first reading of a channel, its escrow's token included.
     async fn read_first(
         &self,
         address: Pubkey,
@@ -246,16 +245,9 @@ impl Channels {
             .source
             .accounts(&[facts.escrow], Level::Finalized)
             .await?;
-        let mint = escrow
-            .accounts
-            .first()
-            .and_then(Option::as_ref)
-            .filter(|account| account.owner == self.criteria.program)
-            .and_then(|account| Escrow::decode(&account.data).ok())
-            .map(|escrow| escrow.mint);
-        if mint != Some(self.criteria.mint) {
-            let mint = self.criteria.mint;
-            return Ok(Err(NotServed::OtherMint { mint }.into()));
+        let escrow = escrow.accounts.first().and_then(Option::as_ref);
+        if let Err(reason) = require_token(&self.criteria, escrow) {
+            return Ok(Err(reason.into()));
         }
         if let Some(refusal) = &refusal
             && !locked(&self.unresolved).contains(&address)

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use farthing_client::chain::PROGRAM_ID;
+use farthing_client::chain::token::{TOKEN_PROGRAM, is_token_program};
+use farthing_client::chain::{PROGRAM_ID, Token};
 use farthing_protocol::limits::{MAX_GRACE_SECONDS, MIN_GRACE_SECONDS};
 use serde::Deserialize;
 use serde_with::{DisplayFromStr, serde_as};
@@ -27,6 +28,10 @@ pub struct ChainConfig {
     /// The mint that is accepted.
     #[serde_as(as = "DisplayFromStr")]
     pub mint: Pubkey,
+    /// The mint's token program. The classic one unless said otherwise: USDC's.
+    #[serde_as(as = "DisplayFromStr")]
+    #[serde(default = "default_token_program")]
+    pub token_program: Pubkey,
     /// The wallet that earns.
     #[serde_as(as = "DisplayFromStr")]
     pub payee: Pubkey,
@@ -57,7 +62,7 @@ pub struct ChainConfig {
 }
 
 impl ChainConfig {
-    /// The defaults for a cluster, a mint and a payee.
+    /// The defaults for a cluster, a mint of the classic token program and a payee.
     #[must_use]
     pub fn new(
         rpc_url: impl Into<String>,
@@ -70,6 +75,7 @@ impl ChainConfig {
             network: network.into(),
             program: default_program(),
             mint,
+            token_program: default_token_program(),
             payee,
             min_grace_seconds: default_min_grace_seconds(),
             min_deposit: UsdcAmount::default(),
@@ -82,12 +88,27 @@ impl ChainConfig {
         }
     }
 
+    /// The mint with its token program.
+    #[must_use]
+    pub const fn token(&self) -> Token {
+        Token {
+            mint: self.mint,
+            program: self.token_program,
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         check_url("chain.rpc_url", &self.rpc_url)?;
         if !self.network.starts_with("solana:") {
             return Err(ConfigError::value(
                 "chain.network",
                 "must be a CAIP-2 id of a Solana cluster, such as solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp",
+            ));
+        }
+        if !is_token_program(&self.token_program) {
+            return Err(ConfigError::value(
+                "chain.token_program",
+                "must be the address of the classic SPL token program or of Token-2022",
             ));
         }
         if !(MIN_GRACE_SECONDS..=MAX_GRACE_SECONDS).contains(&self.min_grace_seconds) {
@@ -130,6 +151,10 @@ impl ChainConfig {
 
 fn default_program() -> Pubkey {
     PROGRAM_ID
+}
+
+fn default_token_program() -> Pubkey {
+    TOKEN_PROGRAM
 }
 
 fn default_min_grace_seconds() -> u32 {

@@ -1,7 +1,7 @@
 //! A planned settlement as a signed transaction.
 
-use farthing_client::chain::Claim;
-use farthing_client::chain::instructions::{Settle, settle};
+use farthing_client::chain::instructions::{Funds, Settle, settle};
+use farthing_client::chain::{Claim, Token};
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_sdk::message::Message;
 use solana_sdk::pubkey::Pubkey;
@@ -26,8 +26,8 @@ pub struct Terms {
     pub program: Pubkey,
     /// The payee.
     pub payee: Pubkey,
-    /// The mint.
-    pub mint: Pubkey,
+    /// The mint, with its token program.
+    pub token: Token,
     /// Price of a compute unit in millionths of a lamport.
     pub compute_unit_price_micro_lamports: u64,
 }
@@ -68,10 +68,12 @@ pub fn build(
             &terms.program,
             &Settle {
                 authority: settler.pubkey(),
-                escrow: plan.facts.escrow,
-                channel: plan.facts.address,
-                payee: terms.payee,
-                mint: terms.mint,
+                funds: Funds {
+                    escrow: plan.facts.escrow,
+                    channel: plan.facts.address,
+                    payee: terms.payee,
+                    token: terms.token,
+                },
                 claims,
             },
         ),

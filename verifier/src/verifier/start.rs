@@ -104,7 +104,7 @@ fn criteria(config: &Config, genesis_hash: Hash, settler: Pubkey) -> Criteria {
         genesis_hash,
         settler,
         payee: config.chain.payee,
-        mint: config.chain.mint,
+        token: config.chain.token(),
         min_grace_seconds: config.chain.min_grace_seconds,
         min_deposit: config.chain.min_deposit.0,
     }
@@ -136,7 +136,7 @@ fn app(
     let offer = Offer {
         network: config.chain.network.clone(),
         program: criteria.program,
-        mint: criteria.mint,
+        mint: criteria.token.mint,
         payee: criteria.payee,
         settler: criteria.settler,
         min_grace_seconds: criteria.min_grace_seconds,
@@ -178,7 +178,7 @@ fn settler(
         terms: Terms {
             program: config.chain.program,
             payee: config.chain.payee,
-            mint: config.chain.mint,
+            token: config.chain.token(),
             compute_unit_price_micro_lamports: config.settler.compute_unit_price_micro_lamports,
         },
         policy: Policy {

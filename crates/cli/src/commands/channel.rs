@@ -6,7 +6,7 @@ mod report;
 
 use farthing_client::amount::Usdc;
 use farthing_client::chain::instructions::{
-    CloseChannel, FundChannel, close_channel, fund_channel, request_close,
+    CloseChannel, FundChannel, Funds, close_channel, fund_channel, request_close,
 };
 use farthing_client::chain::{Channel, Escrow, approval_address};
 use farthing_protocol::BaseUnits;
@@ -63,7 +63,7 @@ async fn fund(args: FundChannelArgs, output: Output) -> Result<(), CliError> {
     let input = FundChannel {
         authority: signers.actor(),
         escrow: escrow_address,
-        mint: escrow.mint,
+        token: escrow.token(),
         approval,
         channel: args.channel,
         amount: args.amount,
@@ -129,10 +129,12 @@ async fn close(args: ChangeChannelArgs, output: Output) -> Result<(), CliError> 
     let escrow = support::escrow(&connection, &escrow_address).await?;
     let input = CloseChannel {
         authority: signers.actor(),
-        escrow: escrow_address,
-        channel: args.channel,
-        payee: channel.payee(),
-        mint: escrow.mint,
+        funds: Funds {
+            escrow: escrow_address,
+            channel: args.channel,
+            payee: channel.payee(),
+            token: escrow.token(),
+        },
         rent_payer: channel.rent_payer(),
     };
     let instruction = close_channel(connection.program(), &input);

@@ -43,9 +43,9 @@ pub async fn run(command: EscrowCommand, output: Output) -> Result<(), CliError>
 async fn create(args: CreateEscrowArgs, output: Output) -> Result<(), CliError> {
     let signers = Signers::read(&args.signer)?;
     let connection = Connection::open(&args.chain).await?;
-    let mint = connection.mint(args.mint)?;
+    let token = connection.token(args.mint).await?;
     let owner = signers.actor();
-    let (address, _) = escrow_address(connection.program(), &owner, &mint, args.id);
+    let (address, _) = escrow_address(connection.program(), &owner, &token.mint, args.id);
     let existing = connection
         .chain
         .escrow(&address, CommitmentConfig::confirmed())
@@ -59,16 +59,16 @@ async fn create(args: CreateEscrowArgs, output: Output) -> Result<(), CliError> 
     let input = CreateEscrow {
         owner,
         rent_payer: signers.payer(),
-        mint,
+        token,
         escrow_id: args.id,
     };
     let instruction = create_escrow(connection.program(), &input);
     let transaction = signers.send(&connection, &[instruction], output).await?;
     output.report(&Created {
         escrow: address.to_string(),
-        vault: associated_token_address(&address, &mint).to_string(),
+        vault: associated_token_address(&address, &token).to_string(),
         owner: owner.to_string(),
-        mint: mint.to_string(),
+        mint: token.mint.to_string(),
         transaction: transaction.to_string(),
     })
 }
@@ -83,10 +83,10 @@ async fn fund(args: FundEscrowArgs, output: Output) -> Result<(), CliError> {
     let escrow = support::escrow(&connection, &args.escrow).await?;
     let source = args
         .from
-        .unwrap_or_else(|| associated_token_address(&wallet, &escrow.mint));
+        .unwrap_or_else(|| associated_token_address(&wallet, &escrow.token()));
     require_balance(&connection, &source, args.amount).await?;
     let vault = escrow.vault(&args.escrow);
-    let transfer = transfer_to_vault(&wallet, &source, &escrow.mint, &vault, args.amount);
+    let transfer = transfer_to_vault(&wallet, &source, &escrow.token(), &vault, args.amount);
     let signers = match (args.unsigned_for, keypair) {
         (None, Some(keypair)) => Signers::one(keypair),
         _ => {
@@ -173,17 +173,17 @@ async fn withdraw_free(args: WithdrawArgs, output: Output) -> Result<(), CliErro
             escrow.open_channels,
         )));
     }
-    let owner_account = associated_token_address(&escrow.owner, &escrow.mint);
+    let owner_account = associated_token_address(&escrow.owner, &escrow.token());
     let destination = args.to.unwrap_or(owner_account);
     let mut instructions = Vec::with_capacity(2);
     if destination == owner_account {
-        let create = create_token_account(&signers.payer(), &escrow.owner, &escrow.mint);
+        let create = create_token_account(&signers.payer(), &escrow.owner, &escrow.token());
         instructions.push(create);
     }
     let input = Withdraw {
         owner: escrow.owner,
         escrow: args.escrow,
-        mint: escrow.mint,
+        token: escrow.token(),
         destination,
         amount,
     };
@@ -211,18 +211,18 @@ async fn close(args: CloseEscrowArgs, output: Output) -> Result<(), CliError> {
     }
     let balance = support::balance(&connection, &escrow.vault(&args.escrow)).await?;
     let mut instructions = Vec::with_capacity(2);
-    let destination =
-        (balance > BaseUnits::ZERO).then(|| associated_token_address(&escrow.owner, &escrow.mint));
+    let destination = (balance > BaseUnits::ZERO)
+        .then(|| associated_token_address(&escrow.owner, &escrow.token()));
     if destination.is_some() {
         require_owner(&escrow, &signers)?;
-        let create = create_token_account(&signers.payer(), &escrow.owner, &escrow.mint);
+        let create = create_token_account(&signers.payer(), &escrow.owner, &escrow.token());
         instructions.push(create);
     }
     let input = CloseEscrow {
         authority: signers.actor(),
         escrow: args.escrow,
         rent_payer: escrow.rent_payer,
-        mint: escrow.mint,
+        token: escrow.token(),
         destination,
     };
     instructions.push(close_escrow(connection.program(), &input));

@@ -75,7 +75,7 @@ async fn warn_about_accounts(
     if connection.chain.lamports(settler, confirmed).await? == 0 {
         tracing::warn!("the settler {settler} has no SOL for the fees of settlement: send it some");
     }
-    let account = associated_token_address(&config.chain.payee, &config.chain.mint);
+    let account = associated_token_address(&config.chain.payee, &config.chain.token());
     let balance = connection.chain.token_balance(&account, confirmed).await?;
     if balance.is_none() {
         tracing::warn!(

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use farthing_client::chain::instructions::{
-    AddLanes, CloseChannel, CloseEscrow, CreateEscrow, OpenChannel, add_lanes, close_channel,
-    close_escrow, create_escrow, create_token_account, open_channel, transfer_to_vault,
+    AddLanes, CloseChannel, CloseEscrow, CreateEscrow, Funds, OpenChannel, add_lanes,
+    close_channel, close_escrow, create_escrow, create_token_account, open_channel,
+    transfer_to_vault,
 };
 use farthing_client::chain::{
-    ChainClient, Channel, NewLane, PROGRAM_ID, USDC_MINT_DEVNET, associated_token_address,
-    channel_address, escrow_address,
+    ChainClient, Channel, NewLane, PROGRAM_ID, associated_token_address, channel_address,
+    escrow_address,
 };
 use farthing_client::keys::generate_keypair;
 use farthing_protocol::BaseUnits;
@@ -28,7 +29,7 @@ use solana_sdk::signer::Signer;
 
 use super::DevError;
 use crate::commands::channel::open::{LANES_AT_OPEN, LANES_PER_ADDITION};
-use crate::localnet::Localnet;
+use crate::localnet::{Localnet, USDC};
 
 /// Lamports of the owner, who pays rent, and of the settler, who pays fees.
 const LAMPORTS: u64 = 10_000_000_000;
@@ -77,11 +78,8 @@ impl Economy {
         for key in [economy.owner.pubkey(), economy.settler.pubkey()] {
             localnet.fund_sol(&key, LAMPORTS).await?;
         }
-        let create = create_token_account(
-            &economy.settler.pubkey(),
-            &economy.payee.pubkey(),
-            &USDC_MINT_DEVNET,
-        );
+        let create =
+            create_token_account(&economy.settler.pubkey(), &economy.payee.pubkey(), &USDC);
         let settler = economy.settler.insecure_clone();
         economy.send(&[create], &settler, &[]).await?;
         Ok(economy)
@@ -129,23 +127,22 @@ impl Economy {
         amount: BaseUnits,
     ) -> Result<PrepaidEscrow, DevError> {
         let owner = self.owner.insecure_clone();
-        let mint = USDC_MINT_DEVNET;
         localnet.mint_usdc(&owner.pubkey(), amount).await?;
-        let (address, _) = escrow_address(&PROGRAM_ID, &owner.pubkey(), &mint, escrow_id);
+        let (address, _) = escrow_address(&PROGRAM_ID, &owner.pubkey(), &USDC.mint, escrow_id);
         let create = create_escrow(
             &PROGRAM_ID,
             &CreateEscrow {
                 owner: owner.pubkey(),
                 rent_payer: owner.pubkey(),
-                mint,
+                token: USDC,
                 escrow_id,
             },
         );
         self.send(&[create], &owner, &[]).await?;
-        let vault = associated_token_address(&address, &mint);
-        let source = associated_token_address(&owner.pubkey(), &mint);
+        let vault = associated_token_address(&address, &USDC);
+        let source = associated_token_address(&owner.pubkey(), &USDC);
         let before = self.balance(&vault).await?;
-        let transfer = transfer_to_vault(&owner.pubkey(), &source, &mint, &vault, amount);
+        let transfer = transfer_to_vault(&owner.pubkey(), &source, &USDC, &vault, amount);
         self.send(&[transfer], &owner, &[]).await?;
         let after = self.balance(&vault).await?;
         Ok(PrepaidEscrow {
@@ -174,7 +171,7 @@ impl Economy {
             authority: owner.pubkey(),
             rent_payer: owner.pubkey(),
             escrow: *escrow,
-            mint: USDC_MINT_DEVNET,
+            token: USDC,
             approval: None,
             payee: self.payee.pubkey(),
             settler: self.settler.pubkey(),
@@ -229,10 +226,12 @@ impl Economy {
             &PROGRAM_ID,
             &CloseChannel {
                 authority: self.payee.pubkey(),
-                escrow: channel.escrow(),
-                channel: *address,
-                payee: self.payee.pubkey(),
-                mint: USDC_MINT_DEVNET,
+                funds: Funds {
+                    escrow: channel.escrow(),
+                    channel: *address,
+                    payee: self.payee.pubkey(),
+                    token: USDC,
+                },
                 rent_payer: channel.rent_payer(),
             },
         );
@@ -252,8 +251,8 @@ impl Economy {
                 authority: owner.pubkey(),
                 escrow: escrow.address,
                 rent_payer: owner.pubkey(),
-                mint: USDC_MINT_DEVNET,
-                destination: Some(associated_token_address(&owner.pubkey(), &USDC_MINT_DEVNET)),
+                token: USDC,
+                destination: Some(associated_token_address(&owner.pubkey(), &USDC)),
             },
         );
         let signature = self.chain.send_and_finalize(&[close], &owner, &[]).await?;

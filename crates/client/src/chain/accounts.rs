@@ -10,7 +10,8 @@ use farthing_protocol::{BaseUnits, LaneIndex};
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 
-use super::addresses::{associated_token_address, channel_domain};
+use super::addresses::channel_domain;
+use super::token::{Token, associated_token_address};
 
 const DISCRIMINATOR_LENGTH: usize = 8;
 
@@ -53,6 +54,8 @@ pub struct Escrow {
     pub owner: Pubkey,
     /// The mint.
     pub mint: Pubkey,
+    /// The mint's token program: the classic one, or Token-2022.
+    pub token_program: Pubkey,
     /// Distinguishes escrows of one owner in one mint.
     pub escrow_id: u64,
     /// Who gets the rent back.
@@ -78,6 +81,7 @@ struct EscrowFields {
     vault_bump: u8,
     owner: [u8; 32],
     mint: [u8; 32],
+    token_program: [u8; 32],
     escrow_id: u64,
     rent_payer: [u8; 32],
     manager_allowance: u64,
@@ -100,6 +104,7 @@ impl Escrow {
             vault_bump: fields.vault_bump,
             owner: fields.owner.into(),
             mint: fields.mint.into(),
+            token_program: fields.token_program.into(),
             escrow_id: fields.escrow_id,
             rent_payer: fields.rent_payer.into(),
             manager_allowance: BaseUnits(fields.manager_allowance),
@@ -111,10 +116,19 @@ impl Escrow {
         })
     }
 
+    /// The mint with its token program.
+    #[must_use]
+    pub const fn token(&self) -> Token {
+        Token {
+            mint: self.mint,
+            program: self.token_program,
+        }
+    }
+
     /// The token account that holds the funds of the escrow at `address`; to prepay is to send to it.
     #[must_use]
     pub fn vault(&self, address: &Pubkey) -> Pubkey {
-        associated_token_address(address, &self.mint)
+        associated_token_address(address, &self.token())
     }
 
     /// What of the vault's balance may be withdrawn or put into channels.
@@ -262,13 +276,13 @@ mod tests {
         assert_eq!(Escrow::decode(&data), Err(version));
         data[8] = LAYOUT_VERSION;
         assert!(Escrow::decode(&data).is_ok());
-        assert!(Escrow::decode(&data[..145]).is_ok());
+        assert!(Escrow::decode(&data[..177]).is_ok());
         let malformed = Err(AccountError::Malformed { kind: "escrow" });
-        for length in [0, 8, 144] {
+        for length in [0, 8, 176] {
             assert_eq!(Escrow::decode(&data[..length]), malformed, "{length}");
         }
         // An option's tag is 0 or 1 and nothing else.
-        data[8 + 1 + 2 + 64 + 8 + 32 + 16 + 4 + 8] = 2;
+        data[8 + 1 + 2 + 96 + 8 + 32 + 16 + 4 + 8] = 2;
         assert_eq!(Escrow::decode(&data), malformed);
     }
 

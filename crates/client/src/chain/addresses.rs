@@ -1,4 +1,5 @@
-//! Addresses that are derived or well known. The seeds are `farthing_protocol::seeds`.
+//! Addresses that are derived or well known, but for those of tokens, which are in [`super::token`]. The
+//! seeds are `farthing_protocol::seeds`.
 
 use farthing_protocol::Domain;
 use farthing_protocol::seeds::{APPROVAL_SEED, CHANNEL_SEED, ESCROW_SEED};
@@ -15,11 +16,6 @@ pub const PROGRAM_ID: Pubkey = pubkey!("FaryyW2ua5w5F7G57DtiGqm6SKEpdTbZPwBErDpg
 pub const USDC_MINT_MAINNET: Pubkey = pubkey!("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGkZwyTDt1v");
 /// USDC on devnet, and on a local chain.
 pub const USDC_MINT_DEVNET: Pubkey = pubkey!("4zMMC9srt5Ri5X14GAgXhaHii3GnPAERYPJgZJDncDU");
-/// The classic SPL token program.
-pub const TOKEN_PROGRAM: Pubkey = pubkey!("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
-/// The program of associated token accounts.
-pub const ASSOCIATED_TOKEN_PROGRAM: Pubkey =
-    pubkey!("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
 
 /// The escrow `escrow_id` of `owner` in `mint`, with its bump.
 #[must_use]
@@ -63,17 +59,6 @@ pub fn channel_address(
         ],
         program,
     )
-}
-
-/// The associated token account of `wallet` in `mint`, classic token program. An escrow's vault is that
-/// of the escrow's address; a payee is paid on that of its wallet.
-#[must_use]
-pub fn associated_token_address(wallet: &Pubkey, mint: &Pubkey) -> Pubkey {
-    Pubkey::find_program_address(
-        &[wallet.as_ref(), TOKEN_PROGRAM.as_ref(), mint.as_ref()],
-        &ASSOCIATED_TOKEN_PROGRAM,
-    )
-    .0
 }
 
 /// The domain of one incarnation of a channel on the cluster with this genesis hash.

@@ -10,14 +10,17 @@ pub mod settlement;
 pub mod token;
 
 pub use channel::{
-    AddLanes, FundChannel, NewLane, OpenChannel, add_lanes, fund_channel, open_channel,
-    request_close,
+    AddLanes, FundChannel, NewLane, OpenChannel, RaiseCap, RotateLane, add_lanes, fund_channel,
+    open_channel, raise_cap, request_close, revoke_lane, rotate_lane,
 };
 pub use escrow::{
-    CloseEscrow, CreateEscrow, SetManager, Withdraw, approve_payee, close_escrow, create_escrow,
-    revoke_payee, set_manager, withdraw,
+    CloseEscrow, CreateEscrow, Rescue, SetCountersigner, SetManager, Withdraw, approve_payee,
+    close_escrow, create_escrow, rescue, revoke_payee, set_countersigner, set_manager, withdraw,
 };
-pub use settlement::{Claim, CloseChannel, Settle, close_channel, settle};
+pub use settlement::{
+    Claim, CloseChannel, EarlierGeneration, Funds, Release, SetSettler, Settle, SettleStatement,
+    StatementClaim, close_channel, pay_out, release, set_settler, settle, settle_statement,
+};
 pub use token::{create_token_account, transfer_to_vault};
 
 use borsh::BorshSerialize;

@@ -1,16 +1,21 @@
 //! The program's error codes, for people: which rule was broken and what to do next.
 //!
-//! The codes are the program's (`programs/farthing/src/error.rs`); `tests/tests/client.rs` checks that
-//! none is missing here.
+//! The codes are the program's (`programs/farthing/src/error.rs`); `tests/tests/client/refusal.rs` checks
+//! that none is missing here and that no other is explained.
 
 /// What the program said, and what to do about it; `None` if the code is not the program's.
 #[must_use]
 pub const fn explain(code: u32) -> Option<&'static str> {
     Some(match code {
+        6000 => {
+            "the mint has an extension that could move or withhold an escrow's tokens: choose another mint"
+        }
         6020 => {
             "the manager's allowance changed meanwhile: read the escrow again and repeat the command"
         }
         6060 => "the approved grace is outside 900 seconds to 30 days: choose one within",
+        6120 => "the source is the escrow's vault: withdraw from it instead",
+        6121 => "the source holds nothing: name the token account that holds what was sent",
         6140 => "the escrow has open channels: close them first",
         6141 => "only the escrow's owner or its rent payer may close it: sign with one of them",
         6142 => "the vault is not empty: only the owner may close the escrow",
@@ -22,15 +27,33 @@ pub const fn explain(code: u32) -> Option<&'static str> {
             "the opened slot lies in the future: is the node ahead of the cluster? repeat the command"
         }
         6163 => "the opened slot is more than 150 slots old: repeat the command",
-        6280 => "only the channel's settler or payee may settle it: sign with one of them",
-        6281 => "there is nothing to settle: give at least one claim",
-        6282 => "there are too many claims for one instruction: settle in several",
-        6283 => "claims are not in strictly ascending order of their lanes: sort them",
-        6284 => "the channel has no such lane: read the channel again",
-        6285 => "a claim says that more than its whole ceiling is not debited",
-        6286 => "a voucher is not signed by its lane's key for this channel, lane and generation",
-        6287 => "a debit exceeds its lane's cap: raise the cap first",
-        6288 => "the debits exceed the channel's deposit: fund the channel first",
+        6220 => "the cap is not above the lane's present one: name a larger one",
+        6260 => {
+            "the lane's revocation has not taken effect: revoke it, and wait for the end of the grace"
+        }
+        6261 => "the cap is below what the lane was debited already: name a larger one",
+        6262 => "the lane had as many signers as a voucher can number: add another lane",
+        6280 => "there is nothing to settle: give at least one claim",
+        6281 => "there are too many claims for one instruction: settle in several",
+        6282 => "a claim leaves more undebited than its whole ceiling: correct it",
+        6283 => {
+            "a voucher is not signed by its lane's key for this channel, lane and generation: read the lane again"
+        }
+        6300 => "the statement has no entry: give at least one",
+        6301 => "there are too many entries for one statement: have several signed",
+        6302 => "the escrow has no countersigner: settle by vouchers, or ask the owner to name one",
+        6303 => {
+            "the statement is not signed by the escrow's countersigner for this channel and these entries: have it signed again"
+        }
+        6304 => "an earlier generation is given for a lane without an entry: leave it out",
+        6305 => {
+            "a generation that is given as an earlier one is not earlier than the lane's: read the lanes again"
+        }
+        6340 => "the amount exceeds what of the deposit is not debited: release less",
+        6360 => "nothing is unpaid: there is nothing to do",
+        6361 => {
+            "the payee's token account is missing, frozen, reassigned or wants a memo, or the vault is frozen: mend that first"
+        }
         6380 => {
             "the close was requested already: wait for the end of the grace, then close the channel"
         }
@@ -57,9 +80,20 @@ pub const fn explain(code: u32) -> Option<&'static str> {
         6914 => "there are too many lanes for one instruction: add them in several",
         6915 => "the channel cannot have so many lanes: open another one",
         6916 => "a lane's cap is zero: name a larger one",
-        6917 => "a lane's key is not a public key: generate another one",
-        6918 => "a lane's key is not canonically encoded: generate another one",
-        6919 => "a lane's key has small order, so anyone could sign for it: generate another one",
+        6917 => "a key is not a point of the curve: generate another one",
+        6918 => "a key is not canonically encoded: generate another one",
+        6919 => "a key has small order, so anyone could sign for it: generate another one",
+        6920 => "the token program is not the escrow's: read the escrow again",
+        6921 => "this needs the signature of the channel's payee: sign with that key",
+        6922 => "this needs the signature of the channel's settler or payee: sign with one of them",
+        6923 => {
+            "the countersigner is the payee or the settler of a channel: whoever confirms what is owed must not earn it, choose another key"
+        }
+        6924 => "the channel has no such lane: read the channel again",
+        6925 => "the lane is revoked: rotate it once the grace is over",
+        6926 => "lanes are not strictly ascending: sort them, each only once",
+        6927 => "a debit exceeds its lane's cap: raise the cap first",
+        6928 => "the debits exceed the channel's deposit: fund the channel first",
         6950..=6955 => {
             "the program found one of its invariants broken: nothing changed, please report it"
         }

@@ -20,17 +20,12 @@ use solana_sdk::pubkey::Pubkey;
 pub use error::{ChainError, Endpoint};
 
 use super::accounts::{AccountError, Approval, Channel, Escrow};
-use super::addresses::TOKEN_PROGRAM;
+use super::token::{Token, is_token_program, token_account_amount};
 
 /// The clock's account.
 const CLOCK: Pubkey = pubkey!("SysvarC1ock11111111111111111111111111111111");
 /// slot, epoch start, epoch, leader schedule epoch, Unix timestamp: five 8-byte integers.
 const CLOCK_LENGTH: usize = 40;
-/// Length of a token account of the classic token program.
-const TOKEN_ACCOUNT_LENGTH: usize = 165;
-/// Where its amount is.
-const TOKEN_AMOUNT: std::ops::Range<usize> = 64..72;
-
 /// The loader whose programs may be upgradeable.
 const UPGRADEABLE_LOADER: Pubkey = pubkey!("BPFLoaderUpgradeab1e11111111111111111111111");
 
@@ -196,15 +191,27 @@ impl ChainClient {
         commitment: CommitmentConfig,
     ) -> Result<Option<BaseUnits>, ChainError> {
         let account = self.account(address, commitment).await?;
-        Ok(account
-            .filter(|account| {
-                account.owner == TOKEN_PROGRAM && account.data.len() == TOKEN_ACCOUNT_LENGTH
-            })
-            .map(|account| {
-                let mut amount = [0; 8];
-                amount.copy_from_slice(&account.data[TOKEN_AMOUNT]);
-                BaseUnits(u64::from_le_bytes(amount))
-            }))
+        Ok(account.and_then(|account| token_account_amount(&account.owner, &account.data)))
+    }
+
+    /// A mint with its token program, which is the account's owner, or `None` if no token program has an
+    /// account at the address. Whether it is a mint is for the program to find out.
+    ///
+    /// # Errors
+    /// [`ChainError::Rpc`].
+    pub async fn token(
+        &self,
+        mint: &Pubkey,
+        commitment: CommitmentConfig,
+    ) -> Result<Option<Token>, ChainError> {
+        let account = self.account(mint, commitment).await?;
+        let program = account
+            .map(|account| account.owner)
+            .filter(is_token_program);
+        Ok(program.map(|program| Token {
+            mint: *mint,
+            program,
+        }))
     }
 
     /// Lamports of an account; 0 if there is none.

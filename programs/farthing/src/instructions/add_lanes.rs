@@ -5,8 +5,10 @@ use anchor_lang::system_program::{Transfer, transfer};
 use farthing_protocol::layout::CHANNEL_HEADER_LENGTH;
 use farthing_protocol::layout::LANE_LENGTH;
 
+use crate::clock;
 use crate::error::FarthingError;
-use crate::state::channel::validate_new_lanes;
+use crate::events::{ChannelBalances, Entry, LanesAdded};
+use crate::state::channel::{lane_count, validate_new_lanes};
 use crate::state::{Channel, ChannelMut, Escrow, NewLane};
 
 /// Arguments of `add_lanes`.
@@ -25,6 +27,7 @@ pub struct AddLanes<'info> {
     #[account(mut)]
     pub rent_payer: Signer<'info>,
     /// The channel's escrow.
+    #[account(mut)]
     pub escrow: Box<Account<'info, Escrow>>,
     /// The channel that grows.
     #[account(
@@ -43,7 +46,7 @@ impl AddLanes<'_> {
     /// # Errors
     /// One for each rule.
     pub fn validate(&self, args: &AddLanesArgs) -> Result<()> {
-        self.escrow.authority(self.authority.key)?;
+        self.escrow.require_authority(self.authority.key)?;
         self.channel.load()?.require_open()?;
         validate_new_lanes(&args.lanes, self.existing_lanes())
     }
@@ -57,7 +60,14 @@ impl AddLanes<'_> {
         let lanes = accounts.existing_lanes() + args.lanes.len();
         accounts.grow_to(Channel::length(lanes))?;
         let mut data = accounts.channel.as_ref().try_borrow_mut_data()?;
-        ChannelMut::from_data(&mut data)?.write_last_lanes(&args.lanes)
+        let mut channel = ChannelMut::from_data(&mut data)?;
+        channel.write_last_lanes(&args.lanes)?;
+        emit!(LanesAdded {
+            balances: ChannelBalances::of(accounts.channel.key(), channel.header),
+            lanes: lane_count(channel.lanes),
+            entry: Entry::next(&mut accounts.escrow, clock::now()?)?,
+        });
+        Ok(())
     }
 
     fn existing_lanes(&self) -> usize {

@@ -5,7 +5,9 @@ use farthing_protocol::layout::LAYOUT_VERSION;
 use farthing_protocol::limits::{MAX_GRACE_SECONDS, MIN_GRACE_SECONDS};
 use farthing_protocol::seeds::APPROVAL_SEED;
 
+use crate::clock;
 use crate::error::FarthingError;
+use crate::events::{Entry, PayeeApproved};
 use crate::state::{Approval, Escrow};
 
 /// Arguments of `approve_payee`.
@@ -27,7 +29,7 @@ pub struct ApprovePayee<'info> {
     #[account(mut)]
     pub rent_payer: Signer<'info>,
     /// The owner's escrow.
-    #[account(has_one = owner @ FarthingError::OwnerOnly)]
+    #[account(mut, has_one = owner @ FarthingError::OwnerOnly)]
     pub escrow: Box<Account<'info, Escrow>>,
     /// The new approval. To change one, revoke it first.
     #[account(
@@ -68,6 +70,11 @@ impl ApprovePayee<'_> {
             payee: args.payee,
             max_grace_seconds: args.max_grace_seconds,
             rent_payer: accounts.rent_payer.key(),
+        });
+        emit!(PayeeApproved {
+            payee: args.payee,
+            max_grace_seconds: args.max_grace_seconds,
+            entry: Entry::next(&mut accounts.escrow, clock::now()?)?,
         });
         Ok(())
     }

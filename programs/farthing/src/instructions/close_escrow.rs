@@ -1,10 +1,14 @@
 //! `close_escrow`: ends an escrow without channels. Tokens go to the owner, rent to who paid it.
 
 use anchor_lang::prelude::*;
-use anchor_spl::token::{CloseAccount, Mint, Token, TokenAccount, close_account};
+use anchor_spl::token_interface::{
+    CloseAccount, Mint, TokenAccount, TokenInterface, close_account,
+};
 use farthing_protocol::BaseUnits;
 
+use crate::clock;
 use crate::error::FarthingError;
+use crate::events::{Entry, EscrowClosed};
 use crate::state::Escrow;
 use crate::token::Vault;
 
@@ -18,6 +22,7 @@ pub struct CloseEscrow<'info> {
         mut,
         close = rent_payer,
         has_one = mint @ FarthingError::WrongMint,
+        has_one = token_program @ FarthingError::WrongTokenProgram,
         has_one = rent_payer @ FarthingError::WrongRentPayer,
     )]
     pub escrow: Box<Account<'info, Escrow>>,
@@ -25,15 +30,15 @@ pub struct CloseEscrow<'info> {
     #[account(mut)]
     pub rent_payer: UncheckedAccount<'info>,
     /// The escrow's mint.
-    pub mint: Box<Account<'info, Mint>>,
+    pub mint: Box<InterfaceAccount<'info, Mint>>,
     /// The escrow's vault.
     #[account(mut, address = escrow.vault_address(&escrow.key())? @ FarthingError::WrongVault)]
-    pub vault: Box<Account<'info, TokenAccount>>,
+    pub vault: Box<InterfaceAccount<'info, TokenAccount>>,
     /// A token account of the owner; not needed if the vault is empty.
     #[account(mut, token::mint = mint)]
-    pub destination: Option<Box<Account<'info, TokenAccount>>>,
-    /// The classic token program.
-    pub token_program: Program<'info, Token>,
+    pub destination: Option<Box<InterfaceAccount<'info, TokenAccount>>>,
+    /// The mint's token program.
+    pub token_program: Interface<'info, TokenInterface>,
 }
 
 impl CloseEscrow<'_> {
@@ -97,6 +102,11 @@ impl CloseEscrow<'_> {
                 cpi_accounts,
                 seeds,
             ))
-        })
+        })?;
+        emit!(EscrowClosed {
+            amount: amount.0,
+            entry: Entry::next(&mut accounts.escrow, clock::now()?)?,
+        });
+        Ok(())
     }
 }

@@ -2,12 +2,14 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::associated_token::AssociatedToken;
-use anchor_spl::token::{Mint, Token, TokenAccount};
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 use farthing_protocol::seeds::ESCROW_SEED;
 
+use crate::clock;
+use crate::events::{Entry, EscrowCreated};
 use crate::state::Escrow;
 use crate::state::escrow::EscrowIdentity;
-use crate::token::associated_token_bump;
+use crate::token::{associated_token_bump, require_harmless_mint};
 
 /// Arguments of `create_escrow`.
 #[derive(Debug, Clone, AnchorSerialize, AnchorDeserialize)]
@@ -25,8 +27,9 @@ pub struct CreateEscrow<'info> {
     /// Pays the rent and gets it back.
     #[account(mut)]
     pub rent_payer: Signer<'info>,
-    /// Of the classic token program; its type refuses others.
-    pub mint: Box<Account<'info, Mint>>,
+    /// Of the classic token program, or of Token-2022 with harmless extensions.
+    #[account(mint::token_program = token_program)]
+    pub mint: Box<InterfaceAccount<'info, Mint>>,
     /// The new escrow.
     #[account(
         init,
@@ -47,10 +50,11 @@ pub struct CreateEscrow<'info> {
         payer = rent_payer,
         associated_token::mint = mint,
         associated_token::authority = escrow,
+        associated_token::token_program = token_program,
     )]
-    pub vault: Box<Account<'info, TokenAccount>>,
-    /// The classic token program.
-    pub token_program: Program<'info, Token>,
+    pub vault: Box<InterfaceAccount<'info, TokenAccount>>,
+    /// The mint's token program.
+    pub token_program: Interface<'info, TokenInterface>,
     /// Creates the vault.
     pub associated_token_program: Program<'info, AssociatedToken>,
     /// Creates the escrow.
@@ -58,6 +62,14 @@ pub struct CreateEscrow<'info> {
 }
 
 impl CreateEscrow<'_> {
+    /// Requires a mint whose tokens stay where they are.
+    ///
+    /// # Errors
+    /// [`crate::error::FarthingError::MintExtensionNotAllowed`].
+    pub fn validate(&self) -> Result<()> {
+        require_harmless_mint(&self.mint)
+    }
+
     /// Writes the escrow.
     ///
     /// # Errors
@@ -67,9 +79,14 @@ impl CreateEscrow<'_> {
         let identity = EscrowIdentity {
             owner: accounts.owner.key(),
             mint: accounts.mint.key(),
+            token_program: accounts.token_program.key(),
             escrow_id: args.escrow_id,
         };
-        let vault_bump = associated_token_bump(&accounts.escrow.key(), &identity.mint);
+        let vault_bump = associated_token_bump(
+            &accounts.escrow.key(),
+            &identity.token_program,
+            &identity.mint,
+        );
         let rent_payer = accounts.rent_payer.key();
         accounts.escrow.set_inner(Escrow::new(
             identity,
@@ -77,6 +94,12 @@ impl CreateEscrow<'_> {
             ctx.bumps.escrow,
             vault_bump,
         ));
+        emit!(EscrowCreated {
+            owner: identity.owner,
+            mint: identity.mint,
+            vault: accounts.vault.amount,
+            entry: Entry::next(&mut accounts.escrow, clock::now()?)?,
+        });
         Ok(())
     }
 }

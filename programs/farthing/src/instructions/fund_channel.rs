@@ -1,10 +1,12 @@
 //! `fund_channel`: moves free funds into a channel.
 
 use anchor_lang::prelude::*;
-use anchor_spl::token::TokenAccount;
+use anchor_spl::token_interface::TokenAccount;
 use farthing_protocol::BaseUnits;
 
+use crate::clock;
 use crate::error::FarthingError;
+use crate::events::{ChannelBalances, ChannelFunded, Entry};
 use crate::state::{Approval, Authority, Channel, Escrow};
 
 /// Arguments of `fund_channel`.
@@ -24,7 +26,7 @@ pub struct FundChannel<'info> {
     pub escrow: Box<Account<'info, Escrow>>,
     /// The escrow's vault.
     #[account(address = escrow.vault_address(&escrow.key())? @ FarthingError::WrongVault)]
-    pub vault: Box<Account<'info, TokenAccount>>,
+    pub vault: Box<InterfaceAccount<'info, TokenAccount>>,
     /// The payee's approval; the owner needs none.
     pub approval: Option<Box<Account<'info, Approval>>>,
     /// The escrow's channel.
@@ -61,6 +63,12 @@ impl FundChannel<'_> {
         let mut channel = accounts.channel.load_mut()?;
         channel.fund(amount)?;
         channel.invariant()?;
-        accounts.escrow.invariant(vault)
+        accounts.escrow.invariant(vault)?;
+        emit!(ChannelFunded {
+            balances: ChannelBalances::of(accounts.channel.key(), &channel),
+            amount: args.amount,
+            entry: Entry::next(&mut accounts.escrow, clock::now()?)?,
+        });
+        Ok(())
     }
 }

@@ -1,15 +1,16 @@
 //! `open_channel`: locks free funds for a payee and gives the first agents their lanes.
 
 use anchor_lang::prelude::*;
-use anchor_spl::token::TokenAccount;
+use anchor_spl::token_interface::TokenAccount;
 use farthing_protocol::limits::{MAX_GRACE_SECONDS, MIN_GRACE_SECONDS, OPENED_SLOT_WINDOW};
 use farthing_protocol::seeds::CHANNEL_SEED;
 use farthing_protocol::{BaseUnits, Domain};
 
 use crate::clock;
 use crate::error::FarthingError;
+use crate::events::{ChannelBalances, ChannelOpened, Entry};
 use crate::signature::sha256;
-use crate::state::channel::validate_new_lanes;
+use crate::state::channel::{lane_count, validate_new_lanes};
 use crate::state::{Approval, Authority, Channel, ChannelMut, Escrow, NewLane};
 use crate::token::associated_token_bump;
 
@@ -48,7 +49,7 @@ pub struct OpenChannel<'info> {
     pub escrow: Box<Account<'info, Escrow>>,
     /// The escrow's vault.
     #[account(address = escrow.vault_address(&escrow.key())? @ FarthingError::WrongVault)]
-    pub vault: Box<Account<'info, TokenAccount>>,
+    pub vault: Box<InterfaceAccount<'info, TokenAccount>>,
     /// The payee's approval; the owner needs none.
     pub approval: Option<Box<Account<'info, Approval>>>,
     /// The new channel.
@@ -81,6 +82,8 @@ impl OpenChannel<'_> {
             Approval::require(approval, &escrow, &args.payee, args.grace_seconds)?;
         }
         require!(args.payee != escrow, FarthingError::PayeeIsEscrow);
+        self.escrow
+            .require_countersigner_is_neither(&args.payee, &args.settler)?;
         require!(args.deposit > 0, FarthingError::ZeroAmount);
         require!(
             (MIN_GRACE_SECONDS..=MAX_GRACE_SECONDS).contains(&args.grace_seconds),
@@ -119,7 +122,11 @@ impl OpenChannel<'_> {
         let mut channel = ChannelMut::from_data(&mut data)?;
         channel.initialize(Channel {
             bump: ctx.bumps.channel,
-            payee_token_bump: associated_token_bump(&args.payee, &accounts.escrow.mint),
+            payee_token_bump: associated_token_bump(
+                &args.payee,
+                &accounts.escrow.token_program,
+                &accounts.escrow.mint,
+            ),
             grace_seconds: args.grace_seconds,
             channel_id: args.channel_id,
             escrow: accounts.escrow.key(),
@@ -133,6 +140,16 @@ impl OpenChannel<'_> {
         });
         channel.write_last_lanes(&args.lanes)?;
         channel.header.invariant()?;
-        accounts.escrow.invariant(vault)
+        accounts.escrow.invariant(vault)?;
+        emit!(ChannelOpened {
+            balances: ChannelBalances::of(accounts.channel.key(), channel.header),
+            payee: args.payee,
+            settler: args.settler,
+            grace_seconds: args.grace_seconds,
+            opened_slot: args.opened_slot,
+            lanes: lane_count(channel.lanes),
+            entry: Entry::next(&mut accounts.escrow, clock::now()?)?,
+        });
+        Ok(())
     }
 }

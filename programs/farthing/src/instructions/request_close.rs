@@ -4,6 +4,7 @@ use anchor_lang::prelude::*;
 
 use crate::clock;
 use crate::error::FarthingError;
+use crate::events::{ChannelBalances, CloseRequested, Entry};
 use crate::state::{Channel, Escrow};
 
 /// Accounts of `request_close`.
@@ -12,6 +13,7 @@ pub struct RequestClose<'info> {
     /// The owner or the manager.
     pub authority: Signer<'info>,
     /// The channel's escrow.
+    #[account(mut)]
     pub escrow: Box<Account<'info, Escrow>>,
     /// The channel that will close.
     #[account(mut, has_one = escrow @ FarthingError::WrongEscrow)]
@@ -25,7 +27,7 @@ impl RequestClose<'_> {
     /// # Errors
     /// [`FarthingError::OwnerOrManagerOnly`], [`FarthingError::CloseAlreadyRequested`].
     pub fn validate(&self) -> Result<()> {
-        self.escrow.authority(self.authority.key)?;
+        self.escrow.require_authority(self.authority.key)?;
         require!(
             !self.channel.load()?.is_closing(),
             FarthingError::CloseAlreadyRequested
@@ -38,10 +40,14 @@ impl RequestClose<'_> {
     /// # Errors
     /// None.
     pub fn handler(ctx: Context<Self>) -> Result<()> {
-        ctx.accounts
-            .channel
-            .load_mut()?
-            .request_close(clock::now()?);
+        let accounts = ctx.accounts;
+        let now = clock::now()?;
+        let mut channel = accounts.channel.load_mut()?;
+        channel.request_close(now);
+        emit!(CloseRequested {
+            balances: ChannelBalances::of(accounts.channel.key(), &channel),
+            entry: Entry::next(&mut accounts.escrow, now)?,
+        });
         Ok(())
     }
 }

@@ -2,7 +2,9 @@
 
 use anchor_lang::prelude::*;
 
+use crate::clock;
 use crate::error::FarthingError;
+use crate::events::{Entry, PayeeRevoked};
 use crate::state::{Approval, Escrow};
 
 /// Accounts of `revoke_payee`.
@@ -11,7 +13,7 @@ pub struct RevokePayee<'info> {
     /// The cold key.
     pub owner: Signer<'info>,
     /// Its escrow. Approvals outlive an escrow that is closed: creating it again makes them revocable.
-    #[account(has_one = owner @ FarthingError::OwnerOnly)]
+    #[account(mut, has_one = owner @ FarthingError::OwnerOnly)]
     pub escrow: Box<Account<'info, Escrow>>,
     /// The approval that ends.
     #[account(
@@ -27,11 +29,16 @@ pub struct RevokePayee<'info> {
 }
 
 impl RevokePayee<'_> {
-    /// Nothing is left to do: the approval closes with the instruction.
+    /// The approval closes with the instruction.
     ///
     /// # Errors
     /// None.
-    pub fn handler(_ctx: Context<Self>) -> Result<()> {
+    pub fn handler(ctx: Context<Self>) -> Result<()> {
+        let accounts = ctx.accounts;
+        emit!(PayeeRevoked {
+            payee: accounts.approval.payee,
+            entry: Entry::next(&mut accounts.escrow, clock::now()?)?,
+        });
         Ok(())
     }
 }

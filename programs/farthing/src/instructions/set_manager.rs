@@ -2,7 +2,9 @@
 
 use anchor_lang::prelude::*;
 
+use crate::clock;
 use crate::error::FarthingError;
+use crate::events::{Entry, ManagerSet};
 use crate::state::Escrow;
 
 /// Arguments of `set_manager`.
@@ -48,6 +50,10 @@ impl SetManager<'_> {
         let escrow = &mut ctx.accounts.escrow;
         escrow.manager = args.manager;
         escrow.manager_allowance = args.allowance;
+        emit!(ManagerSet {
+            manager: args.manager,
+            entry: Entry::next(escrow, clock::now()?)?,
+        });
         Ok(())
     }
 }

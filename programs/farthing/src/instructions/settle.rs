@@ -3,18 +3,19 @@
 //! Works until the channel is closed, during grace as well.
 
 use anchor_lang::prelude::*;
-use anchor_spl::token::{Mint, Token, TokenAccount};
 use farthing_protocol::deadline::ChainTime;
 use farthing_protocol::debit::claimed_debit;
 use farthing_protocol::limits::MAX_CLAIMS;
 use farthing_protocol::{BaseUnits, LaneIndex, Voucher};
 
+// With the modules that the macros generate beside it.
+use super::funds::*;
 use crate::clock;
 use crate::error::FarthingError;
-use crate::signature::require_signed;
+use crate::events::{Entry, Settled};
+use crate::signature::is_signed;
+use crate::state::ChannelMut;
 use crate::state::channel::Debit;
-use crate::state::{Channel, ChannelMut, Escrow};
-use crate::token::Vault;
 
 /// A voucher and what was really charged: `authorized - undebited`.
 ///
@@ -44,26 +45,8 @@ pub struct SettleArgs {
 pub struct Settle<'info> {
     /// The channel's settler or payee. Decides only what is claimed; what is paid goes to the payee.
     pub authority: Signer<'info>,
-    /// The channel's escrow.
-    #[account(mut, has_one = mint @ FarthingError::WrongMint)]
-    pub escrow: Box<Account<'info, Escrow>>,
     /// The channel whose lanes are debited.
-    #[account(mut, has_one = escrow @ FarthingError::WrongEscrow)]
-    pub channel: AccountLoader<'info, Channel>,
-    /// The escrow's mint.
-    pub mint: Box<Account<'info, Mint>>,
-    /// The escrow's vault.
-    #[account(mut, address = escrow.vault_address(&escrow.key())? @ FarthingError::WrongVault)]
-    pub vault: Box<Account<'info, TokenAccount>>,
-    /// CHECK: the payee's associated token account by its address. It may be closed, frozen or reassigned,
-    /// which is looked at before it is paid.
-    #[account(
-        mut,
-        address = channel.load()?.payee_token_address(&mint.key())? @ FarthingError::WrongPayeeToken,
-    )]
-    pub payee_token: UncheckedAccount<'info>,
-    /// The classic token program.
-    pub token_program: Program<'info, Token>,
+    pub funds: Funds<'info>,
 }
 
 impl Settle<'_> {
@@ -72,12 +55,10 @@ impl Settle<'_> {
     /// # Errors
     /// One for each rule.
     pub fn validate(&self, args: &SettleArgs) -> Result<()> {
-        let channel = self.channel.load()?;
-        let authority = self.authority.key();
-        require!(
-            authority == channel.settler || authority == channel.payee,
-            FarthingError::SettlerOrPayeeOnly
-        );
+        self.funds
+            .channel
+            .load()?
+            .require_settler_or_payee(self.authority.key)?;
         require!(!args.claims.is_empty(), FarthingError::NoClaims);
         require!(
             args.claims.len() <= MAX_CLAIMS,
@@ -95,33 +76,27 @@ impl Settle<'_> {
     /// # Errors
     /// One for each rule that a claim can break; the token program's.
     pub fn handler(ctx: Context<Self>, args: &SettleArgs) -> Result<()> {
-        let accounts = ctx.accounts;
+        let funds = &mut ctx.accounts.funds;
         let now = clock::now()?;
-        let (payee, unpaid) = {
-            let mut data = accounts.channel.as_ref().try_borrow_mut_data()?;
+        let lanes = {
+            let mut data = funds.channel.as_ref().try_borrow_mut_data()?;
             let mut channel = ChannelMut::from_data(&mut data)?;
             let debits = args
                 .claims
                 .iter()
                 .map(|claim| claim.debit(&channel, now))
                 .collect::<Result<Vec<_>>>()?;
-            channel.debit(&debits)?;
-            (channel.header.payee, BaseUnits(channel.header.unpaid))
+            channel.debit(&debits)?
         };
-        let paid = Vault {
-            escrow: &accounts.escrow,
-            mint: &accounts.mint,
-            account: &mut accounts.vault,
-            token_program: &accounts.token_program,
-        }
-        .pay_if_possible(&accounts.payee_token, &payee, unpaid)?;
-        let mut channel = accounts.channel.load_mut()?;
-        if paid {
-            channel.mark_paid();
-            accounts.escrow.unlock(unpaid)?;
-        }
-        channel.invariant()?;
-        accounts.escrow.invariant(BaseUnits(accounts.vault.amount))
+        let paid = funds.pay_payee()?;
+        emit!(Settled {
+            balances: funds.balances()?,
+            paid: paid.0,
+            vault: funds.vault.amount,
+            lanes,
+            entry: Entry::next(&mut funds.escrow, now)?,
+        });
+        Ok(())
     }
 }
 
@@ -140,7 +115,10 @@ impl Claim {
             authorized,
         };
         // Stale claims are checked as well: a batch with a bad signature is never accepted.
-        require_signed(&voucher, &lane.signer, &self.signature)?;
+        require!(
+            is_signed(&voucher.to_bytes(), &lane.signer, &self.signature),
+            FarthingError::VoucherNotSigned
+        );
         Ok(Debit {
             lane: index,
             owed: lane.owed(debit_to, channel.header.grace_seconds, now)?,

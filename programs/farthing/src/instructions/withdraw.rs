@@ -1,10 +1,12 @@
 //! `withdraw`: pays free funds out, at once.
 
 use anchor_lang::prelude::*;
-use anchor_spl::token::{Mint, Token, TokenAccount};
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 use farthing_protocol::BaseUnits;
 
+use crate::clock;
 use crate::error::FarthingError;
+use crate::events::{Entry, Withdrawn};
 use crate::state::Escrow;
 use crate::token::Vault;
 
@@ -25,18 +27,19 @@ pub struct Withdraw<'info> {
         mut,
         has_one = owner @ FarthingError::OwnerOnly,
         has_one = mint @ FarthingError::WrongMint,
+        has_one = token_program @ FarthingError::WrongTokenProgram,
     )]
     pub escrow: Box<Account<'info, Escrow>>,
     /// The escrow's mint.
-    pub mint: Box<Account<'info, Mint>>,
+    pub mint: Box<InterfaceAccount<'info, Mint>>,
     /// The escrow's vault.
     #[account(mut, address = escrow.vault_address(&escrow.key())? @ FarthingError::WrongVault)]
-    pub vault: Box<Account<'info, TokenAccount>>,
+    pub vault: Box<InterfaceAccount<'info, TokenAccount>>,
     /// Any token account but the vault; the owner chooses.
     #[account(mut, token::mint = mint)]
-    pub destination: Box<Account<'info, TokenAccount>>,
-    /// The classic token program.
-    pub token_program: Program<'info, Token>,
+    pub destination: Box<InterfaceAccount<'info, TokenAccount>>,
+    /// The mint's token program.
+    pub token_program: Interface<'info, TokenInterface>,
 }
 
 impl Withdraw<'_> {
@@ -68,6 +71,15 @@ impl Withdraw<'_> {
             token_program: &accounts.token_program,
         }
         .pay(destination, BaseUnits(args.amount))?;
-        accounts.escrow.invariant(BaseUnits(accounts.vault.amount))
+        accounts
+            .escrow
+            .invariant(BaseUnits(accounts.vault.amount))?;
+        emit!(Withdrawn {
+            amount: args.amount,
+            destination: accounts.destination.key(),
+            vault: accounts.vault.amount,
+            entry: Entry::next(&mut accounts.escrow, clock::now()?)?,
+        });
+        Ok(())
     }
 }

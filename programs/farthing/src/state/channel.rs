@@ -14,6 +14,7 @@ use farthing_protocol::limits::{MAX_LANES, MAX_LANES_PER_INSTRUCTION, OPENED_SLO
 use farthing_protocol::{BaseUnits, Domain, LaneIndex};
 
 use crate::error::FarthingError;
+use crate::events::LaneDebit;
 use crate::state::lane::{Lane, NewLane};
 use crate::token::associated_token_address;
 
@@ -110,8 +111,8 @@ impl Channel {
     ///
     /// # Errors
     /// [`FarthingError::AddressNotDerivable`] if the stored bump is wrong, which the program never writes.
-    pub fn payee_token_address(&self, mint: &Pubkey) -> Result<Pubkey> {
-        associated_token_address(&self.payee, mint, self.payee_token_bump)
+    pub fn payee_token_address(&self, token_program: &Pubkey, mint: &Pubkey) -> Result<Pubkey> {
+        associated_token_address(&self.payee, token_program, mint, self.payee_token_bump)
     }
 
     /// What vouchers of this incarnation are bound to.
@@ -124,6 +125,18 @@ impl Channel {
     #[must_use]
     pub const fn is_closing(&self) -> bool {
         self.close_requested_at != NEVER
+    }
+
+    /// Requires one of the two keys that may settle.
+    ///
+    /// # Errors
+    /// [`FarthingError::SettlerOrPayeeOnly`].
+    pub fn require_settler_or_payee(&self, signer: &Pubkey) -> Result<()> {
+        require!(
+            *signer == self.settler || *signer == self.payee,
+            FarthingError::SettlerOrPayeeOnly
+        );
+        Ok(())
     }
 
     /// Requires that the channel may still grow.
@@ -173,6 +186,17 @@ impl Channel {
             .checked_add(amount)
             .ok_or(FarthingError::Overflow)?
             .0;
+        Ok(())
+    }
+
+    /// Gives a part of what was not debited back.
+    ///
+    /// # Errors
+    /// [`FarthingError::UnspentExceeded`].
+    pub fn release(&mut self, amount: BaseUnits) -> Result<()> {
+        require!(amount <= self.unspent()?, FarthingError::UnspentExceeded);
+        // Cannot be negative: the unspent part of the deposit is not more than the deposit.
+        self.deposit -= amount.0;
         Ok(())
     }
 
@@ -282,12 +306,22 @@ impl<'a> ChannelMut<'a> {
             .ok_or_else(|| FarthingError::UnknownLane.into())
     }
 
+    /// A lane that may change.
+    ///
+    /// # Errors
+    /// [`FarthingError::UnknownLane`].
+    pub fn lane_mut(&mut self, index: LaneIndex) -> Result<&mut Lane> {
+        self.lanes
+            .get_mut(usize::from(index.0))
+            .ok_or_else(|| FarthingError::UnknownLane.into())
+    }
+
     /// Moves the lanes' counters, and owes the payee the sum. Nothing is written unless all of it fits in
-    /// the deposit.
+    /// the deposit. Returns the counters that moved.
     ///
     /// # Errors
     /// [`FarthingError::DepositExceeded`], [`FarthingError::Overflow`], [`FarthingError::UnknownLane`].
-    pub fn debit(&mut self, debits: &[Debit]) -> Result<()> {
+    pub fn debit(&mut self, debits: &[Debit]) -> Result<Vec<LaneDebit>> {
         let total = debits
             .iter()
             .try_fold(BaseUnits::ZERO, |sum, debit| sum.checked_add(debit.owed))
@@ -299,17 +333,26 @@ impl<'a> ChannelMut<'a> {
         let unpaid = BaseUnits(self.header.unpaid)
             .checked_add(total)
             .ok_or(FarthingError::Overflow)?;
-        for debit in debits {
-            self.lanes
-                .get_mut(usize::from(debit.lane.0))
-                .ok_or(FarthingError::UnknownLane)?
-                .debit(debit.owed)?;
+        let mut moved = Vec::with_capacity(debits.len());
+        for debit in debits.iter().filter(|debit| debit.owed > BaseUnits::ZERO) {
+            let lane = self.lane_mut(debit.lane)?;
+            lane.debit(debit.owed)?;
+            moved.push(LaneDebit {
+                lane: debit.lane.0,
+                debited: lane.debited,
+            });
         }
         // Cannot exceed the deposit, as was just required.
         self.header.debited += total.0;
         self.header.unpaid = unpaid.0;
-        Ok(())
+        Ok(moved)
     }
+}
+
+/// How many lanes there are; more than [`MAX_LANES`] never.
+#[must_use]
+pub fn lane_count(lanes: &[Lane]) -> u32 {
+    u32::try_from(lanes.len()).unwrap_or(u32::MAX)
 }
 
 /// Requires at least one new lane, not too many, each of them valid, and room for them.

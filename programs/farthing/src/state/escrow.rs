@@ -24,6 +24,8 @@ pub struct Escrow {
     pub owner: Pubkey,
     /// The mint of the vault.
     pub mint: Pubkey,
+    /// The mint's token program: the classic one, or Token-2022.
+    pub token_program: Pubkey,
     /// Distinguishes escrows of one owner in one mint.
     pub escrow_id: u64,
     /// Who gets the rent back.
@@ -58,6 +60,8 @@ pub struct EscrowIdentity {
     pub owner: Pubkey,
     /// The mint.
     pub mint: Pubkey,
+    /// The mint's token program.
+    pub token_program: Pubkey,
     /// Distinguishes escrows of one owner in one mint.
     pub escrow_id: u64,
 }
@@ -75,6 +79,7 @@ impl Escrow {
             vault_bump,
             owner: identity.owner,
             mint: identity.mint,
+            token_program: identity.token_program,
             escrow_id: identity.escrow_id,
             rent_payer,
             manager_allowance: 0,
@@ -91,7 +96,7 @@ impl Escrow {
     /// # Errors
     /// [`FarthingError::AddressNotDerivable`] if the stored bump is wrong, which the program never writes.
     pub fn vault_address(&self, escrow: &Pubkey) -> Result<Pubkey> {
-        associated_token_address(escrow, &self.mint, self.vault_bump)
+        associated_token_address(escrow, &self.token_program, &self.mint, self.vault_bump)
     }
 
     /// Runs `use_seeds` with the seeds that sign for the escrow's address.
@@ -123,6 +128,28 @@ impl Escrow {
         } else {
             Err(FarthingError::OwnerOrManagerOnly.into())
         }
+    }
+
+    /// Requires that `signer` may act on channels and lanes, in either role.
+    ///
+    /// # Errors
+    /// [`FarthingError::OwnerOrManagerOnly`].
+    pub fn require_authority(&self, signer: &Pubkey) -> Result<()> {
+        self.authority(signer).map(|_| ())
+    }
+
+    /// Requires that neither of a channel's earning keys may sign statements: whoever earns must not be the
+    /// one who confirms what is owed.
+    ///
+    /// # Errors
+    /// [`FarthingError::CountersignerEarns`].
+    pub fn require_countersigner_is_neither(&self, payee: &Pubkey, settler: &Pubkey) -> Result<()> {
+        require!(
+            self.countersigner
+                .is_none_or(|countersigner| countersigner != *payee && countersigner != *settler),
+            FarthingError::CountersignerEarns
+        );
+        Ok(())
     }
 
     /// What the vault holds beyond what is locked in channels.
@@ -197,6 +224,16 @@ impl Escrow {
             .checked_sub(1)
             .ok_or(FarthingError::Overflow)?;
         Ok(())
+    }
+
+    /// The number of the next event, which is taken by that.
+    ///
+    /// # Errors
+    /// [`FarthingError::Overflow`], after more events than slots can bring.
+    pub fn next_event(&mut self) -> Result<u64> {
+        let sequence = self.event_sequence;
+        self.event_sequence = sequence.checked_add(1).ok_or(FarthingError::Overflow)?;
+        Ok(sequence)
     }
 
     /// What holds after every instruction that moves money: what is locked is there.

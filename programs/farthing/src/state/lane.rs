@@ -9,7 +9,7 @@ use farthing_protocol::layout::{LANE_LENGTH, NEVER};
 use farthing_protocol::{BaseUnits, Generation};
 
 use crate::error::FarthingError;
-use crate::signature::require_lane_key;
+use crate::signature::require_signing_key;
 
 /// A lane inside a channel account; layout in `farthing_protocol::layout`. Amounts are base units.
 #[zero_copy]
@@ -54,7 +54,7 @@ impl NewLane {
     /// [`FarthingError::ZeroCap`], or what is wrong with the key.
     pub fn validate(&self) -> Result<()> {
         require!(self.cap > 0, FarthingError::ZeroCap);
-        require_lane_key(&self.signer)
+        require_signing_key(&self.signer)
     }
 }
 
@@ -112,6 +112,57 @@ impl Lane {
             .ok_or(FarthingError::Overflow)?
             .0;
         Ok(())
+    }
+
+    /// Raises the cap.
+    ///
+    /// # Errors
+    /// [`FarthingError::LaneRevoked`], [`FarthingError::CapNotRaised`].
+    pub fn raise_cap(&mut self, cap: BaseUnits) -> Result<()> {
+        require!(!self.is_revoked(), FarthingError::LaneRevoked);
+        require!(cap.0 > self.cap, FarthingError::CapNotRaised);
+        self.cap = cap.0;
+        Ok(())
+    }
+
+    /// Starts the grace after which the lane's vouchers are worthless. Returns whether it started now: a
+    /// second request does not move the deadline.
+    pub fn revoke(&mut self, now: ChainTime) -> bool {
+        if self.is_revoked() {
+            return false;
+        }
+        self.revoked_at = now.unix_timestamp;
+        let slot = now.slot.to_le_bytes();
+        self.revoked_slot.copy_from_slice(&slot[..6]);
+        true
+    }
+
+    /// Replaces the signer of a lane whose revocation took effect. The counter carries on, and the cap is
+    /// cumulative over the generations.
+    ///
+    /// # Errors
+    /// [`FarthingError::RevocationNotEffective`], [`FarthingError::CapBelowDebited`],
+    /// [`FarthingError::GenerationsExhausted`].
+    pub fn rotate(&mut self, new: &NewLane, grace_seconds: u32, now: ChainTime) -> Result<()> {
+        require!(
+            grace_is_over(self.revoked(), grace_seconds, now),
+            FarthingError::RevocationNotEffective
+        );
+        require!(new.cap >= self.debited, FarthingError::CapBelowDebited);
+        let generation = self
+            .generation
+            .checked_add(1)
+            .ok_or(FarthingError::GenerationsExhausted)?;
+        *self = Self {
+            debited: self.debited,
+            generation,
+            ..Self::new(new)
+        };
+        Ok(())
+    }
+
+    const fn is_revoked(&self) -> bool {
+        self.revoked_at != NEVER
     }
 
     fn revoked(&self) -> ChainTime {

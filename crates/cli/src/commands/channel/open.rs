@@ -45,7 +45,7 @@ pub async fn run(args: OpenChannelArgs, output: Output) -> Result<(), CliError> 
         authority: signers.actor(),
         rent_payer: signers.payer(),
         escrow: args.escrow,
-        mint: escrow.mint,
+        token: escrow.token(),
         approval,
         payee: args.payee,
         settler: args.settler,
@@ -63,7 +63,7 @@ pub async fn run(args: OpenChannelArgs, output: Output) -> Result<(), CliError> 
     };
     add_more(&connection, &signers, &args.escrow, &address, more, output).await?;
     check_domain(&connection, &address, opened_slot).await?;
-    let payee_account = associated_token_address(&args.payee, &escrow.mint);
+    let payee_account = associated_token_address(&args.payee, &escrow.token());
     let payee_can_receive = connection
         .chain
         .token_balance(&payee_account, CommitmentConfig::confirmed())
@@ -180,7 +180,7 @@ async fn check_domain(
 
 #[cfg(test)]
 mod tests {
-    use farthing_client::chain::NewLane;
+    use farthing_client::chain::{NewLane, Token};
     use farthing_protocol::BaseUnits;
     use solana_message::v0;
     use solana_sdk::hash::Hash;
@@ -218,7 +218,7 @@ mod tests {
                 authority: key(2),
                 rent_payer: key(1),
                 escrow: key(3),
-                mint: key(4),
+                token: Token::classic(key(4)),
                 approval: Some(key(5)),
                 payee: key(6),
                 settler: key(7),

@@ -1,5 +1,6 @@
 //! What the commands refuse before they send anything, and what they say then.
 
+use farthing_client::chain::token::TOKEN_PROGRAM;
 use farthing_protocol::Domain;
 use farthing_protocol::layout::{ChannelHeader, NEVER};
 
@@ -15,6 +16,7 @@ fn escrow(allocated: u64) -> Escrow {
         vault_bump: 0,
         owner: key(1),
         mint: key(2),
+        token_program: TOKEN_PROGRAM,
         escrow_id: 0,
         rent_payer: key(1),
         manager_allowance: BaseUnits::ZERO,

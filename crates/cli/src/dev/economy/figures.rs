@@ -1,6 +1,6 @@
 //! What the chain says of the economy, read back by RPC.
 
-use farthing_client::chain::{ChainClient, USDC_MINT_DEVNET, associated_token_address};
+use farthing_client::chain::{ChainClient, associated_token_address};
 use farthing_protocol::BaseUnits;
 use solana_client::rpc_config::RpcTransactionConfig;
 use solana_commitment_config::CommitmentConfig;
@@ -10,6 +10,7 @@ use solana_sdk::signer::Signer;
 
 use super::{Economy, PrepaidEscrow};
 use crate::dev::DevError;
+use crate::localnet::USDC;
 
 impl Economy {
     /// What the payee's token account holds.
@@ -17,7 +18,7 @@ impl Economy {
     /// # Errors
     /// [`DevError`] if the node fails.
     pub async fn payee_balance(&self) -> Result<BaseUnits, DevError> {
-        let account = associated_token_address(&self.payee.pubkey(), &USDC_MINT_DEVNET);
+        let account = associated_token_address(&self.payee.pubkey(), &USDC);
         self.balance(&account).await
     }
 
@@ -26,7 +27,7 @@ impl Economy {
     /// # Errors
     /// [`DevError`] if the node fails.
     pub async fn refunded(&self, escrow: &PrepaidEscrow) -> Result<BaseUnits, DevError> {
-        let account = associated_token_address(&self.owner.pubkey(), &USDC_MINT_DEVNET);
+        let account = associated_token_address(&self.owner.pubkey(), &USDC);
         let balance = self.balance(&account).await?;
         Ok(balance.saturating_sub(escrow.owner_balance))
     }

@@ -1,17 +1,20 @@
 //! Instructions of an escrow's owner or manager about its channels.
 
 use borsh::BorshSerialize;
-use farthing_protocol::BaseUnits;
-use farthing_protocol::instruction::{ADD_LANES, FUND_CHANNEL, OPEN_CHANNEL, REQUEST_CLOSE};
+use farthing_protocol::instruction::{
+    ADD_LANES, FUND_CHANNEL, OPEN_CHANNEL, RAISE_CAP, REQUEST_CLOSE, REVOKE_LANE, ROTATE_LANE,
+};
+use farthing_protocol::{BaseUnits, LaneIndex};
 use solana_sdk::hash::Hash;
 use solana_sdk::instruction::Instruction;
 use solana_sdk::pubkey::Pubkey;
 use solana_system_interface::program as system_program;
 
 use super::{instruction, optional, readonly, signer, writable, writable_signer};
-use crate::chain::addresses::{associated_token_address, channel_address};
+use crate::chain::addresses::channel_address;
+use crate::chain::token::{Token, associated_token_address};
 
-/// A lane to be appended.
+/// A lane to be appended, or the next generation of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewLane {
     /// The key that will sign its vouchers.
@@ -26,14 +29,17 @@ struct NewLaneArguments {
     cap: u64,
 }
 
-fn lane_arguments(lanes: &[NewLane]) -> Vec<NewLaneArguments> {
-    lanes
-        .iter()
-        .map(|lane| NewLaneArguments {
+impl From<&NewLane> for NewLaneArguments {
+    fn from(lane: &NewLane) -> Self {
+        Self {
             signer: lane.signer.to_bytes(),
             cap: lane.cap.0,
-        })
-        .collect()
+        }
+    }
+}
+
+fn lane_arguments(lanes: &[NewLane]) -> Vec<NewLaneArguments> {
+    lanes.iter().map(NewLaneArguments::from).collect()
 }
 
 /// What `open_channel` needs.
@@ -46,7 +52,7 @@ pub struct OpenChannel {
     /// The escrow.
     pub escrow: Pubkey,
     /// Its mint.
-    pub mint: Pubkey,
+    pub token: Token,
     /// The approval, which the manager needs and the owner does not.
     pub approval: Option<Pubkey>,
     /// The wallet that earns.
@@ -100,7 +106,7 @@ pub fn open_channel(program: &Pubkey, input: &OpenChannel) -> Instruction {
             signer(&input.authority),
             writable_signer(&input.rent_payer),
             writable(&input.escrow),
-            readonly(&associated_token_address(&input.escrow, &input.mint)),
+            readonly(&associated_token_address(&input.escrow, &input.token)),
             optional(program, input.approval, readonly),
             writable(&channel),
             readonly(&system_program::ID),
@@ -116,7 +122,7 @@ pub struct FundChannel {
     /// The escrow.
     pub escrow: Pubkey,
     /// Its mint.
-    pub mint: Pubkey,
+    pub token: Token,
     /// The approval, which the manager needs and the owner does not.
     pub approval: Option<Pubkey>,
     /// The channel.
@@ -135,7 +141,7 @@ pub fn fund_channel(program: &Pubkey, input: &FundChannel) -> Instruction {
         vec![
             signer(&input.authority),
             writable(&input.escrow),
-            readonly(&associated_token_address(&input.escrow, &input.mint)),
+            readonly(&associated_token_address(&input.escrow, &input.token)),
             optional(program, input.approval, readonly),
             writable(&input.channel),
         ],
@@ -167,9 +173,87 @@ pub fn add_lanes(program: &Pubkey, input: &AddLanes) -> Instruction {
         vec![
             signer(&input.authority),
             writable_signer(&input.rent_payer),
-            readonly(&input.escrow),
+            writable(&input.escrow),
             writable(&input.channel),
             readonly(&system_program::ID),
+        ],
+    )
+}
+
+/// What `raise_cap` needs.
+#[derive(Debug, Clone, Copy)]
+pub struct RaiseCap {
+    /// The owner or the manager; signs.
+    pub authority: Pubkey,
+    /// The escrow.
+    pub escrow: Pubkey,
+    /// The channel.
+    pub channel: Pubkey,
+    /// The lane, which is not revoked.
+    pub lane: LaneIndex,
+    /// What it may be debited in total over all generations; above the present cap.
+    pub cap: BaseUnits,
+}
+
+/// Lets a lane be debited more, at once.
+#[must_use]
+pub fn raise_cap(program: &Pubkey, input: &RaiseCap) -> Instruction {
+    instruction(
+        program,
+        RAISE_CAP,
+        &(input.lane.0, input.cap.0),
+        vec![
+            signer(&input.authority),
+            writable(&input.escrow),
+            writable(&input.channel),
+        ],
+    )
+}
+
+/// Makes a lane's vouchers worthless after the grace; by the owner or the manager. Sending it again does not
+/// move the deadline.
+#[must_use]
+pub fn revoke_lane(
+    program: &Pubkey,
+    authority: &Pubkey,
+    escrow: &Pubkey,
+    channel: &Pubkey,
+    lane: LaneIndex,
+) -> Instruction {
+    instruction(
+        program,
+        REVOKE_LANE,
+        &lane.0,
+        vec![signer(authority), writable(escrow), writable(channel)],
+    )
+}
+
+/// What `rotate_lane` needs.
+#[derive(Debug, Clone, Copy)]
+pub struct RotateLane {
+    /// The owner or the manager; signs.
+    pub authority: Pubkey,
+    /// The escrow.
+    pub escrow: Pubkey,
+    /// The channel.
+    pub channel: Pubkey,
+    /// The lane, whose revocation took effect.
+    pub lane: LaneIndex,
+    /// Its next signer. The counter carries on, so the cap is at least what was debited before.
+    pub new: NewLane,
+}
+
+/// Gives a revoked lane a new signer and with it the next generation.
+#[must_use]
+pub fn rotate_lane(program: &Pubkey, input: &RotateLane) -> Instruction {
+    instruction(
+        program,
+        ROTATE_LANE,
+        &(input.lane.0, NewLaneArguments::from(&input.new)),
+        vec![
+            signer(&input.authority),
+            writable(&input.escrow),
+            writable(&input.channel),
         ],
     )
 }
@@ -186,6 +270,6 @@ pub fn request_close(
         program,
         REQUEST_CLOSE,
         &(),
-        vec![signer(authority), readonly(escrow), writable(channel)],
+        vec![signer(authority), writable(escrow), writable(channel)],
     )
 }

@@ -3,17 +3,16 @@
 use borsh::BorshSerialize;
 use farthing_protocol::BaseUnits;
 use farthing_protocol::instruction::{
-    APPROVE_PAYEE, CLOSE_ESCROW, CREATE_ESCROW, REVOKE_PAYEE, SET_MANAGER, WITHDRAW,
+    APPROVE_PAYEE, CLOSE_ESCROW, CREATE_ESCROW, RESCUE, REVOKE_PAYEE, SET_COUNTERSIGNER,
+    SET_MANAGER, WITHDRAW,
 };
-use solana_sdk::instruction::Instruction;
+use solana_sdk::instruction::{AccountMeta, Instruction};
 use solana_sdk::pubkey::Pubkey;
 use solana_system_interface::program as system_program;
 
 use super::{instruction, optional, readonly, signer, writable, writable_signer};
-use crate::chain::addresses::{
-    ASSOCIATED_TOKEN_PROGRAM, TOKEN_PROGRAM, approval_address, associated_token_address,
-    escrow_address,
-};
+use crate::chain::addresses::{approval_address, escrow_address};
+use crate::chain::token::{ASSOCIATED_TOKEN_PROGRAM, Token, associated_token_address};
 
 /// What `create_escrow` needs.
 #[derive(Debug, Clone, Copy)]
@@ -22,8 +21,8 @@ pub struct CreateEscrow {
     pub owner: Pubkey,
     /// Pays the rent of escrow and vault, and gets the escrow's back; signs.
     pub rent_payer: Pubkey,
-    /// The mint.
-    pub mint: Pubkey,
+    /// The mint. One of Token-2022 with an extension that could move or withhold tokens is refused.
+    pub token: Token,
     /// Distinguishes escrows of one owner in one mint.
     pub escrow_id: u64,
 }
@@ -34,10 +33,10 @@ pub fn create_escrow(program: &Pubkey, input: &CreateEscrow) -> Instruction {
     let CreateEscrow {
         owner,
         rent_payer,
-        mint,
+        token,
         escrow_id,
     } = input;
-    let (escrow, _) = escrow_address(program, owner, mint, *escrow_id);
+    let (escrow, _) = escrow_address(program, owner, &token.mint, *escrow_id);
     instruction(
         program,
         CREATE_ESCROW,
@@ -45,10 +44,10 @@ pub fn create_escrow(program: &Pubkey, input: &CreateEscrow) -> Instruction {
         vec![
             signer(owner),
             writable_signer(rent_payer),
-            readonly(mint),
+            readonly(&token.mint),
             writable(&escrow),
-            writable(&associated_token_address(&escrow, mint)),
-            readonly(&TOKEN_PROGRAM),
+            writable(&associated_token_address(&escrow, token)),
+            readonly(&token.program),
             readonly(&ASSOCIATED_TOKEN_PROGRAM),
             readonly(&system_program::ID),
         ],
@@ -93,6 +92,33 @@ pub fn set_manager(program: &Pubkey, input: &SetManager) -> Instruction {
     )
 }
 
+/// What `set_countersigner` needs.
+#[derive(Debug, Clone)]
+pub struct SetCountersigner {
+    /// The escrow's owner; signs.
+    pub owner: Pubkey,
+    /// The escrow.
+    pub escrow: Pubkey,
+    /// The new countersigner, or none.
+    pub countersigner: Option<Pubkey>,
+    /// The escrow's channels that are known: the program refuses a countersigner who earns on one of them.
+    /// `settle_statement` catches those that are left out.
+    pub known_channels: Vec<Pubkey>,
+}
+
+/// Names the key that may sign statements.
+#[must_use]
+pub fn set_countersigner(program: &Pubkey, input: &SetCountersigner) -> Instruction {
+    let mut accounts = vec![signer(&input.owner), writable(&input.escrow)];
+    accounts.extend(input.known_channels.iter().map(readonly));
+    instruction(
+        program,
+        SET_COUNTERSIGNER,
+        &input.countersigner.map(|key| key.to_bytes()),
+        accounts,
+    )
+}
+
 /// Lets the manager open and fund channels to `payee` with at most this grace.
 #[must_use]
 pub fn approve_payee(
@@ -111,7 +137,7 @@ pub fn approve_payee(
         vec![
             signer(owner),
             writable_signer(rent_payer),
-            readonly(escrow),
+            writable(escrow),
             writable(&approval),
             readonly(&system_program::ID),
         ],
@@ -134,7 +160,7 @@ pub fn revoke_payee(
         &(),
         vec![
             signer(owner),
-            readonly(escrow),
+            writable(escrow),
             writable(&approval),
             writable(rent_payer),
         ],
@@ -149,8 +175,8 @@ pub struct Withdraw {
     /// The escrow.
     pub escrow: Pubkey,
     /// Its mint.
-    pub mint: Pubkey,
-    /// Any token account of the mint.
+    pub token: Token,
+    /// Any token account of the mint but the vault.
     pub destination: Pubkey,
     /// At most what is free.
     pub amount: BaseUnits,
@@ -166,12 +192,44 @@ pub fn withdraw(program: &Pubkey, input: &Withdraw) -> Instruction {
         vec![
             signer(&input.owner),
             writable(&input.escrow),
-            readonly(&input.mint),
-            writable(&associated_token_address(&input.escrow, &input.mint)),
+            readonly(&input.token.mint),
+            writable(&associated_token_address(&input.escrow, &input.token)),
             writable(&input.destination),
-            readonly(&TOKEN_PROGRAM),
+            readonly(&input.token.program),
         ],
     )
+}
+
+/// What `rescue` needs.
+#[derive(Debug, Clone)]
+pub struct Rescue {
+    /// The escrow's owner; signs.
+    pub owner: Pubkey,
+    /// The escrow.
+    pub escrow: Pubkey,
+    /// The mint of what was sent by mistake, which need not be the escrow's.
+    pub token: Token,
+    /// Any token account of the escrow's address but the vault; it is emptied.
+    pub source: Pubkey,
+    /// Any other token account of the mint.
+    pub destination: Pubkey,
+    /// What the mint's transfer hook needs, as its own program says; usually nothing.
+    pub hook_accounts: Vec<AccountMeta>,
+}
+
+/// Moves tokens that were sent to the escrow's address and are not in its vault.
+#[must_use]
+pub fn rescue(program: &Pubkey, input: &Rescue) -> Instruction {
+    let mut accounts = vec![
+        signer(&input.owner),
+        writable(&input.escrow),
+        readonly(&input.token.mint),
+        writable(&input.source),
+        writable(&input.destination),
+        readonly(&input.token.program),
+    ];
+    accounts.extend_from_slice(&input.hook_accounts);
+    instruction(program, RESCUE, &(), accounts)
 }
 
 /// What `close_escrow` needs.
@@ -184,7 +242,7 @@ pub struct CloseEscrow {
     /// Who gets the rent back; must be the recorded one.
     pub rent_payer: Pubkey,
     /// The escrow's mint.
-    pub mint: Pubkey,
+    pub token: Token,
     /// A token account of the owner, required when the vault is not empty.
     pub destination: Option<Pubkey>,
 }
@@ -200,10 +258,10 @@ pub fn close_escrow(program: &Pubkey, input: &CloseEscrow) -> Instruction {
             signer(&input.authority),
             writable(&input.escrow),
             writable(&input.rent_payer),
-            readonly(&input.mint),
-            writable(&associated_token_address(&input.escrow, &input.mint)),
+            readonly(&input.token.mint),
+            writable(&associated_token_address(&input.escrow, &input.token)),
             optional(program, input.destination, writable),
-            readonly(&TOKEN_PROGRAM),
+            readonly(&input.token.program),
         ],
     )
 }

@@ -1,0 +1,20 @@
+//! The `farthing-bench` command. Everything is in the library, so that tests can measure as it does.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use farthing_bench::cli::{Cli, Command};
+use farthing_bench::program;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Program(args) => program::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("farthing-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

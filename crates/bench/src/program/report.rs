@@ -1,0 +1,203 @@
+//! What was measured.
+
+use farthing_protocol::limits::MAX_LANES;
+use farthing_tests::program::density::Largest;
+use serde::Serialize;
+
+use super::instructions::{self, InstructionCost};
+use super::measure;
+
+/// How many claims the batches have.
+pub const CLAIMS: [usize; 4] = [1, 4, 8, 12];
+/// How many lanes the statements have.
+pub const STATEMENT_LANES: [usize; 4] = [1, 16, 64, 88];
+/// Lanes of a small channel, unless more are settled.
+pub const FEW_LANES: usize = 10;
+/// Lanes of a large channel.
+pub const MANY_LANES: usize = 1_000;
+/// Channels of these sizes are settled and closed; there is none larger than the last.
+pub const SIZES: [usize; 3] = [FEW_LANES, MANY_LANES, MAX_LANES];
+
+/// What a transaction costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Its length on the wire.
+    pub bytes: usize,
+    /// The compute units of the whole transaction.
+    pub compute_units: u64,
+    /// The base fee.
+    pub lamports: u64,
+    /// The length of its logs, of which the runtime keeps 10,000 bytes.
+    pub log_bytes: usize,
+}
+
+/// The largest transaction of a kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Densest {
+    /// How much it settles, and what would not fit.
+    pub largest: Largest,
+    /// What it costs.
+    pub cost: Cost,
+}
+
+/// The largest transactions of one format.
+#[derive(Debug, Clone, Copy)]
+pub struct Densities {
+    /// Claims on one channel.
+    pub claims: Densest,
+    /// Channels of different escrows with one claim each.
+    pub channels: Densest,
+    /// Lanes of one channel by one statement.
+    pub statement: Densest,
+}
+
+/// Settling so many lanes of one channel, in version 0 with a lookup table.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch {
+    /// How many lanes are settled.
+    pub lanes: usize,
+    /// In a channel of [`FEW_LANES`], or of as many as are settled.
+    pub few: Cost,
+    /// In a channel of [`MANY_LANES`].
+    pub many: Cost,
+}
+
+impl Batch {
+    /// Compute units of the whole transaction for each lane, rounded up.
+    #[must_use]
+    pub const fn compute_units_per_lane(&self) -> u64 {
+        self.few.compute_units.div_ceil(self.lanes as u64)
+    }
+
+    /// Base fee for each lane, in lamports, rounded up.
+    #[must_use]
+    pub const fn lamports_per_lane(&self) -> u64 {
+        self.few.lamports.div_ceil(self.lanes as u64)
+    }
+}
+
+/// Settling a lane of a channel, and closing it.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// How many lanes the channel has.
+    pub lanes: usize,
+    /// Length of its account.
+    pub account_bytes: usize,
+    /// One claim, on the last lane.
+    pub claim: Cost,
+    /// A statement of the last lane.
+    pub statement: Cost,
+    /// Closing it, by the payee.
+    pub close: Cost,
+}
+
+/// Lamports that lie in accounts while they exist.
+#[derive(Debug, Clone, Copy)]
+pub struct Rent {
+    /// An escrow.
+    pub escrow: u64,
+    /// Its vault.
+    pub vault: u64,
+    /// A channel of one lane.
+    pub channel: u64,
+    /// Each further lane.
+    pub lane: u64,
+}
+
+impl Rent {
+    /// What a swarm has locked with one provider: an escrow, its vault, a channel and a lane for each agent.
+    #[must_use]
+    pub const fn of_swarm(&self, agents: u64) -> u64 {
+        self.escrow + self.vault + self.channel + (agents - 1) * self.lane
+    }
+}
+
+/// Everything that is measured of the program.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// With a lookup table.
+    pub lookup_table: Densities,
+    /// Without.
+    pub legacy: Densities,
+    /// Settling by vouchers: [`CLAIMS`].
+    pub claims: [Batch; 4],
+    /// Settling by a statement: [`STATEMENT_LANES`].
+    pub statements: [Batch; 4],
+    /// Channels of different [`SIZES`].
+    pub sizes: [Size; 3],
+    /// Every instruction, by its number.
+    pub instructions: Vec<InstructionCost>,
+    /// Rent.
+    pub rent: Rent,
+}
+
+/// The main figures. Numbers per lane are rounded up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    /// Claims on one channel in one transaction with a lookup table.
+    pub claims_per_tx: u64,
+    /// Channels with one claim each, likewise.
+    pub channels_per_tx: u64,
+    /// Lanes of one statement, likewise.
+    pub statement_lanes_per_tx: u64,
+    /// Claims without a lookup table.
+    pub claims_per_tx_legacy: u64,
+    /// Channels without a lookup table.
+    pub channels_per_tx_legacy: u64,
+    /// Lanes of a statement without a lookup table.
+    pub statement_lanes_per_tx_legacy: u64,
+    /// Compute units for each of 12 claims, of the whole transaction.
+    pub cu_per_claim_12: u64,
+    /// Compute units for each of 88 lanes of a statement, of the whole transaction.
+    pub cu_per_statement_lane_88: u64,
+    /// Compute units of a transaction with one claim on a channel of 10 lanes.
+    pub cu_settle_1_of_10_lanes: u64,
+    /// The same on a channel of 1,000 lanes.
+    pub cu_settle_1_of_1000_lanes: u64,
+    /// Base fee for each of 12 lanes, settled by vouchers.
+    pub lamports_per_lane: u64,
+    /// Base fee for each of 88 lanes, settled by a statement.
+    pub lamports_per_statement_lane: u64,
+    /// Rent of one more lane.
+    pub rent_lamports_per_lane: u64,
+}
+
+impl Report {
+    /// Measures everything.
+    #[must_use]
+    pub fn measure() -> Self {
+        let (lookup_table, legacy) = measure::densities();
+        Self {
+            lookup_table,
+            legacy,
+            claims: measure::claims(),
+            statements: measure::statements(),
+            sizes: measure::sizes(),
+            instructions: instructions::measure(),
+            rent: measure::rent(),
+        }
+    }
+
+    /// The main figures.
+    #[must_use]
+    pub const fn figures(&self) -> Figures {
+        let [.., twelve_claims] = &self.claims;
+        let [.., statement] = &self.statements;
+        let [few, many, _] = &self.sizes;
+        Figures {
+            claims_per_tx: self.lookup_table.claims.largest.count as u64,
+            channels_per_tx: self.lookup_table.channels.largest.count as u64,
+            statement_lanes_per_tx: self.lookup_table.statement.largest.count as u64,
+            claims_per_tx_legacy: self.legacy.claims.largest.count as u64,
+            channels_per_tx_legacy: self.legacy.channels.largest.count as u64,
+            statement_lanes_per_tx_legacy: self.legacy.statement.largest.count as u64,
+            cu_per_claim_12: twelve_claims.compute_units_per_lane(),
+            cu_per_statement_lane_88: statement.compute_units_per_lane(),
+            cu_settle_1_of_10_lanes: few.claim.compute_units,
+            cu_settle_1_of_1000_lanes: many.claim.compute_units,
+            lamports_per_lane: twelve_claims.lamports_per_lane(),
+            lamports_per_statement_lane: statement.lamports_per_lane(),
+            rent_lamports_per_lane: self.rent.lane,
+        }
+    }
+}
