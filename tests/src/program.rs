@@ -7,6 +7,7 @@
 pub mod calls;
 pub mod chain;
 pub mod density;
+pub mod model;
 pub mod tokens;
 pub mod world;
 

@@ -7,13 +7,13 @@ mod program {
     mod close_channel;
     mod close_escrow;
     mod codes;
-    mod conservation;
     mod create_escrow;
     mod custody;
     mod density;
     mod events;
     mod fund_channel;
     mod incarnations;
+    mod model;
     mod open_channel;
     mod pay_out;
     mod raise_cap;

@@ -2,6 +2,9 @@
 
 use super::report::{Batch, Report};
 
+/// Compute units that an instruction gets if its transaction sets no limit.
+const UNITS_WITHOUT_A_LIMIT: u64 = 200_000;
+
 /// A bound that a figure must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
@@ -10,8 +13,6 @@ pub enum Bound {
     /// As small as this, or smaller.
     AtMost(u64),
 }
-
-use Bound::{AtLeast, AtMost};
 
 /// A figure with its bound.
 #[derive(Debug, Clone, Copy)]
@@ -29,8 +30,8 @@ impl Requirement {
     #[must_use]
     pub const fn is_met(&self) -> bool {
         match self.bound {
-            AtLeast(least) => self.measured >= least,
-            AtMost(most) => self.measured <= most,
+            Bound::AtLeast(least) => self.measured >= least,
+            Bound::AtMost(most) => self.measured <= most,
         }
     }
 }
@@ -39,80 +40,77 @@ impl Requirement {
 #[must_use]
 pub fn of(report: &Report) -> Vec<Requirement> {
     let figures = report.figures();
-    let rows = [
-        (
-            "claims in one transaction",
-            figures.claims_per_tx,
-            AtLeast(12),
-        ),
-        (
-            "channels in one transaction",
-            figures.channels_per_tx,
-            AtLeast(10),
-        ),
-        (
+    vec![
+        at_least("claims in one transaction", figures.claims_per_tx, 12),
+        at_least("channels in one transaction", figures.channels_per_tx, 10),
+        at_least(
             "lanes of a statement in one transaction",
             figures.statement_lanes_per_tx,
-            AtLeast(88),
+            88,
         ),
-        (
+        at_least(
             "claims, legacy transaction",
             figures.claims_per_tx_legacy,
-            AtLeast(9),
+            9,
         ),
-        (
+        at_least(
             "channels, legacy transaction",
             figures.channels_per_tx_legacy,
-            AtLeast(4),
+            4,
         ),
-        (
+        at_least(
             "lanes of a statement, legacy transaction",
             figures.statement_lanes_per_tx_legacy,
-            AtLeast(70),
+            70,
         ),
-        (
-            "CU per claim, 12 claims",
-            figures.cu_per_claim_12,
-            AtMost(14_500),
-        ),
-        (
+        at_most("CU per claim, 12 claims", figures.cu_per_claim_12, 14_500),
+        at_most(
             "CU per lane, statement of 88 lanes",
             figures.cu_per_statement_lane_88,
-            AtMost(700),
+            700,
         ),
-        (
+        at_most(
             "ten-thousandths of CU that 1,000 lanes change",
             change_by_lanes(report),
-            AtMost(200),
+            200,
         ),
-        (
+        at_most(
             "CU of the dearest instruction",
             dearest_instruction(report),
-            // What an instruction gets if its transaction does not set a limit.
-            AtMost(200_000),
+            UNITS_WITHOUT_A_LIMIT,
         ),
-        (
+        at_most(
             "lamports per lane, 12 claims",
             figures.lamports_per_lane,
-            AtMost(420),
+            420,
         ),
-        (
+        at_most(
             "lamports per lane, statement of 88 lanes",
             figures.lamports_per_statement_lane,
-            AtMost(60),
+            60,
         ),
-        (
+        at_most(
             "lamports of rent for one more lane",
             figures.rent_lamports_per_lane,
-            AtMost(500_000),
+            500_000,
         ),
-    ];
-    rows.map(|(what, measured, bound)| Requirement {
+    ]
+}
+
+const fn at_least(what: &'static str, measured: u64, least: u64) -> Requirement {
+    Requirement {
         what,
         measured,
-        bound,
-    })
-    .into()
+        bound: Bound::AtLeast(least),
+    }
+}
+
+const fn at_most(what: &'static str, measured: u64, most: u64) -> Requirement {
+    Requirement {
+        what,
+        measured,
+        bound: Bound::AtMost(most),
+    }
 }
 
 fn dearest_instruction(report: &Report) -> u64 {

@@ -1,7 +1,8 @@
 //! Which token: a mint of the classic token program or of Token-2022, and what a wallet has of it.
 //!
-//! Both programs take the same instructions and lay their accounts out the same way as far as is needed here. They
-//! differ in their address, which is part of every payment and of every associated token account's address.
+//! Both programs take the same instructions and lay their accounts out the same way, as far as is needed
+//! here. They differ in their address, which every payment names and every associated token account's
+//! address is derived from.
 
 use std::ops::Range;
 

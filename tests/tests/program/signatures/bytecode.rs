@@ -6,7 +6,7 @@ use farthing::{
 };
 use farthing_protocol::layout::{CHANNEL_HEADER_LENGTH, LANE_LENGTH};
 use farthing_protocol::limits::MAX_CLAIMS;
-use farthing_protocol::statement::{StatementEntry, statement_bytes};
+use farthing_protocol::statement::{STATEMENT_LENGTH, StatementEntry, statement_bytes};
 use farthing_protocol::voucher::VOUCHER_LENGTH;
 use farthing_protocol::{BaseUnits, Generation, LaneIndex, Voucher};
 use farthing_tests::program::world::{new_lanes, sha256};
@@ -21,12 +21,12 @@ use super::Verdict;
 /// The most lanes that the account has rent for, so that adding one moves no lamports.
 const LANES: usize = 2 * MAX_CLAIMS;
 
-/// A key and a signature over a voucher.
+/// A key and a signature over a voucher or a statement.
 #[derive(Debug, Clone)]
 pub struct Signed {
-    /// The lane's key.
+    /// The lane's key, or the countersigner.
     pub key: [u8; 32],
-    /// The voucher's ceiling.
+    /// The voucher's ceiling, or the statement's total.
     pub authorized: u32,
     /// The signature.
     pub signature: [u8; 64],
@@ -78,7 +78,7 @@ impl Bytecode {
     }
 
     /// The statement that a countersigner is to sign: a total of the first lane.
-    pub fn statement(&self, total: u32) -> [u8; 67] {
+    pub fn statement(&self, total: u32) -> [u8; STATEMENT_LENGTH] {
         let entry = StatementEntry {
             lane: LaneIndex(0),
             generation: Generation(0),
@@ -105,24 +105,24 @@ impl Bytecode {
 
     /// Claims on the first lane, whose key was not checked but is just there.
     pub fn settle_unchecked(&mut self, signed: &Signed) -> Verdict {
-        self.put_back(1);
         let mut account = self.account.clone();
         account.data[CHANNEL_HEADER_LENGTH..][..32].copy_from_slice(&signed.key);
         self.world.chain.set_account(&self.channel.address, account);
         self.claim([(0, signed)]);
-        self.verdict(&[self.settle.clone()])
+        let settle = self.settle.clone();
+        self.verdict(&[settle])
     }
 
-    /// Names a countersigner and settles the statement of a total, in one transaction.
-    pub fn countersign(&mut self, key: &[u8; 32], total: u32, signature: [u8; 64]) -> Verdict {
+    /// Names the countersigner and settles its statement, in one transaction.
+    pub fn countersign(&mut self, signed: &Signed) -> Verdict {
         self.put_back(1);
-        let key = Pubkey::new_from_array(*key);
+        let key = Pubkey::new_from_array(signed.key);
         let set = self.world.set_countersigner(Some(key), &[self.channel]);
         let args = SettleStatementArgs {
-            signature,
+            signature: signed.signature,
             entries: vec![StatementClaim {
                 lane: 0,
-                debit_to: total.into(),
+                debit_to: signed.authorized.into(),
             }],
             earlier: Vec::new(),
         };

@@ -117,7 +117,7 @@ impl Cases {
         match class {
             Class::AboveP => {
                 let encoding = *self.above_p.choose(&mut self.random).expect("there are 38");
-                if self.random.r#gen() {
+                if self.random.gen_bool(0.5) {
                     *key = encoding;
                 } else {
                     signature[..32].copy_from_slice(&encoding);
@@ -143,7 +143,7 @@ impl Cases {
     }
 
     fn honest(&mut self, message: &[u8]) -> ([u8; 32], [u8; 64]) {
-        let key = SigningKey::from_bytes(&self.random.r#gen());
+        let key = SigningKey::from_bytes(&self.bytes());
         let signature = key.sign(message).to_bytes();
         (key.verifying_key().to_bytes(), signature)
     }
@@ -166,7 +166,7 @@ impl Cases {
     }
 
     fn scalar(&mut self) -> Scalar {
-        Scalar::from_bytes_mod_order(self.random.r#gen())
+        Scalar::from_bytes_mod_order(self.bytes())
     }
 
     fn torsion(&mut self) -> usize {
@@ -175,6 +175,12 @@ impl Cases {
 
     fn encoding_of_small_order(&mut self) -> [u8; 32] {
         *self.small.choose(&mut self.random).expect("there are 14")
+    }
+
+    fn bytes(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.random.fill_bytes(&mut bytes);
+        bytes
     }
 
     fn flip(&mut self, bytes: &mut [u8]) {

@@ -165,7 +165,7 @@ fn statements_of_every_class() {
     for class in classes() {
         let signed = class.sign(|total| bytecode.statement(total).to_vec());
         assert_off_chain(&class, &signed, &bytecode.statement(signed.authorized));
-        let verdict = bytecode.countersign(&signed.key, signed.authorized, signed.signature);
+        let verdict = bytecode.countersign(&signed);
         assert_eq!(verdict, class.verdict, "{class:?}");
     }
 }

@@ -78,7 +78,7 @@ pub enum Equation {
     Cofactorless,
 }
 
-/// The equation that a signature satisfies, where both points may be written in any way and S may be of any size.
+/// The equation that a signature satisfies. The points may be written in any way, and S may be of any size.
 ///
 /// # Panics
 /// If the key or R is no point.
