@@ -23,6 +23,7 @@ mod program {
     mod revoke_lane;
     mod revoke_payee;
     mod rotate_lane;
+    mod security_page;
     mod set_countersigner;
     mod set_manager;
     mod set_settler;

@@ -16,12 +16,28 @@ pub struct Cli {
 pub enum Command {
     /// The on-chain program: compute units, bytes and lamports. Writes docs/benchmarks.md
     Program(ProgramArgs),
+    /// The on-chain program against its reference model, by random sequences
+    Model(ModelArgs),
 }
 
 /// Arguments of `program`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ProgramArgs {
     /// End with the main figures as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `model`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ModelArgs {
+    /// How many steps to take, in sequences of 50
+    #[arg(long, default_value_t = 1_000_000)]
+    pub steps: u64,
+    /// Seed of the first sequence; the next ones follow. A run that was stopped goes on from the one printed last
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// End with the figures as one line of JSON
     #[arg(long)]
     pub json: bool,
 }

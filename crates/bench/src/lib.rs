@@ -1,9 +1,10 @@
 //! All that Farthing measures about itself, so that every figure that we publish can be reproduced with one
 //! command.
 //!
-//! A measurement is a module with a command of its own, and writes a page of `docs/`. [`text`] has what the
+//! A measurement is a module with a command of its own; most write a page of `docs/`. [`text`] has what the
 //! pages are made of; nothing here decides what is measured but those modules.
 
 pub mod cli;
+pub mod model;
 pub mod program;
 pub mod text;

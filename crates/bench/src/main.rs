@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use farthing_bench::cli::{Cli, Command};
-use farthing_bench::program;
+use farthing_bench::{model, program};
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Program(args) => program::run(&args),
+        Command::Model(args) => model::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

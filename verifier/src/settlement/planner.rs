@@ -112,6 +112,10 @@ fn assess(
             && !situation.busy.contains(&key)
             && !revocation_is_effective(facts, lane, situation.chain_time)
     });
+    keep_within(
+        facts.deposit.saturating_sub(facts.debited),
+        &mut channel.lanes,
+    );
     let oldest = channel.lanes.iter().map(|lane| lane.since).min()?;
     let is_revoked = |lane: &Unsettled| {
         let on_chain = facts.lanes.get(usize::from(lane.lane.0));
@@ -131,6 +135,22 @@ fn assess(
         Urgency::Ordinary
     };
     Some((urgency, channel))
+}
+
+/// Cuts claims down to what the deposit still covers. What was accepted is covered; but a payee may have
+/// released some of it, and the program refuses a whole batch that asks for more.
+fn keep_within(unspent: BaseUnits, lanes: &mut Vec<Unsettled>) {
+    let mut left = unspent;
+    lanes.retain_mut(|lane| {
+        let owed = lane.owed.min(left);
+        left = left.saturating_sub(owed);
+        let missing = lane.owed.saturating_sub(owed);
+        lane.owed = owed;
+        lane.charged = lane.charged.saturating_sub(missing);
+        // A claim has 32 bits for what is not debited.
+        let undebited = lane.authorized.saturating_sub(lane.charged);
+        owed > BaseUnits::ZERO && undebited.0 <= u64::from(u32::MAX)
+    });
 }
 
 /// Whether the program would skip the lane's claims by now.

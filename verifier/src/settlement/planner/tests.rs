@@ -159,6 +159,32 @@ fn leaves_out_what_the_program_would_skip() {
     assert_eq!((planned_at(899), planned_at(900)), (1, 0));
 }
 
+#[test]
+fn asks_for_no_more_than_the_deposit_covers() {
+    let lanes = [
+        unsettled(0, 2_000, 0),
+        unsettled(1, 2_000, 0),
+        unsettled(2, 2_000, 0),
+    ];
+    let owing = with(channel(1, &lanes), |facts| {
+        facts.deposit = BaseUnits(3_500);
+        facts.debited = BaseUnits(500);
+    });
+    let plans = at(1_000, vec![owing]);
+    let claims: Vec<_> = plans[0]
+        .claims
+        .iter()
+        .map(|claim| (claim.lane.0, claim.charged.0, claim.owed.0))
+        .collect();
+    assert_eq!(claims, [(0, 2_000, 2_000), (1, 1_000, 1_000)]);
+
+    let spent = with(channel(1, &lanes), |facts| {
+        facts.deposit = BaseUnits(500);
+        facts.debited = BaseUnits(500);
+    });
+    assert!(at(1_000, vec![spent]).is_empty());
+}
+
 proptest! {
     #[test]
     fn packs_every_lane_once_in_ascending_order(amounts in collection::vec(10..5_000_u64, 1..64)) {
