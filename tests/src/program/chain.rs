@@ -9,7 +9,9 @@ use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_sdk::account::Account;
 use solana_sdk::clock::Clock;
 use solana_sdk::instruction::{Instruction, InstructionError};
-use solana_sdk::message::{AddressLookupTableAccount, Message, VersionedMessage, v0};
+use solana_sdk::message::{
+    AddressLookupTableAccount, Message, MessageHeader, VersionedMessage, v0,
+};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -23,7 +25,7 @@ pub const BYTECODE: &[u8] = include_bytes!("../../../programs/farthing/artifact/
 const LAMPORTS: u64 = 1_000_000_000_000;
 
 /// The most that a transaction may ask for.
-const COMPUTE_UNITS: u32 = 1_400_000;
+pub const COMPUTE_UNITS: u32 = 1_400_000;
 
 /// A chain that runs one transaction at a time.
 pub struct Chain {
@@ -127,11 +129,7 @@ impl Chain {
             return Transaction::new_unsigned(message);
         }
         self.svm.expire_blockhash();
-        let count = usize::from(message.header.num_required_signatures);
-        let signers: Vec<&Keypair> = message.account_keys[..count]
-            .iter()
-            .map(|key| &self.keys[key])
-            .collect();
+        let signers = self.signers(&message.header, &message.account_keys);
         Transaction::new(&signers, message.clone(), self.svm.latest_blockhash())
     }
 
@@ -150,13 +148,18 @@ impl Chain {
         let blockhash = self.svm.latest_blockhash();
         let message = v0::Message::try_compile(fee_payer, instructions, tables, blockhash)
             .expect("accounts are numbered by a byte");
-        let count = usize::from(message.header.num_required_signatures);
-        let signers: Vec<&Keypair> = message.account_keys[..count]
-            .iter()
-            .map(|key| &self.keys[key])
-            .collect();
+        let signers = self.signers(&message.header, &message.account_keys);
         VersionedTransaction::try_new(VersionedMessage::V0(message), &signers)
             .expect("every signer signs")
+    }
+
+    /// The keypairs of those who must sign.
+    fn signers(&self, header: &MessageHeader, accounts: &[Pubkey]) -> Vec<&Keypair> {
+        let count = usize::from(header.num_required_signatures);
+        accounts[..count]
+            .iter()
+            .map(|key| &self.keys[key])
+            .collect()
     }
 
     /// Runs a transaction as it is.
@@ -170,13 +173,23 @@ impl Chain {
         self.svm.send_transaction(transaction).map_err(Box::new)
     }
 
+    /// Runs a transaction as it is, which must succeed.
+    ///
+    /// # Panics
+    /// With its logs if it failed.
+    pub fn succeed_with(
+        &mut self,
+        transaction: impl Into<VersionedTransaction>,
+    ) -> TransactionMetadata {
+        succeeded(self.send_transaction(transaction))
+    }
+
     /// Runs a transaction that must succeed.
     ///
     /// # Panics
     /// With its logs if it failed.
     pub fn succeed(&mut self, instructions: &[Instruction]) -> TransactionMetadata {
-        self.send(instructions)
-            .unwrap_or_else(|failure| panic!("{:?}\n{}", failure.err, failure.meta.pretty_logs()))
+        succeeded(self.send(instructions))
     }
 
     /// Runs an instruction that must fail in a program, and returns the program's code.
@@ -270,6 +283,12 @@ impl Chain {
             .airdrop(address, lamports)
             .expect("the faucet has enough");
     }
+}
+
+fn succeeded(
+    outcome: Result<TransactionMetadata, Box<FailedTransactionMetadata>>,
+) -> TransactionMetadata {
+    outcome.unwrap_or_else(|failure| panic!("{:?}\n{}", failure.err, failure.meta.pretty_logs()))
 }
 
 /// An engine with mainnet's features.

@@ -15,14 +15,12 @@ use solana_sdk::message::AddressLookupTableAccount;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::transaction::VersionedTransaction;
 
+use crate::program::chain::COMPUTE_UNITS;
 use crate::program::world::{PREPAID, escrow_address, new_lanes};
 use crate::program::{Channel, World};
 
 /// The most bytes of a transaction on the wire.
 pub const PACKET: usize = 1_232;
-
-/// The most compute units of a transaction.
-const COMPUTE_UNITS: u32 = 1_400_000;
 
 /// Lanes that come at a time when a channel gets many; so many fit in a transaction with three signers.
 const LANES_AT_A_TIME: usize = 12;
@@ -200,10 +198,7 @@ impl Provider {
     /// # Panics
     /// With its logs if it failed.
     pub fn send(&mut self, transaction: VersionedTransaction) -> TransactionMetadata {
-        self.world
-            .chain
-            .send_transaction(transaction)
-            .unwrap_or_else(|failure| panic!("{:?}\n{}", failure.err, failure.meta.pretty_logs()))
+        self.world.chain.succeed_with(transaction)
     }
 
     /// A statement of the last `lanes` lanes of the first channel.

@@ -4,6 +4,7 @@ use anchor_lang::{AccountDeserialize, InstructionData, ToAccountMetas};
 use farthing::state::{Escrow, NewLane};
 use farthing::{Claim, OpenChannelArgs, SettleStatementArgs, StatementClaim};
 use farthing_protocol::layout::{self, ChannelHeader, LaneState};
+use farthing_protocol::limits::MIN_GRACE_SECONDS;
 use farthing_protocol::seeds::{APPROVAL_SEED, CHANNEL_SEED, ESCROW_SEED};
 use farthing_protocol::statement::{StatementEntry, statement_bytes};
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
@@ -151,6 +152,17 @@ impl World {
         channel
     }
 
+    /// Revokes a lane, lets the grace pass, and gives the lane another key.
+    pub fn rotate(&mut self, channel: &Channel, lane: u16) {
+        let revoke = self.revoke_lane(channel, lane);
+        self.chain.succeed(&[revoke]);
+        self.chain
+            .pass(MIN_GRACE_SECONDS.into(), MIN_GRACE_SECONDS.into());
+        let new = new_lane(self.chain.new_address());
+        let rotate = self.rotate_lane(channel, lane, new);
+        self.chain.succeed(&[rotate]);
+    }
+
     /// The address and domain of the channel that `args` opens.
     #[must_use]
     pub fn channel(&self, args: &OpenChannelArgs) -> Channel {
@@ -290,14 +302,17 @@ impl World {
     }
 }
 
+/// A lane of the cap [`PREPAID`].
+#[must_use]
+pub const fn new_lane(signer: Pubkey) -> NewLane {
+    NewLane {
+        signer,
+        cap: PREPAID,
+    }
+}
+
 /// A lane of the cap [`PREPAID`] for each agent.
 #[must_use]
 pub fn new_lanes(agents: &[Pubkey]) -> Vec<NewLane> {
-    agents
-        .iter()
-        .map(|&signer| NewLane {
-            signer,
-            cap: PREPAID,
-        })
-        .collect()
+    agents.iter().copied().map(new_lane).collect()
 }

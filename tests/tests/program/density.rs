@@ -2,7 +2,7 @@
 
 use farthing::EarlierGeneration;
 use farthing_protocol::BaseUnits;
-use farthing_protocol::limits::{MAX_LANES, MIN_GRACE_SECONDS, OPENED_SLOT_WINDOW};
+use farthing_protocol::limits::{MAX_LANES, OPENED_SLOT_WINDOW};
 use farthing_tests::program::density::{
     Format, Largest, PACKET, Provider, Settlement, length, write_lanes,
 };
@@ -137,7 +137,7 @@ fn a_full_statement_has_room_for_two_rotations() {
     let mut args = provider.statement(88, DEBIT_TO);
     let channel = provider.look_at(0).channel;
     for (lane, fits) in [(0, true), (1, true), (2, false)] {
-        rotate(&mut provider, lane);
+        provider.world.rotate(&channel, lane);
         args.earlier.push(EarlierGeneration {
             lane,
             generation: 0,
@@ -156,21 +156,6 @@ fn a_full_statement_has_room_for_two_rotations() {
     let debited: Vec<u64> = debits(&mut provider, settled).concat();
     assert_eq!(debited[..2], [0, DEBIT_TO]);
     assert!(debited[1..].iter().all(|debited| *debited == DEBIT_TO));
-}
-
-/// Replaces a lane's key, which takes a grace.
-fn rotate(provider: &mut Provider, lane: u16) {
-    let channel = provider.look_at(0).channel;
-    let world = &mut provider.world;
-    let revoke = world.revoke_lane(&channel, lane);
-    world.chain.succeed(&[revoke]);
-    world
-        .chain
-        .pass(MIN_GRACE_SECONDS.into(), MIN_GRACE_SECONDS.into());
-    let key = world.chain.new_address();
-    let [new] = <[_; 1]>::try_from(new_lanes(&[key])).expect("a lane for a key");
-    let rotate = world.rotate_lane(&channel, lane, new);
-    world.chain.succeed(&[rotate]);
 }
 
 #[test]

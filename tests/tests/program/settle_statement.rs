@@ -1,12 +1,10 @@
 //! `settle_statement`.
 
 use farthing::error::FarthingError;
-use farthing::state::NewLane;
 use farthing::{EarlierGeneration, SettleStatementArgs, StatementClaim};
 use farthing_protocol::Generation;
 use farthing_protocol::limits::{MIN_GRACE_SECONDS, OPENED_SLOT_WINDOW};
 use farthing_protocol::statement::MAX_STATEMENT_ENTRIES;
-use farthing_tests::program::world::PREPAID;
 use farthing_tests::program::{Channel, World};
 use solana_sdk::pubkey::Pubkey;
 
@@ -34,24 +32,6 @@ fn refused(change: impl FnOnce(&mut SettleStatementArgs)) -> u32 {
     assert_eq!(header.debited.0, 0);
     assert!(lanes.iter().all(|lane| lane.debited.0 == 0));
     refused
-}
-
-/// Revokes lane 0, lets the grace pass and gives it another key.
-fn rotate(world: &mut World, channel: &Channel) {
-    let revoke = world.revoke_lane(channel, 0);
-    world.chain.succeed(&[revoke]);
-    let grace = u64::from(MIN_GRACE_SECONDS);
-    world.chain.pass(i64::from(MIN_GRACE_SECONDS), grace);
-    let signer = world.chain.new_key();
-    let rotate = world.rotate_lane(
-        channel,
-        0,
-        NewLane {
-            signer,
-            cap: PREPAID,
-        },
-    );
-    world.chain.succeed(&[rotate]);
 }
 
 #[test]
@@ -259,7 +239,7 @@ fn a_revoked_lane_is_skipped() {
 fn a_rotated_lane_strands_no_other() {
     let (mut world, channel, _, countersigner) = world(2);
     let mut args = world.statement(&channel, &countersigner, &[(0, 10), (1, 20)]);
-    rotate(&mut world, &channel);
+    world.rotate(&channel, 0);
     let settle = world.settle_statement(&channel, args.clone());
     assert_eq!(
         world.chain.refused(settle),
@@ -288,7 +268,7 @@ fn earlier_generations_are_earlier_and_have_an_entry() {
 
     let (mut world, channel, _, countersigner) = world(3);
     let mut args = world.statement(&channel, &countersigner, &[(1, 20)]);
-    rotate(&mut world, &channel);
+    world.rotate(&channel, 0);
     for lane in [0, 2, u16::MAX] {
         args.earlier = vec![earlier(lane, 0)];
         let settle = world.settle_statement(&channel, args.clone());

@@ -2,7 +2,7 @@
 
 use farthing_protocol::limits::{MIN_GRACE_SECONDS, OPENED_SLOT_WINDOW};
 use farthing_tests::program::density::{budget, length};
-use farthing_tests::program::world::{PREPAID, new_lanes};
+use farthing_tests::program::world::{PREPAID, new_lane, new_lanes};
 use farthing_tests::program::{Channel, Mint, World};
 use solana_sdk::instruction::Instruction;
 use solana_sdk::pubkey::Pubkey;
@@ -102,9 +102,7 @@ impl Life {
         let chain = &mut self.world.chain;
         let transaction: VersionedTransaction = chain.transaction(instructions, &fee_payer).into();
         let bytes = length(&transaction);
-        let meta = chain
-            .send_transaction(transaction)
-            .unwrap_or_else(|failure| panic!("{:?}\n{}", failure.err, failure.meta.pretty_logs()));
+        let meta = chain.succeed_with(transaction);
         (bytes, meta.compute_units_consumed, meta.fee)
     }
 
@@ -174,7 +172,7 @@ impl Life {
         self.world
             .chain
             .pass(MIN_GRACE_SECONDS.into(), MIN_GRACE_SECONDS.into());
-        let [lane] = <[_; 1]>::try_from(new_lanes(&self.agents[1..])).expect("one agent, one lane");
+        let lane = new_lane(self.agents[1]);
         let rotate = self.world.rotate_lane(channel, 1, lane);
         self.measure(owner, "one lane", rotate);
     }

@@ -374,11 +374,8 @@ impl Chooser<'_> {
                 lane,
             };
         }
-        let grace = u64::from(channel.grace_seconds);
-        let is_over = revoked.and_then(|lane| channel.lanes[lane].revoked);
-        let is_over = is_over.is_some_and(|(seconds, slot)| {
-            self.state.seconds >= seconds + grace && self.state.slot >= slot + grace
-        });
+        let since = revoked.and_then(|lane| channel.lanes[lane].revoked);
+        let is_over = channel.grace_is_over(since, self.state.now());
         if !is_over && self.random.gen_bool(0.7) {
             return self.pass();
         }

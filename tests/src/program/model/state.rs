@@ -116,7 +116,7 @@ impl Channel {
         self.deposit - self.debited
     }
 
-    fn grace_is_over(&self, since: Option<(u64, u64)>, now: (u64, u64)) -> bool {
+    pub(super) fn grace_is_over(&self, since: Option<(u64, u64)>, now: (u64, u64)) -> bool {
         let grace = u64::from(self.grace_seconds);
         since.is_some_and(|(seconds, slot)| now.0 >= seconds + grace && now.1 >= slot + grace)
     }
@@ -156,7 +156,7 @@ impl State {
         }
     }
 
-    const fn now(&self) -> (u64, u64) {
+    pub(super) const fn now(&self) -> (u64, u64) {
         (self.seconds, self.slot)
     }
 
@@ -279,7 +279,6 @@ impl State {
         channel.debited += total;
         channel.unpaid += total;
         self.pay(key);
-        self.event(key.escrow);
         Ok(())
     }
 
@@ -528,13 +527,13 @@ impl State {
                 channel,
                 by,
                 claims,
-            } => return self.settle(channel, by, &claims),
+            } => self.settle(channel, by, &claims)?,
             Action::SettleStatement {
                 channel,
                 by,
                 signer,
                 totals,
-            } => return self.settle_statement(channel, by, signer, &totals),
+            } => self.settle_statement(channel, by, signer, &totals)?,
             Action::SetSettler {
                 channel,
                 by,

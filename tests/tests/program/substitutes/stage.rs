@@ -1,7 +1,7 @@
 //! A world in which every instruction can succeed, and a sibling of every account.
 
 use farthing_protocol::limits::{MIN_GRACE_SECONDS, OPENED_SLOT_WINDOW};
-use farthing_tests::program::world::{escrow_address, new_lanes};
+use farthing_tests::program::world::{escrow_address, new_lane, new_lanes};
 use farthing_tests::program::{Channel, Mint, World, instruction};
 use solana_sdk::instruction::Instruction;
 use solana_sdk::pubkey::Pubkey;
@@ -144,7 +144,7 @@ pub const INSTRUCTIONS: [(&str, Build); 21] = [
     }),
     ("rotate_lane", |stage| {
         let accounts = vec!["authority", "escrow", "channel"];
-        let new = new_lanes(&stage.agents[..1]).remove(0);
+        let new = new_lane(stage.agents[0]);
         (
             accounts,
             stage.world.rotate_lane(&stage.channel, REVOKED, new),
