@@ -24,6 +24,7 @@ mod program {
     mod revoke_payee;
     mod rotate_lane;
     mod security_page;
+    mod security_txt;
     mod set_countersigner;
     mod set_manager;
     mod set_settler;

@@ -16,6 +16,8 @@ pub mod clock;
 pub mod error;
 pub mod events;
 pub mod instructions;
+#[cfg(not(feature = "no-entrypoint"))]
+mod security_txt;
 pub mod signature;
 pub mod state;
 pub mod token;

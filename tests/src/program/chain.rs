@@ -1,6 +1,8 @@
 //! An in-process SVM with mainnet's features, the program's bytecode, and a keyring.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use farthing_protocol::deadline::ChainTime;
 use litesvm::LiteSVM;
@@ -18,8 +20,21 @@ use solana_sdk::signer::Signer;
 use solana_sdk::slot_hashes::SlotHashes;
 use solana_sdk::transaction::{Transaction, TransactionError, VersionedTransaction};
 
-/// The committed bytecode.
-pub const BYTECODE: &[u8] = include_bytes!("../../../programs/farthing/artifact/farthing.so");
+/// The bytecode under test: the committed one, or that of the file which `FARTHING_BYTECODE` names, so that
+/// whoever compiled the program can test what they will deploy.
+///
+/// # Panics
+/// If that file cannot be read.
+pub static BYTECODE: LazyLock<Cow<'static, [u8]>> =
+    LazyLock::new(|| match std::env::var_os("FARTHING_BYTECODE") {
+        None => Cow::Borrowed(COMMITTED_BYTECODE),
+        Some(file) => Cow::Owned(
+            std::fs::read(&file)
+                .unwrap_or_else(|error| panic!("FARTHING_BYTECODE={}: {error}", file.display())),
+        ),
+    });
+
+const COMMITTED_BYTECODE: &[u8] = include_bytes!("../../../programs/farthing/artifact/farthing.so");
 
 /// What every key starts with.
 const LAMPORTS: u64 = 1_000_000_000_000;
@@ -61,8 +76,8 @@ impl Chain {
     }
 
     fn from_svm(mut svm: LiteSVM) -> Self {
-        svm.add_program(farthing::ID, BYTECODE)
-            .expect("the committed bytecode loads");
+        svm.add_program(farthing::ID, &BYTECODE)
+            .expect("the bytecode loads");
         let mut chain = Self {
             svm,
             keys: HashMap::new(),

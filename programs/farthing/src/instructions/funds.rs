@@ -3,9 +3,10 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 use farthing_protocol::BaseUnits;
+use farthing_protocol::deadline::ChainTime;
 
 use crate::error::FarthingError;
-use crate::events::ChannelBalances;
+use crate::events::{ChannelBalances, Entry, LaneDebit, Settled};
 use crate::state::{Channel, Escrow};
 use crate::token::Vault;
 
@@ -67,6 +68,22 @@ impl Funds<'_> {
         channel.invariant()?;
         self.escrow.invariant(BaseUnits(self.vault.amount))?;
         Ok(paid)
+    }
+
+    /// Pays for `lanes`, which were just debited, and for earlier debts; says so in an event.
+    ///
+    /// # Errors
+    /// See [`Self::pay_payee`].
+    pub fn pay_settled(&mut self, lanes: Vec<LaneDebit>, now: ChainTime) -> Result<()> {
+        let paid = self.pay_payee()?;
+        emit!(Settled {
+            balances: self.balances()?,
+            paid: paid.0,
+            vault: self.vault.amount,
+            lanes,
+            entry: Entry::next(&mut self.escrow, now)?,
+        });
+        Ok(())
     }
 
     /// The channel's balances, for an event.

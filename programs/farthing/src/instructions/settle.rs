@@ -12,7 +12,6 @@ use farthing_protocol::{BaseUnits, LaneIndex, Voucher};
 use super::funds::*;
 use crate::clock;
 use crate::error::FarthingError;
-use crate::events::{Entry, Settled};
 use crate::signature::is_signed;
 use crate::state::ChannelMut;
 use crate::state::channel::Debit;
@@ -88,15 +87,7 @@ impl Settle<'_> {
                 .collect::<Result<Vec<_>>>()?;
             channel.debit(&debits)?
         };
-        let paid = funds.pay_payee()?;
-        emit!(Settled {
-            balances: funds.balances()?,
-            paid: paid.0,
-            vault: funds.vault.amount,
-            lanes,
-            entry: Entry::next(&mut funds.escrow, now)?,
-        });
-        Ok(())
+        funds.pay_settled(lanes, now)
     }
 }
 

@@ -14,7 +14,6 @@ use farthing_protocol::{BaseUnits, Generation, LaneIndex};
 use super::funds::*;
 use crate::clock;
 use crate::error::FarthingError;
-use crate::events::{Entry, Settled};
 use crate::signature::{is_signed, sha256};
 use crate::state::ChannelMut;
 use crate::state::channel::Debit;
@@ -104,15 +103,7 @@ impl SettleStatement<'_> {
                 .collect::<Result<Vec<_>>>()?;
             channel.debit(&debits)?
         };
-        let paid = funds.pay_payee()?;
-        emit!(Settled {
-            balances: funds.balances()?,
-            paid: paid.0,
-            vault: funds.vault.amount,
-            lanes,
-            entry: Entry::next(&mut funds.escrow, now)?,
-        });
-        Ok(())
+        funds.pay_settled(lanes, now)
     }
 }
 
