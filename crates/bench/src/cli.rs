@@ -18,6 +18,8 @@ pub enum Command {
     Program(ProgramArgs),
     /// The on-chain program against its reference model, by random sequences
     Model(ModelArgs),
+    /// The tests of the on-chain program: which changes of it they notice
+    Mutants(MutantsArgs),
 }
 
 /// Arguments of `program`.
@@ -37,6 +39,17 @@ pub struct ModelArgs {
     /// Seed of the first sequence; the next ones follow. A run that was stopped goes on from the one printed last
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// End with the figures as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `mutants`.
+#[derive(Debug, Clone, Args)]
+pub struct MutantsArgs {
+    /// Try only those whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
     /// End with the figures as one line of JSON
     #[arg(long)]
     pub json: bool,

@@ -6,5 +6,6 @@
 
 pub mod cli;
 pub mod model;
+pub mod mutants;
 pub mod program;
 pub mod text;

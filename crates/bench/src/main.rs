@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use farthing_bench::cli::{Cli, Command};
-use farthing_bench::{model, program};
+use farthing_bench::{model, mutants, program};
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Program(args) => program::run(&args),
         Command::Model(args) => model::run(&args),
+        Command::Mutants(args) => mutants::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

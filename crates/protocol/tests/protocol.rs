@@ -5,10 +5,7 @@ use farthing_protocol::debit::{
     AcceptError, ChannelPosition, DebitError, LanePosition, accept, claimed_debit, lane_debit,
 };
 use farthing_protocol::encoding::has_canonical_y;
-use farthing_protocol::layout::{
-    CHANNEL_DISCRIMINATOR, CHANNEL_HEADER_LENGTH, ChannelHeader, LANE_LENGTH, LayoutError, NEVER,
-    lane, lanes,
-};
+use farthing_protocol::layout::{ChannelHeader, NEVER, lanes};
 use farthing_protocol::price::TokenPrice;
 use farthing_protocol::state_query::StateQuery;
 use farthing_protocol::statement::{StatementEntry, StatementError, statement_bytes};
@@ -217,36 +214,6 @@ fn a_y_coordinate_of_p_or_more_is_not_canonical() {
     p[15] = 0xfe;
     assert!(has_canonical_y(&p));
     assert!(has_canonical_y(&[0; 32]));
-}
-
-#[test]
-fn only_a_channel_account_decodes() {
-    let mut data = vec![0; CHANNEL_HEADER_LENGTH + LANE_LENGTH];
-    data[..8].copy_from_slice(&CHANNEL_DISCRIMINATOR);
-    assert_eq!(ChannelHeader::decode(&data), Err(LayoutError::Version(0)));
-    data[8] = 1;
-    assert_eq!(
-        ChannelHeader::decode(&data[..231]),
-        Err(LayoutError::Length(231))
-    );
-    assert_eq!(
-        ChannelHeader::decode(&data[..233]),
-        Err(LayoutError::Length(233))
-    );
-    let header = ChannelHeader::decode(&data).expect("a whole header and one lane decode");
-    assert!(header.is_closing(), "only NEVER means open");
-    data[0] ^= 1;
-    assert_eq!(
-        ChannelHeader::decode(&data),
-        Err(LayoutError::Discriminator)
-    );
-
-    data[CHANNEL_HEADER_LENGTH + 58..].copy_from_slice(&[1, 2, 3, 4, 5, 6]);
-    assert_eq!(lanes(&data).len(), 1);
-    let first = lane(&data, LaneIndex(0)).expect("lane 0 is there");
-    assert_eq!(first.revoked.slot, 0x0605_0403_0201);
-    assert_eq!(lane(&data, LaneIndex(1)), None);
-    assert_eq!(lanes(&[]).len(), 0);
 }
 
 proptest! {

@@ -1,0 +1,186 @@
+//! Which changes there are.
+
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::process::Command;
+
+use proc_macro2::LineColumn;
+use serde::Deserialize;
+use syn::spanned::Spanned;
+use syn::visit::Visit;
+
+use super::failed;
+
+/// Sources of the program.
+const SOURCES: &str = "programs/farthing/src";
+
+/// A change in one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mutant {
+    /// From 1, in the order of the list.
+    pub id: u32,
+    /// Relative to the workspace.
+    pub file: String,
+    /// For people: where, and what.
+    pub name: String,
+    /// What is changed.
+    pub kind: Kind,
+    /// The bytes of the file that `replacement` takes the place of.
+    pub range: Range<usize>,
+    /// What stands there instead.
+    pub replacement: String,
+}
+
+/// What a change is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The body of a function returns something at once.
+    Body,
+    /// A statement is removed.
+    Statement,
+    /// A part of an expression is another one.
+    Expression,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    file: String,
+    genre: String,
+    name: String,
+    replacement: String,
+    span: Span,
+}
+
+#[derive(Deserialize)]
+struct Span {
+    start: Position,
+    end: Position,
+}
+
+#[derive(Deserialize)]
+struct Position {
+    line: usize,
+    column: usize,
+}
+
+/// All changes of the program: those of `cargo mutants`, and the removal of each guard.
+///
+/// # Errors
+/// If `cargo mutants` is missing or a source cannot be read.
+pub fn of_the_program(root: &Path) -> io::Result<Vec<Mutant>> {
+    let mut mutants = listed_by_cargo_mutants(root)?;
+    let mut files: Vec<String> = mutants.iter().map(|mutant| mutant.file.clone()).collect();
+    files.sort();
+    files.dedup();
+    for file in files {
+        let source = fs::read_to_string(root.join(&file))?;
+        mutants.extend(guards(&file, &source)?);
+    }
+    for (index, mutant) in mutants.iter_mut().enumerate() {
+        mutant.id = u32::try_from(index + 1).map_err(io::Error::other)?;
+    }
+    Ok(mutants)
+}
+
+fn listed_by_cargo_mutants(root: &Path) -> io::Result<Vec<Mutant>> {
+    let output = Command::new("cargo")
+        .args(["mutants", "--list", "--json", "-p", "farthing"])
+        .current_dir(root)
+        .output()?;
+    if !output.status.success() {
+        return Err(failed(format!(
+            "cargo mutants --list failed; install it with `cargo install --locked cargo-mutants`: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )));
+    }
+    let listed: Vec<Listed> = serde_json::from_slice(&output.stdout)?;
+    listed
+        .into_iter()
+        .filter(|mutant| mutant.file.starts_with(SOURCES))
+        .map(|mutant| {
+            let source = fs::read_to_string(root.join(&mutant.file))?;
+            Ok(Mutant {
+                id: 0,
+                kind: match mutant.genre.as_str() {
+                    "FnValue" => Kind::Body,
+                    _ => Kind::Expression,
+                },
+                range: offset(&source, &mutant.span.start.to_line_column())
+                    ..offset(&source, &mutant.span.end.to_line_column()),
+                file: mutant.file,
+                name: mutant.name,
+                replacement: mutant.replacement,
+            })
+        })
+        .collect()
+}
+
+impl Position {
+    /// `cargo mutants` counts columns from 1, `proc_macro2` from 0.
+    fn to_line_column(&self) -> LineColumn {
+        LineColumn {
+            line: self.line,
+            column: self.column - 1,
+        }
+    }
+}
+
+/// The removal of each `require!` statement.
+fn guards(file: &str, source: &str) -> io::Result<Vec<Mutant>> {
+    struct Guards<'a> {
+        file: &'a str,
+        source: &'a str,
+        found: Vec<Mutant>,
+    }
+    impl Visit<'_> for Guards<'_> {
+        fn visit_stmt_macro(&mut self, statement: &syn::StmtMacro) {
+            if statement.mac.path.is_ident("require") {
+                let range = range(self.source, statement);
+                let rule = self.source[range.clone()]
+                    .split_whitespace()
+                    .collect::<Vec<_>>()
+                    .join(" ");
+                let line = statement.span().start().line;
+                self.found.push(Mutant {
+                    id: 0,
+                    file: self.file.to_owned(),
+                    name: format!("{}:{line}: remove {rule}", self.file),
+                    kind: Kind::Statement,
+                    range,
+                    replacement: String::new(),
+                });
+            }
+        }
+    }
+    let parsed = syn::parse_file(source).map_err(io::Error::other)?;
+    let mut guards = Guards {
+        file,
+        source,
+        found: Vec::new(),
+    };
+    guards.visit_file(&parsed);
+    Ok(guards.found)
+}
+
+/// The bytes of a part of a source.
+pub fn range(source: &str, part: &impl Spanned) -> Range<usize> {
+    let span = part.span();
+    offset(source, &span.start())..offset(source, &span.end())
+}
+
+/// The byte at a line and a column in characters.
+fn offset(source: &str, at: &LineColumn) -> usize {
+    let line_start: usize = source
+        .split_inclusive('\n')
+        .take(at.line - 1)
+        .map(str::len)
+        .sum();
+    let in_line: usize = source[line_start..]
+        .chars()
+        .take(at.column)
+        .map(char::len_utf8)
+        .sum();
+    line_start + in_line
+}

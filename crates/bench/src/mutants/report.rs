@@ -1,0 +1,70 @@
+//! What became of the changes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It does not compile.
+    Unviable,
+    /// This test failed.
+    Caught(String),
+    /// No test failed.
+    Missed,
+}
+
+/// How many of each.
+#[derive(Debug, Default, Serialize)]
+pub struct Figures {
+    mutants: usize,
+    caught: usize,
+    missed: usize,
+    unviable: usize,
+    caught_percent: f64,
+}
+
+impl Figures {
+    /// Counts.
+    pub fn of<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
+        let mut figures = Self::default();
+        for outcome in outcomes {
+            figures.mutants += 1;
+            match outcome {
+                Outcome::Unviable => figures.unviable += 1,
+                Outcome::Caught(_) => figures.caught += 1,
+                Outcome::Missed => figures.missed += 1,
+            }
+        }
+        let viable = figures.caught + figures.missed;
+        if viable > 0 {
+            figures.caught_percent = (figures.caught * 1000 / viable) as f64 / 10.0;
+        }
+        figures
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unviable => f.write_str("does not compile"),
+            Self::Caught(test) => write!(f, "caught by {test}"),
+            Self::Missed => f.write_str("MISSED"),
+        }
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} that compile were caught ({}%), {} do not compile",
+            self.caught,
+            self.caught + self.missed,
+            self.caught_percent,
+            self.unviable
+        )
+    }
+}
