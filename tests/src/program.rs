@@ -8,6 +8,7 @@ pub mod calls;
 pub mod chain;
 pub mod density;
 pub mod model;
+pub mod stage;
 pub mod tokens;
 pub mod world;
 

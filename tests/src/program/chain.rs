@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use farthing_protocol::deadline::ChainTime;
 use litesvm::LiteSVM;
-use litesvm::types::{FailedTransactionMetadata, TransactionMetadata};
+use litesvm::types::{FailedTransactionMetadata, SimulatedTransactionInfo, TransactionMetadata};
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_sdk::account::Account;
 use solana_sdk::clock::Clock;
@@ -126,12 +126,16 @@ impl Chain {
         &mut self,
         instructions: &[Instruction],
     ) -> Result<TransactionMetadata, Box<FailedTransactionMetadata>> {
+        let transaction = self.with_most_compute_units(instructions);
+        self.svm.send_transaction(transaction).map_err(Box::new)
+    }
+
+    fn with_most_compute_units(&mut self, instructions: &[Instruction]) -> Transaction {
         let mut all = vec![ComputeBudgetInstruction::set_compute_unit_limit(
             COMPUTE_UNITS,
         )];
         all.extend_from_slice(instructions);
-        let transaction = self.transaction(&all, &self.fee_payer.clone());
-        self.svm.send_transaction(transaction).map_err(Box::new)
+        self.transaction(&all, &self.fee_payer.clone())
     }
 
     /// A signed transaction with a blockhash that no earlier one has, unless the chain checks neither.
@@ -197,6 +201,18 @@ impl Chain {
         transaction: impl Into<VersionedTransaction>,
     ) -> TransactionMetadata {
         succeeded(self.send_transaction(transaction))
+    }
+
+    /// What [`Self::send`] would do, without doing it.
+    ///
+    /// # Errors
+    /// Why it would fail.
+    pub fn simulate(
+        &mut self,
+        instructions: &[Instruction],
+    ) -> Result<SimulatedTransactionInfo, Box<FailedTransactionMetadata>> {
+        let transaction = self.with_most_compute_units(instructions);
+        self.svm.simulate_transaction(transaction).map_err(Box::new)
     }
 
     /// Runs a transaction that must succeed.

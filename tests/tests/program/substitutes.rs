@@ -10,17 +10,14 @@
 //! * the payee's account of `settle`, `settle_statement` and `close_channel` with another program as its owner:
 //!   it is closed, as far as the token program is concerned, so the amount waits.
 
-mod stage;
-
 use std::fmt::Write as _;
 
+use farthing_tests::program::stage::{Build, INSTRUCTIONS, Stage};
 use litesvm::types::FailedTransactionMetadata;
 use solana_sdk::account::Account;
 use solana_sdk::instruction::{Instruction, InstructionError};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::transaction::TransactionError;
-
-use stage::{INSTRUCTIONS, Stage};
 
 /// The outcomes that are expected.
 const EXPECTED: &str = include_str!("substitutes.txt");
@@ -139,7 +136,7 @@ fn run(stage: &mut Stage, wrong: Wrong) -> String {
 }
 
 /// A line for each account of an instruction.
-fn table(name: &str, build: stage::Build) -> String {
+fn table(name: &str, build: Build) -> String {
     let mut lines = String::new();
     let mut stage = Stage::new();
     let (accounts, mut right) = build(&mut stage);

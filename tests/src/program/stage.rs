@@ -1,12 +1,15 @@
 //! A world in which every instruction can succeed, and a sibling of every account.
 
 use farthing_protocol::limits::{MIN_GRACE_SECONDS, OPENED_SLOT_WINDOW};
-use farthing_tests::program::world::{escrow_address, new_lane, new_lanes};
-use farthing_tests::program::{Channel, Mint, World, instruction};
 use solana_sdk::instruction::Instruction;
 use solana_sdk::pubkey::Pubkey;
 
+use crate::program::tokens::TOKEN_2022;
+use crate::program::world::{escrow_address, new_lane, new_lanes};
+use crate::program::{Chain, Channel, Mint, World, instruction};
+
 const DEPOSIT: u64 = 1_000;
+const LANES: usize = 3;
 const ALLOWANCE: u64 = 10_000;
 /// A lane whose revocation took effect.
 const REVOKED: u16 = 2;
@@ -227,11 +230,15 @@ pub const INSTRUCTIONS: [(&str, Build); 21] = [
 
 /// The world, what the instructions act on, and the siblings.
 pub struct Stage {
+    /// The world.
     pub world: World,
     payee: Pubkey,
-    agents: Vec<Pubkey>,
-    channel: Channel,
-    countersigner: Pubkey,
+    /// The lanes' keys.
+    pub agents: Vec<Pubkey>,
+    /// What the instructions act on.
+    pub channel: Channel,
+    /// Signs statements.
+    pub countersigner: Pubkey,
     destination: Pubkey,
     other_mint: Mint,
     mistaken: Pubkey,
@@ -245,9 +252,25 @@ pub struct Stage {
     strangers_token: Pubkey,
 }
 
+impl Default for Stage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Stage {
+    /// A stage on a chain of its own.
+    #[must_use]
     pub fn new() -> Self {
-        let (mut world, channel, agents) = World::with_channel(DEPOSIT, 3);
+        Self::on(Chain::new())
+    }
+
+    /// A stage on `chain`.
+    #[must_use]
+    pub fn on(chain: Chain) -> Self {
+        let mut world = World::on(chain);
+        let agents: Vec<Pubkey> = (0..LANES).map(|_| world.chain.new_key()).collect();
+        let channel = world.open(0, DEPOSIT, &agents);
         let mint = world.mint;
         let other_mint = Mint::create(&mut world.chain);
         let mut stage = Self {
@@ -320,6 +343,7 @@ impl Stage {
     }
 
     /// Another account of the kind that `name` stands for than `present`.
+    #[must_use]
     pub fn sibling(&self, name: &str, present: Pubkey) -> Option<Pubkey> {
         let mint = &self.world.mint;
         Some(match name {
@@ -332,7 +356,7 @@ impl Stage {
             "vault" => mint.address_of(&self.other_escrow),
             "payee_token" | "destination" => self.strangers_token,
             "source" => mint.address_of(&self.other_escrow),
-            "token_program" => farthing_tests::program::tokens::TOKEN_2022,
+            "token_program" => TOKEN_2022,
             "associated_token_program" | "system_program" => farthing::ID,
             _ => return None,
         })
