@@ -1,0 +1,105 @@
+//! The bodies that are priced.
+//!
+//! A body has a price, or an error that names a field. The maximum is the price of the bounds, and nothing
+//! within the bounds costs more; the bound on input covers every byte of text in the messages; and the body
+//! that is sent upstream has the same price, so that client and verifier may each price either.
+
+use std::collections::BTreeMap;
+
+use farthing_client::pricing::{ModelPrice, PriceList, Quote, QuoteError, Usage};
+use farthing_protocol::BaseUnits;
+use serde_json::Value;
+
+/// A model whose requests may hold images.
+pub const WITH_IMAGES: &str = "sees";
+/// A model whose requests may not.
+pub const TEXT_ONLY: &str = "reads";
+/// A model so dear that amounts exceed 64 bits.
+pub const DEAR: &str = "dear";
+
+/// The bytes are a body.
+///
+/// # Panics
+/// If a property is violated.
+pub fn run(data: &[u8]) {
+    let Ok(body) = serde_json::from_slice::<Value>(data) else {
+        return;
+    };
+    let list = prices();
+    match list.quote(&body) {
+        Ok(quote) => check(&list, &body, &quote),
+        Err(QuoteError::Invalid { param, message }) => {
+            assert!(!param.is_empty() && !message.is_empty());
+        }
+        Err(QuoteError::NotBounded { param }) => assert_ne!(param, "model"),
+        Err(QuoteError::ModelNotPriced { model }) => assert!(!list.models.contains_key(&model)),
+        Err(QuoteError::TooExpensive) => assert_eq!(body["model"], DEAR),
+    }
+}
+
+fn check(list: &PriceList, body: &Value, quote: &Quote) {
+    assert_eq!(list.models.get(&quote.model), Some(&quote.price));
+    assert!(quote.maximum >= quote.price.minimum);
+    let charge = |prompt_tokens, completion_tokens| {
+        let usage = Usage {
+            prompt_tokens,
+            completion_tokens,
+        };
+        quote.price.charge(usage, BaseUnits(u64::MAX))
+    };
+    let bounds = quote.bounds;
+    assert_eq!(
+        charge(bounds.prompt_tokens, bounds.completion_tokens),
+        quote.maximum
+    );
+    for part in [0, 1, 2, 3] {
+        let charge = charge(
+            bounds.prompt_tokens / 4 * part,
+            bounds.completion_tokens / 4 * part,
+        );
+        assert!(charge <= quote.maximum);
+    }
+    // Images are the only content that does not count by its bytes.
+    if quote.price.tokens_per_image.is_none() {
+        assert!(bounds.prompt_tokens >= text(&body["messages"]));
+    }
+
+    let again = list.quote(&quote.upstream_body);
+    assert_eq!(again.as_ref(), Ok(quote));
+}
+
+/// Bytes of all strings.
+fn text(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => text.len() as u64,
+        Value::Array(items) => items.iter().map(text).sum(),
+        Value::Object(fields) => fields.values().map(text).sum(),
+        _ => 0,
+    }
+}
+
+fn prices() -> PriceList {
+    let cheap = ModelPrice {
+        input_per_million: BaseUnits(150_000),
+        output_per_million: BaseUnits(600_000),
+        per_request: BaseUnits(3),
+        minimum: BaseUnits(10),
+        max_output_tokens: 4_096,
+        tokens_per_image: None,
+    };
+    let with_images = ModelPrice {
+        tokens_per_image: Some(1_000),
+        ..cheap
+    };
+    let dear = ModelPrice {
+        input_per_million: BaseUnits(u64::MAX),
+        output_per_million: BaseUnits(u64::MAX),
+        per_request: BaseUnits(u64::MAX / 2),
+        max_output_tokens: u32::MAX,
+        ..cheap
+    };
+    let models = [(TEXT_ONLY, cheap), (WITH_IMAGES, with_images), (DEAR, dear)];
+    PriceList {
+        models: BTreeMap::from(models.map(|(name, price)| (name.to_owned(), price))),
+    }
+}

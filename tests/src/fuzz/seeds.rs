@@ -1,0 +1,41 @@
+//! The inputs that fuzzing starts from: what real parties send, and a few that are wrong in one way each.
+//!
+//! They are the named files of `fuzz/corpus`; the files named by a hash are what libFuzzer found.
+
+mod chain;
+mod wire;
+
+/// An input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seed {
+    /// The target that it is for.
+    pub target: &'static str,
+    /// What it is.
+    pub name: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Seed {
+    fn new(target: &'static str, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self {
+            target,
+            name: name.into(),
+            bytes: bytes.into(),
+        }
+    }
+}
+
+/// All of them, the same in every run.
+#[must_use]
+pub fn seeds() -> Vec<Seed> {
+    [
+        chain::instructions(),
+        chain::accounts(),
+        chain::messages(),
+        wire::payments(),
+        wire::requests(),
+        wire::amounts(),
+    ]
+    .concat()
+}
