@@ -4,6 +4,8 @@
 //! Each test has a chain of its own. What needs an injected clock or a chain that misbehaves is in
 //! `gateway`; what needs the program alone in `program`.
 
+#[path = "end_to_end/anchor_client.rs"]
+mod anchor_client;
 #[path = "end_to_end/economy.rs"]
 mod economy;
 #[path = "end_to_end/real_upstream.rs"]

@@ -12,6 +12,7 @@ mod program {
     mod density;
     mod events;
     mod fund_channel;
+    mod idl;
     mod incarnations;
     mod model;
     mod open_channel;

@@ -6,18 +6,36 @@ use std::path::PathBuf;
 /// A comma-separated list of the peers without which a test must not pass.
 const REQUIRED: &str = "FARTHING_REQUIRE";
 
-/// The folder of the npm packages, or `None` if they are not installed: then the test that asks says
-/// that it is skipped.
+/// The folder of the npm packages that are servers or clients of inference, or `None`; see
+/// [`installed`].
 ///
 /// # Panics
 /// If they are missing and `FARTHING_REQUIRE` names `node`.
 #[must_use]
 pub fn node_modules() -> Option<PathBuf> {
-    let folder = PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/peers/node/node_modules"
-    ));
-    if folder.join("@copilotkit/aimock/dist/cli.js").is_file() {
+    installed(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/peers/node/node_modules"),
+        "@copilotkit/aimock/dist/cli.js",
+    )
+}
+
+/// The folder of the npm packages that Anchor's tools use, or `None`; see [`installed`].
+///
+/// # Panics
+/// If they are missing and `FARTHING_REQUIRE` names `node`.
+#[must_use]
+pub fn anchor_modules() -> Option<PathBuf> {
+    installed(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../node_modules"),
+        "@anchor-lang/core/package.json",
+    )
+}
+
+/// The folder, or `None` if the packages are not installed: then the test that asks says that it is
+/// skipped.
+fn installed(folder: &str, file: &str) -> Option<PathBuf> {
+    let folder = PathBuf::from(folder);
+    if folder.join(file).is_file() {
         return Some(folder);
     }
     let advice = "install it with scripts/setup-test-peers";

@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use farthing::error::FarthingError;
 use farthing_client::chain::refusal::explain;
 
-/// The variants cannot be listed, so their numbers are read from the source.
+/// The program's codes, by its interface description.
 fn codes() -> HashSet<u32> {
-    include_str!("../../../programs/farthing/src/error.rs")
-        .lines()
-        .filter_map(|line| {
-            let (_, code) = line.trim().strip_suffix(',')?.split_once(" = ")?;
-            code.parse().ok()
-        })
+    let idl = include_str!("../../../programs/farthing/artifact/farthing.json");
+    let idl: serde_json::Value = serde_json::from_str(idl).expect("the committed file is JSON");
+    let errors = idl["errors"].as_array().expect("a list").iter();
+    errors
+        .map(|error| error["code"].as_u64().expect("a number"))
+        .map(|code| u32::try_from(code).expect("codes have 32 bits"))
         .collect()
 }
 

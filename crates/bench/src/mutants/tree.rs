@@ -104,6 +104,7 @@ impl Tree {
             .arg("--output")
             .arg(&bytecode)
             .env("CARGO_TARGET_DIR", &self.target)
+            .env("RUSTFLAGS", "-Awarnings")
             .status()?;
         if !status.success() {
             return Err(failed("scripts/build-program failed"));
