@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use farthing_tests::fuzz::mutate::Mutator;
 use farthing_tests::fuzz::seeds::seeds;
-use farthing_tests::fuzz::{TARGETS, Target};
+use farthing_tests::fuzz::{TARGETS, Target, account, instruction};
 
 /// Together, so that a checkout stays small.
 const MAX_CORPORA_BYTES: usize = 300_000;
@@ -109,6 +109,22 @@ fn statement() {
 #[test]
 fn voucher() {
     run_all("voucher");
+}
+
+/// What the bytecode makes of an input means something only if it accepts what is right.
+#[test]
+fn the_bytecode_accepts_the_seeds() {
+    let refused = ["settle_full", "settle_statement_rotated"];
+    for seed in seeds() {
+        let outcome = match seed.target {
+            "instruction" => instruction::outcome(&seed.bytes),
+            "account" => account::outcome(&seed.bytes),
+            _ => continue,
+        };
+        let is_accepted = outcome.expect("an instruction ran").result.is_ok();
+        let is_right = !refused.contains(&seed.name.as_str());
+        assert_eq!(is_accepted, is_right, "{}", seed.name);
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use farthing_protocol::layout::{
 use solana_sdk::account::Account;
 use solana_sdk::pubkey::Pubkey;
 
-use super::bytecode::{Bytecode, Path, with};
+use super::bytecode::{Bytecode, Outcome, Path, with};
 use crate::program::stage::INSTRUCTIONS;
 
 /// The kinds of accounts, by the first byte, with what they begin with.
@@ -33,17 +33,26 @@ pub const KINDS: [(&str, [u8; 8]); 3] = [
 /// # Panics
 /// If a property is violated.
 pub fn run(input: &[u8]) -> Path {
+    outcome(input).map_or_else(Path::default, |outcome| outcome.path)
+}
+
+/// The same with what came of the instruction; nothing if it meets no such account.
+///
+/// # Panics
+/// If a property is violated.
+#[must_use]
+pub fn outcome(input: &[u8]) -> Option<Outcome> {
     let [kind, number, data @ ..] = input else {
-        return Path::default();
+        return None;
     };
     escrow(data);
     channel::check(data);
     approval(data);
     let (_, discriminator) = KINDS[usize::from(*kind) % KINDS.len()];
     let number = usize::from(*number) % INSTRUCTIONS.len();
-    with(|bytecode| match bytecode.account(number, discriminator) {
-        Some((address, account)) => meet(bytecode, number, data, &address, account),
-        None => Path::default(),
+    with(|bytecode| {
+        let (address, account) = bytecode.account(number, discriminator)?;
+        Some(meet(bytecode, number, data, &address, account))
     })
 }
 
@@ -67,7 +76,7 @@ fn meet(
     data: &[u8],
     address: &Pubkey,
     right: Account,
-) -> Path {
+) -> Outcome {
     let chain = &mut bytecode.stage.world.chain;
     let account = Account {
         data: data.to_vec(),
@@ -78,7 +87,7 @@ fn meet(
     let instruction = bytecode.right[number].clone();
     let outcome = bytecode.simulate(instruction);
     bytecode.stage.world.chain.set_account(address, right);
-    outcome.path
+    outcome
 }
 
 fn escrow(data: &[u8]) {

@@ -15,7 +15,7 @@ use farthing_protocol::statement::MAX_STATEMENT_ENTRIES;
 use solana_sdk::instruction::{AccountMeta, Instruction};
 
 use self::decode::{Data, decode};
-use super::bytecode::{Path, with};
+use super::bytecode::{Outcome, Path, with};
 use super::money;
 use crate::program::density::PACKET;
 use crate::program::stage::{INSTRUCTIONS, Stage};
@@ -36,12 +36,19 @@ const EVENT: u32 = 1500;
 /// # Panics
 /// If a property is violated.
 pub fn run(input: &[u8]) -> Path {
-    let Some((&selector, data)) = input.split_first() else {
-        return Path::default();
-    };
+    outcome(input).map_or_else(Path::default, |outcome| outcome.path)
+}
+
+/// The same with what came of it; nothing if the input is too short or too long.
+///
+/// # Panics
+/// If a property is violated.
+#[must_use]
+pub fn outcome(input: &[u8]) -> Option<Outcome> {
+    let (&selector, data) = input.split_first()?;
     let decoded = decode(data);
     if data.len() > PACKET {
-        return Path::default();
+        return None;
     }
     let number = usize::from(selector & !SIGNED) % INSTRUCTIONS.len();
     with(|bytecode| {
@@ -65,7 +72,7 @@ pub fn run(input: &[u8]) -> Path {
         if let Ok(changed) = &outcome.result {
             money::check(&bytecode.stage, changed);
         }
-        outcome.path
+        Some(outcome)
     })
 }
 
