@@ -39,7 +39,7 @@ struct Artifact {
 
 #[derive(Deserialize)]
 struct Target {
-    name: String,
+    src_path: PathBuf,
 }
 
 impl Trials {
@@ -150,6 +150,7 @@ fn compile_tests(root: &Path) -> io::Result<PathBuf> {
         .current_dir(root)
         .stderr(Stdio::inherit())
         .output()?;
+    let source = root.join("tests/tests/program.rs");
     let stdout = String::from_utf8(output.stdout).map_err(io::Error::other)?;
     stdout
         .lines()
