@@ -156,10 +156,8 @@ fn compile_tests(root: &Path) -> io::Result<PathBuf> {
         .lines()
         .filter_map(|line| serde_json::from_str::<Artifact>(line).ok())
         .filter(|artifact| {
-            artifact
-                .target
-                .as_ref()
-                .is_some_and(|it| it.name == "program")
+            let target = artifact.target.as_ref();
+            target.is_some_and(|target| target.src_path == source)
         })
         .find_map(|artifact| artifact.executable)
         .ok_or_else(|| failed("cargo test did not make the program's tests"))
