@@ -1,5 +1,7 @@
-//! The ledger against its rules, one by one, and against a simple model in random sequences.
+//! The ledger against its rules, one by one, and against a simple model: in random sequences, and in every
+//! state of a small domain.
 
+mod exhaustive;
 mod model;
 mod rules;
 

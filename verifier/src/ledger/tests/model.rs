@@ -18,7 +18,7 @@ use crate::store::{Record, Store};
 const LANES: u16 = 3;
 
 #[derive(Debug, Clone)]
-enum Action {
+pub(super) enum Action {
     /// A voucher this much above what the lane was charged, for a request of at most `maximum`.
     Pay {
         lane: u16,
@@ -67,31 +67,31 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-#[derive(Debug, Default, Clone, Copy)]
-struct ModelLane {
-    authorized: u64,
-    charged: u64,
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct ModelLane {
+    pub(super) authorized: u64,
+    pub(super) charged: u64,
 }
 
-struct World {
+pub(super) struct World {
     ledger: Ledger,
     store: MemoryStore,
-    facts: Arc<ChannelFacts>,
-    lanes: [ModelLane; LANES as usize],
+    pub(super) facts: Arc<ChannelFacts>,
+    pub(super) lanes: Vec<ModelLane>,
     /// Every value that ever bought something.
-    bought: BTreeSet<(u16, u64)>,
+    pub(super) bought: BTreeSet<(u16, u64)>,
     /// Lane, maximum and checkpoint.
-    open: BTreeMap<ReservationId, (u16, u64, u64)>,
+    pub(super) open: BTreeMap<ReservationId, (u16, u64, u64)>,
 }
 
 impl World {
-    fn new() -> Self {
-        let lanes = vec![lane_facts(300, 0); usize::from(LANES)];
+    pub(super) fn new(lanes: u16, cap: u64, deposit: u64) -> Self {
+        let of_chain = vec![lane_facts(cap, 0); usize::from(lanes)];
         Self {
             ledger: Ledger::default(),
             store: MemoryStore::default(),
-            facts: Arc::new(facts(500, lanes)),
-            lanes: Default::default(),
+            facts: Arc::new(facts(deposit, of_chain)),
+            lanes: vec![ModelLane::default(); usize::from(lanes)],
             bought: BTreeSet::new(),
             open: BTreeMap::new(),
         }
@@ -144,7 +144,7 @@ impl World {
         }
     }
 
-    fn act(&mut self, action: &Action) {
+    pub(super) fn act(&mut self, action: &Action) {
         match *action {
             Action::Pay {
                 lane,
@@ -213,12 +213,11 @@ impl World {
         }
     }
 
-    fn check(&self) {
+    pub(super) fn check(&self) {
         let mut total = 0;
-        for lane in 0..LANES {
+        for (lane, model) in (0_u16..).zip(&self.lanes) {
             let on_chain = self.facts.lanes[usize::from(lane)];
             let seen = self.ledger.lane(&self.facts, key(lane)).expect("it exists");
-            let model = self.lanes[usize::from(lane)];
             assert_eq!(seen.charged.0, model.charged, "counters never fall");
             assert_eq!(seen.authorized.0, model.authorized);
             assert_eq!(seen.reserved.0, self.reserved(Some(lane)));
@@ -249,7 +248,7 @@ impl World {
 proptest! {
     #[test]
     fn follows_the_model(actions in collection::vec(action(), 1..80)) {
-        let mut world = World::new();
+        let mut world = World::new(LANES, 300, 500);
         for action in &actions {
             world.act(action);
             world.check();
