@@ -1,9 +1,9 @@
 //! How much of the program the tests watch: the program is changed in one place at a time, and a test must
 //! notice each change.
 //!
-//! `cargo mutants` says which changes there are; [`list`] adds one for each guard, its removal. Compiling the
+//! `cargo mutants` says which changes there are; `list` adds one for each guard, its removal. Compiling the
 //! bytecode for each would take hours, so it is compiled once with all of them, each behind a switch
-//! ([`switch`], [`tree`]), and the switch is set in the bytecode ([`trial`]). The tests are the program's, as
+//! (`switch`, `tree`), and the switch is set in the bytecode (`trial`). The tests are the program's, as
 //! they are. `crates/protocol` is compiled quickly, so `cargo mutants -p farthing-protocol` does for it.
 
 mod list;
@@ -15,6 +15,7 @@ mod trial;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::cli::MutantsArgs;
 use list::Mutant;
@@ -67,6 +68,16 @@ fn workspace_root() -> PathBuf {
         .join("../..")
         .canonicalize()
         .expect("this crate is inside its workspace")
+}
+
+/// Cargo in a workspace, as if nobody had started this program through cargo: build scripts would see where this
+/// crate is, and be run again, and all that depends on them compiled.
+fn cargo(workspace: &Path) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .current_dir(workspace)
+        .env_remove("CARGO_MANIFEST_DIR");
+    cargo
 }
 
 /// An error with a message for people.

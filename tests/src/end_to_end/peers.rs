@@ -6,8 +6,8 @@ use std::path::PathBuf;
 /// A comma-separated list of the peers without which a test must not pass.
 const REQUIRED: &str = "FARTHING_REQUIRE";
 
-/// The folder of the npm packages that are servers or clients of inference, or `None`; see
-/// [`installed`].
+/// The folder of the npm packages that are servers or clients of inference, or `None` if they
+/// are not installed: then the test that asks says that it is skipped.
 ///
 /// # Panics
 /// If they are missing and `FARTHING_REQUIRE` names `node`.
@@ -19,7 +19,7 @@ pub fn node_modules() -> Option<PathBuf> {
     )
 }
 
-/// The folder of the npm packages that Anchor's tools use, or `None`; see [`installed`].
+/// The same for the npm packages that Anchor's tools use.
 ///
 /// # Panics
 /// If they are missing and `FARTHING_REQUIRE` names `node`.

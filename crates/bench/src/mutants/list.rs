@@ -4,14 +4,13 @@ use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::process::Command;
 
 use proc_macro2::LineColumn;
 use serde::Deserialize;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
 
-use super::failed;
+use super::{cargo, failed};
 
 /// Sources of the program.
 const SOURCES: &str = "programs/farthing/src";
@@ -85,9 +84,8 @@ pub fn of_the_program(root: &Path) -> io::Result<Vec<Mutant>> {
 }
 
 fn listed_by_cargo_mutants(root: &Path) -> io::Result<Vec<Mutant>> {
-    let output = Command::new("cargo")
+    let output = cargo(root)
         .args(["mutants", "--list", "--json", "-p", "farthing"])
-        .current_dir(root)
         .output()?;
     if !output.status.success() {
         return Err(failed(format!(

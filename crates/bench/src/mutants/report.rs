@@ -39,9 +39,10 @@ impl Figures {
             }
         }
         let viable = figures.caught + figures.missed;
-        if viable > 0 {
-            figures.caught_percent = (figures.caught * 1000 / viable) as f64 / 10.0;
-        }
+        let per_mille = (figures.caught * 1000)
+            .checked_div(viable)
+            .unwrap_or_default();
+        figures.caught_percent = per_mille as f64 / 10.0;
         figures
     }
 }

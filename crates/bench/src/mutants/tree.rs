@@ -9,12 +9,15 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use super::failed;
 use super::list::Mutant;
 use super::switch::{MODULE, switched};
+use super::{cargo, failed};
 
 /// More rounds than the compiler has phases, after each of which it may say something new.
 const MAX_ROUNDS: usize = 20;
+
+/// Which bytes of which file belong to which change.
+type Inserted = BTreeMap<String, Vec<(Range<usize>, u32)>>;
 
 /// The copy.
 pub struct Tree {
@@ -113,11 +116,7 @@ impl Tree {
     }
 
     /// Writes all sources that have mutants; returns what belongs to whom.
-    fn write(
-        &self,
-        mutants: &[Mutant],
-        without: &BTreeSet<u32>,
-    ) -> io::Result<BTreeMap<String, Vec<(Range<usize>, u32)>>> {
+    fn write(&self, mutants: &[Mutant], without: &BTreeSet<u32>) -> io::Result<Inserted> {
         let mut by_file: BTreeMap<&str, Vec<&Mutant>> = BTreeMap::new();
         for mutant in mutants {
             let of_file = by_file.entry(&mutant.file).or_default();
@@ -139,13 +138,9 @@ impl Tree {
     }
 
     /// Whose code the compiler does not like.
-    fn blame(
-        &self,
-        inserted: &BTreeMap<String, Vec<(Range<usize>, u32)>>,
-    ) -> io::Result<BTreeSet<u32>> {
-        let output = Command::new("cargo")
+    fn blame(&self, inserted: &Inserted) -> io::Result<BTreeSet<u32>> {
+        let output = cargo(&self.copy)
             .args(["check", "-p", "farthing", "--message-format=json"])
-            .current_dir(&self.copy)
             .env("CARGO_TARGET_DIR", &self.target)
             .output()?;
         if output.status.success() {

@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::failed;
 use super::list::Mutant;
 use super::report::Outcome;
 use super::switch::MARKER;
+use super::{cargo, failed};
 
 /// Tests that take long, and are asked last.
 const SLOW: [&str; 3] = [
@@ -62,8 +62,11 @@ impl Trials {
             .take(8)
             .map(|byte| format!("{byte:02x}"))
             .collect();
+        // A copy, so that nobody who compiles meanwhile changes the tests.
+        let tests = folder.join("tests");
+        fs::copy(compile_tests(root)?, &tests)?;
         let trials = Self {
-            tests: compile_tests(root)?,
+            tests,
             package: root.join("tests"),
             bytecode: bytecode.to_owned(),
             switch: place + MARKER.len(),
@@ -144,10 +147,9 @@ impl Trials {
 
 /// The executable with the program's tests.
 fn compile_tests(root: &Path) -> io::Result<PathBuf> {
-    let output = Command::new("cargo")
+    let output = cargo(root)
         .args(["test", "--workspace", "--test", "program"])
         .args(["--no-run", "--message-format=json"])
-        .current_dir(root)
         .stderr(Stdio::inherit())
         .output()?;
     let source = root.join("tests/tests/program.rs");
