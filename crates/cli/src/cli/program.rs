@@ -31,10 +31,20 @@ pub struct WriteArgs {
     pub bytecode: PathBuf,
     /// Key file of the buffer: made if it is missing, removed when the buffer has served; a second run
     /// with the same file writes only what is missing
-    #[arg(long, default_value = "farthing-buffer.json", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "FARTHING_BUFFER_KEYPAIR",
+        default_value = "farthing-buffer.json",
+        value_name = "FILE"
+    )]
     pub buffer_keypair: PathBuf,
     /// What to offer leaders for each compute unit; raise it when transactions do not land
-    #[arg(long, default_value_t = 0, value_name = "MICRO_LAMPORTS")]
+    #[arg(
+        long,
+        env = "FARTHING_COMPUTE_UNIT_PRICE",
+        default_value_t = 0,
+        value_name = "MICRO_LAMPORTS"
+    )]
     pub compute_unit_price: u64,
 }
 

@@ -11,5 +11,6 @@ mod common;
 mod buffer;
 mod first;
 mod guards;
+mod migration;
 mod upgrade;
 mod world;
