@@ -7,16 +7,14 @@ pub mod bytecode;
 pub mod deploy;
 mod extension;
 pub mod funds;
+mod present;
 mod report;
 
+use farthing_client::chain::BytecodeHash;
 use farthing_client::chain::instructions::compute_unit_price;
 use farthing_client::chain::loader::{close, set_buffer_authority, set_upgrade_authority};
-use farthing_client::chain::rpc::Deployed;
-use farthing_client::chain::{BytecodeHash, ProgramData};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::instruction::Instruction;
-use solana_sdk::pubkey;
-use solana_sdk::pubkey::Pubkey;
 
 use crate::cli::ProgramCommand;
 use crate::cli::program::{BufferArgs, CloseBufferArgs, SetAuthorityArgs, VerifyArgs};
@@ -28,10 +26,8 @@ use buffer::BufferPlan;
 use bytecode::Bytecode;
 use extension::{extend, extension, extension_rent};
 use funds::Funds;
+use present::{deployed, no_buffer, read_buffer, readable, require_authority, require_wallet};
 use report::{AuthoritySet, BufferClosed, BufferWritten, Verified, VerifiedBuffer};
-
-/// Who owns a wallet, and the vault of a multisig.
-const SYSTEM_PROGRAM: Pubkey = pubkey!("11111111111111111111111111111111");
 
 /// Runs `farthing program`.
 ///
@@ -53,45 +49,6 @@ fn priced(price: u64, mut instructions: Vec<Instruction>) -> Vec<Instruction> {
         instructions.insert(0, compute_unit_price(price));
     }
     instructions
-}
-
-/// An authority for people.
-fn readable(authority: Option<Pubkey>) -> String {
-    authority.map_or_else(|| "nobody".to_owned(), |key| key.to_string())
-}
-
-/// The program with its bytecode.
-async fn deployed(
-    connection: &Connection,
-    commitment: CommitmentConfig,
-) -> Result<(ProgramData, u64), CliError> {
-    let program = connection.program();
-    match connection.chain.deployed(commitment).await? {
-        Some(Deployed {
-            data: Some(data),
-            lamports,
-        }) => Ok((data, lamports)),
-        Some(Deployed { data: None, .. }) => Err(CliError::failed(format!(
-            "program {program} was closed, and its address can never be used again: deploy at another one"
-        ))),
-        None => Err(CliError::failed(format!(
-            "there is no program at {program} on {}: deploy it with `farthing program deploy`, or name another one with --program",
-            connection.cluster
-        ))),
-    }
-}
-
-/// Checks that whoever acts may replace the program.
-fn require_authority(program: &Pubkey, data: &ProgramData, actor: &Pubkey) -> Result<(), CliError> {
-    match data.authority {
-        Some(authority) if authority == *actor => Ok(()),
-        Some(authority) => Err(CliError::failed(format!(
-            "only {authority} may change program {program}, {actor} signs: name its key file with --keypair, or write a buffer for it with `farthing program buffer`"
-        ))),
-        None => Err(CliError::failed(format!(
-            "program {program} is final, so that nobody can ever change it: deploy at another address, which its users then name with --program"
-        ))),
-    }
 }
 
 async fn hand_over_buffer(args: BufferArgs, output: Output) -> Result<(), CliError> {
@@ -145,7 +102,7 @@ async fn verify(args: VerifyArgs, output: Output) -> Result<(), CliError> {
     let connection = Connection::open(&args.chain).await?;
     let found = match args.buffer {
         Some(address) => {
-            let buffer = buffer::read(&connection, &address).await?;
+            let buffer = read_buffer(&connection, &address).await?;
             let buffer = buffer.ok_or_else(|| no_buffer(&connection, &address))?;
             output.report(&VerifiedBuffer {
                 buffer: address.to_string(),
@@ -184,13 +141,6 @@ fn require_equal(found: BytecodeHash, expected: BytecodeHash) -> Result<(), CliE
     )))
 }
 
-fn no_buffer(connection: &Connection, address: &Pubkey) -> CliError {
-    CliError::failed(format!(
-        "there is no buffer at {address} on {}: it was deployed or closed, or the address is wrong",
-        connection.cluster
-    ))
-}
-
 async fn set_authority(args: SetAuthorityArgs, output: Output) -> Result<(), CliError> {
     let signers = Signers::read(&args.signer)?;
     let connection = Connection::open(&args.chain).await?;
@@ -217,22 +167,10 @@ async fn set_authority(args: SetAuthorityArgs, output: Output) -> Result<(), Cli
     })
 }
 
-/// Refuses an address that is another program's account: such an account signs nothing, unless its program
-/// does so for it. The usual mistake is a multisig's settings in the place of its vault.
-async fn require_wallet(connection: &Connection, new: &Pubkey) -> Result<(), CliError> {
-    let confirmed = CommitmentConfig::confirmed();
-    match connection.chain.owner(new, confirmed).await? {
-        Some(owner) if owner != SYSTEM_PROGRAM => Err(CliError::failed(format!(
-            "{new} is an account of program {owner}, which may be unable to sign for it, and then nobody could ever upgrade again: name the multisig's vault, or add --owned-by-program if that program does sign for it"
-        ))),
-        _ => Ok(()),
-    }
-}
-
 async fn close_buffer(args: CloseBufferArgs, output: Output) -> Result<(), CliError> {
     let signers = Signers::read(&args.signer)?;
     let connection = Connection::open(&args.chain).await?;
-    let buffer = buffer::read(&connection, &args.buffer).await?;
+    let buffer = read_buffer(&connection, &args.buffer).await?;
     let buffer = buffer.ok_or_else(|| no_buffer(&connection, &args.buffer))?;
     if buffer.authority != Some(signers.actor()) {
         return Err(CliError::failed(format!(

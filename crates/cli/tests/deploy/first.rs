@@ -10,7 +10,7 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;
 
 use crate::common::{Terminal, error_of, text};
-use crate::world::{BUFFER_KEY, BUILD, World, last_chunks};
+use crate::world::{BUFFER_KEY, BUILD, World, compiled_for, last_chunks};
 
 /// What the interrupted run is not credited with.
 const MISSING: usize = 20;
@@ -78,6 +78,37 @@ async fn an_interrupted_deployment_is_continued() {
         (&report["slot"], &json!(0))
     );
     assert!(message.contains("code 4100"), "{message}");
+    correct(&world, &program).await;
+}
+
+/// Does what the message says, and uses the program.
+async fn correct(world: &World, program: &Pubkey) {
+    let build = compiled_for(program);
+    world.build("right.so", &build);
+    let buffer = world.key(BUFFER_KEY, 0).await.pubkey();
+    let missing = last_chunks(&build, &world.authority, &world.authority, MISSING);
+    world
+        .fill_buffer(&buffer, &world.authority, &build, &missing)
+        .await;
+    let address = program.to_string();
+    let ours = ["-k", "authority.json", "--program", &address];
+    let deploy = ["program", "deploy", "--bytecode", "right.so"];
+    let report = world.terminal.ok(&[&deploy[..], &ours].concat()).await;
+    assert_eq!(text(&report, "action"), "upgraded");
+    assert_eq!(text(&report, "hash"), BytecodeHash::of(&build).to_string());
+    assert_eq!(report["length"], json!(build.len()));
+    assert_eq!(report["space"], json!(build.len() + program.as_ref().len()));
+    let create = ["escrow", "create"];
+    let created = world.terminal.ok(&[&create[..], &ours].concat()).await;
+    let status = [
+        "escrow",
+        "status",
+        text(&created, "escrow"),
+        "--program",
+        &address,
+    ];
+    let status = world.terminal.ok(&status).await;
+    assert_eq!(text(&status, "program"), address);
 }
 
 /// Starts a deployment and kills it when something is written; returns the buffer's address.

@@ -15,6 +15,7 @@ async fn what_cannot_be_deployed_is_refused_before_it_is_paid_for() {
     let owned = world.lamports(&world.authority).await;
     bytecode(&world).await;
     addresses(&world).await;
+    lamports_in_the_way(&world).await;
     authorities(&world).await;
     lamports(&world).await;
     assert!(!world.terminal.path(BUFFER_KEY).exists());
@@ -105,10 +106,35 @@ async fn addresses(world: &World) {
     let expected = format!("is that of {}, not of program {program}", world.authority);
     assert!(message.contains(&expected), "{message}");
 
+    let closed = [&[2, 0, 0, 0], program_data_address(&program).as_ref()].concat();
+    world.set_account(&program, &closed, true).await;
+    for command in [&own, &[&verify[..], &[&address]].concat()] {
+        let (_, message) = world.terminal.fails(1, command).await;
+        let expected =
+            format!("program {program} was closed, and its address can never be used again");
+        assert!(message.contains(&expected), "{message}");
+    }
+}
+
+async fn lamports_in_the_way(world: &World) {
+    let program = world.key("griefed.json", 0).await.pubkey();
+    let address = program.to_string();
+    world.build("griefed.so", &[BUILD, program.as_ref()].concat());
     // Anybody can do this to an address that is known before its deployment.
     world.fund(&program_data_address(&program), 1_000_000).await;
-    let griefed = [&own[..], &["--program-keypair", "program.json"]].concat();
-    let (_, message) = world.terminal.fails(1, &griefed).await;
+    let deploy = [
+        "program",
+        "deploy",
+        "-k",
+        "authority.json",
+        "--bytecode",
+        "griefed.so",
+        "--program-keypair",
+        "griefed.json",
+        "--program",
+        &address,
+    ];
+    let (_, message) = world.terminal.fails(1, &deploy).await;
     assert!(
         message.contains("choose another program address"),
         "{message}"

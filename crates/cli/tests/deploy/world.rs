@@ -116,7 +116,7 @@ impl World {
         self.set_account(address, &data, false).await;
     }
 
-    async fn set_account(&self, address: &Pubkey, data: &[u8], executable: bool) {
+    pub async fn set_account(&self, address: &Pubkey, data: &[u8], executable: bool) {
         let rent = self.chain.chain().rent(data.len()).await.expect("the rent");
         let hex: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
         let account = json!({
@@ -153,6 +153,29 @@ pub fn last_chunks(
         .filter(|range| bytecode[range.clone()].iter().any(|byte| *byte != 0))
         .collect();
     chunks.split_off(chunks.len() - count)
+}
+
+/// What the compiler makes of the sources after `anchor keys sync` for another address. The present one is
+/// in the bytecode as a whole and, where it is compared, as immediates of four bytes.
+pub fn compiled_for(program: &Pubkey) -> Vec<u8> {
+    let (ours, theirs) = (PROGRAM_ID.to_bytes(), program.to_bytes());
+    let pieces: Vec<_> = ours.chunks(4).zip(theirs.chunks(4)).collect();
+    let mut build = BUILD.to_vec();
+    let mut start = 0;
+    let mut found = 0;
+    while start + 4 <= build.len() {
+        let here = &mut build[start..start + 4];
+        match pieces.iter().find(|(ours, _)| *ours == here) {
+            Some((_, theirs)) => {
+                here.copy_from_slice(theirs);
+                found += 1;
+                start += 4;
+            }
+            None => start += 1,
+        }
+    }
+    assert!(found > pieces.len(), "the bytecode compares its address");
+    build
 }
 
 /// A build that differs and does the same: with another text for security researchers.

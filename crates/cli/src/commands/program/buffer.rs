@@ -21,7 +21,8 @@ use tokio::time::sleep;
 
 use super::bytecode::Bytecode;
 use super::funds::Funds;
-use super::{priced, readable};
+use super::present::{read_buffer, require_usable};
+use super::priced;
 use crate::commands::support::Signers;
 use crate::connection::Connection;
 use crate::error::CliError;
@@ -76,7 +77,7 @@ impl<'a> BufferPlan<'a> {
             Err(error) => return Err(error.into()),
         };
         let existing = match &key {
-            Some(key) => read(connection, &key.pubkey()).await?,
+            Some(key) => read_buffer(connection, &key.pubkey()).await?,
             None => None,
         };
         if let (Some(key), Some(buffer)) = (&key, &existing) {
@@ -165,7 +166,7 @@ impl<'a> BufferPlan<'a> {
     /// The buffer that was written to, which a node that is behind may not have yet.
     async fn read_back(&self, address: &Pubkey) -> Result<LoaderBuffer, CliError> {
         for _ in 0..MAX_READS {
-            if let Some(buffer) = read(self.connection, address).await? {
+            if let Some(buffer) = read_buffer(self.connection, address).await? {
                 return Ok(buffer);
             }
             sleep(READ_INTERVAL).await;
@@ -268,40 +269,4 @@ impl<'a> BufferPlan<'a> {
     fn account_length(&self) -> usize {
         buffer_length(self.bytecode.bytes().len())
     }
-}
-
-/// A buffer, unless there is none.
-///
-/// # Errors
-/// [`CliError::Chain`] if the address is something else.
-pub async fn read(
-    connection: &Connection,
-    address: &Pubkey,
-) -> Result<Option<LoaderBuffer>, CliError> {
-    let confirmed = CommitmentConfig::confirmed();
-    Ok(connection.chain.loader_buffer(address, confirmed).await?)
-}
-
-fn require_usable(
-    address: &Pubkey,
-    buffer: &LoaderBuffer,
-    actor: &Pubkey,
-    bytecode: &Bytecode,
-    key_file: &Path,
-) -> Result<(), CliError> {
-    let key_file = key_file.display();
-    if buffer.authority != Some(*actor) {
-        return Err(CliError::failed(format!(
-            "buffer {address} of {key_file} belongs to {}, {actor} signs: name its key file with --keypair, or another --buffer-keypair",
-            readable(buffer.authority)
-        )));
-    }
-    if buffer.bytecode.len() != bytecode.bytes().len() {
-        return Err(CliError::failed(format!(
-            "buffer {address} of {key_file} was made for {} bytes, the bytecode has {}: get its lamports back with `farthing program close-buffer {address}`, then remove {key_file} or name another --buffer-keypair",
-            buffer.bytecode.len(),
-            bytecode.bytes().len(),
-        )));
-    }
-    Ok(())
 }

@@ -13,7 +13,6 @@ use farthing_client::chain::loader::{
 };
 use farthing_client::keys::read_keypair;
 use solana_commitment_config::CommitmentConfig;
-use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 use tokio::time::sleep;
@@ -22,8 +21,9 @@ use super::buffer::{BufferPlan, Written};
 use super::bytecode::Bytecode;
 use super::extension::{extend, extension, extension_rent};
 use super::funds::Funds;
+use super::present::{deployed, require_answer, require_authority};
+use super::priced;
 use super::report::{Action, DeployReport};
-use super::{deployed, priced, require_authority};
 use crate::cli::program::DeployArgs;
 use crate::commands::support::Signers;
 use crate::connection::Connection;
@@ -33,10 +33,6 @@ use crate::output::Output;
 /// How often a node is asked whether it has what another one has.
 const MAX_READS: usize = 30;
 const READ_INTERVAL: Duration = Duration::from_secs(1);
-/// Anchor's codes: there is no such instruction, so that the program runs; it runs at another address than
-/// it was compiled for.
-const INSTRUCTION_FALLBACK_NOT_FOUND: u32 = 101;
-const DECLARED_PROGRAM_ID_MISMATCH: u32 = 4100;
 
 /// A deployment, once everything about it is known.
 struct Deployment<'a> {
@@ -289,20 +285,5 @@ pub(super) fn remove_key(path: &Path, output: Output) {
     if let Err(error) = std::fs::remove_file(path) {
         let path = path.display();
         output.progress(format_args!("{path} can be removed by hand: {error}"));
-    }
-}
-
-/// Checks that the program answers as one that was compiled for its address.
-async fn require_answer(connection: &Connection, payer: &Pubkey) -> Result<(), CliError> {
-    let program = connection.program();
-    match connection.chain.probe(payer).await? {
-        Some(INSTRUCTION_FALLBACK_NOT_FOUND) => Ok(()),
-        Some(DECLARED_PROGRAM_ID_MISMATCH) => Err(CliError::failed(format!(
-            "the bytecode is on the chain, but was compiled for another address than {program}, so that it refuses every call (DeclaredProgramIdMismatch, code {DECLARED_PROGRAM_ID_MISMATCH}): run `anchor keys sync`, build again and run this command again"
-        ))),
-        other => Err(CliError::failed(format!(
-            "the bytecode is on the chain, but program {program} does not answer as Farthing does ({}): is this the right bytecode?",
-            other.map_or_else(|| "no code".to_owned(), |code| format!("code {code}"))
-        ))),
     }
 }

@@ -9,7 +9,8 @@ use farthing_client::chain::loader::{
 use solana_commitment_config::CommitmentConfig;
 use tokio::time::sleep;
 
-use super::{deployed, priced};
+use super::present::deployed;
+use super::priced;
 use crate::commands::support::Signers;
 use crate::connection::Connection;
 use crate::error::CliError;
