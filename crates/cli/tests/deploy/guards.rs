@@ -1,7 +1,8 @@
 //! What is refused before anything is paid for.
 
-use farthing_client::chain::loader::program_data_address;
+use farthing_client::chain::loader::{UPGRADEABLE_LOADER, program_data_address};
 use farthing_client::chain::{BytecodeHash, PROGRAM_ID};
+use solana_sdk::instruction::{AccountMeta, Instruction};
 use solana_sdk::signer::Signer;
 
 use crate::world::{BUFFER_KEY, BUILD, World, another_build};
@@ -18,6 +19,7 @@ async fn what_cannot_be_deployed_is_refused_before_it_is_paid_for() {
     lamports_in_the_way(&world).await;
     authorities(&world).await;
     lamports(&world).await;
+    closed(&world).await;
     assert!(!world.terminal.path(BUFFER_KEY).exists());
     assert_eq!(world.lamports(&world.authority).await, owned);
 }
@@ -105,15 +107,6 @@ async fn addresses(world: &World) {
     assert_eq!(code, "usage");
     let expected = format!("is that of {}, not of program {program}", world.authority);
     assert!(message.contains(&expected), "{message}");
-
-    let closed = [&[2, 0, 0, 0], program_data_address(&program).as_ref()].concat();
-    world.set_account(&program, &closed, true).await;
-    for command in [&own, &[&verify[..], &[&address]].concat()] {
-        let (_, message) = world.terminal.fails(1, command).await;
-        let expected =
-            format!("program {program} was closed, and its address can never be used again");
-        assert!(message.contains(&expected), "{message}");
-    }
 }
 
 async fn lamports_in_the_way(world: &World) {
@@ -198,4 +191,49 @@ async fn lamports(world: &World) {
     assert!(message.contains(&expected), "{message}");
     assert!(message.contains("nothing was written"), "{message}");
     assert_eq!(world.lamports(&poor).await, 5_000_000_000);
+}
+
+/// Closes the program, as its authority may; the lamports return to it.
+async fn closed(world: &World) {
+    let authority = world.key("closer.json", 1_000_000_000).await;
+    world.install(BUILD, &authority.pubkey()).await;
+    let close = Instruction {
+        program_id: UPGRADEABLE_LOADER,
+        accounts: vec![
+            AccountMeta::new(program_data_address(&PROGRAM_ID), false),
+            AccountMeta::new(authority.pubkey(), false),
+            AccountMeta::new_readonly(authority.pubkey(), true),
+            AccountMeta::new(PROGRAM_ID, false),
+        ],
+        data: vec![5, 0, 0, 0],
+    };
+    let chain = world.chain.chain();
+    chain
+        .send_and_finalize(&[close], &authority, &[])
+        .await
+        .expect("the authority may");
+    for command in [
+        &[
+            "program",
+            "deploy",
+            "-k",
+            "closer.json",
+            "--bytecode",
+            "build.so",
+        ][..],
+        &[
+            "program",
+            "buffer",
+            "-k",
+            "closer.json",
+            "--bytecode",
+            "build.so",
+        ],
+        &["program", "verify", "--bytecode", "build.so"],
+    ] {
+        let (_, message) = world.terminal.fails(1, command).await;
+        let expected =
+            format!("program {PROGRAM_ID} was closed, and its address can never be used again");
+        assert!(message.contains(&expected), "{message}");
+    }
 }

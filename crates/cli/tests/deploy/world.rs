@@ -116,7 +116,7 @@ impl World {
         self.set_account(address, &data, false).await;
     }
 
-    pub async fn set_account(&self, address: &Pubkey, data: &[u8], executable: bool) {
+    async fn set_account(&self, address: &Pubkey, data: &[u8], executable: bool) {
         let rent = self.chain.chain().rent(data.len()).await.expect("the rent");
         let hex: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
         let account = json!({
