@@ -111,6 +111,29 @@ async fn correct(world: &World, program: &Pubkey) {
     assert_eq!(text(&status, "program"), address);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "three minutes: eight hundred writes to a long account; run it after changing how chunks are sent"]
+async fn a_deployment_by_transactions_alone() {
+    let world = World::new().await;
+    let program = world.key("program.json", 0).await.pubkey();
+    world.build("right.so", &compiled_for(&program));
+    let address = program.to_string();
+    let ours = ["-k", "authority.json", "--program", &address];
+    let deploy = [
+        "program",
+        "deploy",
+        "--bytecode",
+        "right.so",
+        "--program-keypair",
+        "program.json",
+    ];
+    let report = world.terminal.ok(&[&deploy[..], &ours].concat()).await;
+    assert_eq!(text(&report, "action"), "deployed");
+    assert_eq!(report["chunks_written"], report["chunks"]);
+    let create = ["escrow", "create"];
+    world.terminal.ok(&[&create[..], &ours].concat()).await;
+}
+
 /// Starts a deployment and kills it when something is written; returns the buffer's address.
 async fn interrupted(world: &World, deploy: &[&str]) -> Pubkey {
     let mut child = world

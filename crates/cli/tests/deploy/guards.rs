@@ -3,7 +3,9 @@
 use farthing_client::chain::loader::{UPGRADEABLE_LOADER, program_data_address};
 use farthing_client::chain::{BytecodeHash, PROGRAM_ID};
 use solana_sdk::instruction::{AccountMeta, Instruction};
+use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;
+use solana_system_interface::instruction::transfer;
 
 use crate::world::{BUFFER_KEY, BUILD, World, another_build};
 
@@ -110,11 +112,10 @@ async fn addresses(world: &World) {
 }
 
 async fn lamports_in_the_way(world: &World) {
-    let program = world.key("griefed.json", 0).await.pubkey();
+    let key = world.key("griefed.json", 0).await;
+    let program = key.pubkey();
     let address = program.to_string();
     world.build("griefed.so", &[BUILD, program.as_ref()].concat());
-    // Anybody can do this to an address that is known before its deployment.
-    world.fund(&program_data_address(&program), 1_000_000).await;
     let deploy = [
         "program",
         "deploy",
@@ -127,6 +128,18 @@ async fn lamports_in_the_way(world: &World) {
         "--program",
         &address,
     ];
+    // Anybody can do this to an address that is known before its deployment.
+    world.fund(&program, 1_000_000).await;
+    let (_, message) = world.terminal.fails(1, &deploy).await;
+    assert!(message.contains("send them away with its key"), "{message}");
+    let away = transfer(&program, &Pubkey::new_unique(), 1_000_000 - 5_000);
+    let chain = world.chain.chain();
+    chain
+        .send_and_finalize(&[away], &key, &[])
+        .await
+        .expect("the key signs as a wallet's");
+    // There is no key for this one.
+    world.fund(&program_data_address(&program), 1_000_000).await;
     let (_, message) = world.terminal.fails(1, &deploy).await;
     assert!(
         message.contains("choose another program address"),

@@ -11,6 +11,7 @@ mod common;
 mod buffer;
 mod first;
 mod guards;
+mod lossy;
 mod migration;
 mod upgrade;
 mod world;

@@ -63,8 +63,6 @@ async fn upgrade(world: &World, space: usize) {
         "authority.json",
         "--fee-payer",
         "payer.json",
-        "--compute-unit-price",
-        "0",
     ];
     let report = world.terminal.ok(&deploy).await;
     assert_eq!(text(&report, "action"), "upgraded");

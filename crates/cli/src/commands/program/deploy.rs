@@ -21,7 +21,7 @@ use super::buffer::{BufferPlan, Written};
 use super::bytecode::Bytecode;
 use super::extension::{extend, extension, extension_rent};
 use super::funds::Funds;
-use super::present::{deployed, require_answer, require_authority};
+use super::present::{SYSTEM_PROGRAM, deployed, require_answer, require_authority};
 use super::priced;
 use super::report::{Action, DeployReport};
 use crate::cli::program::DeployArgs;
@@ -135,7 +135,13 @@ impl Deployment<'_> {
             )));
         }
         let confirmed = CommitmentConfig::confirmed();
-        if self.connection.chain.deployed(confirmed).await?.is_some() {
+        let chain = &self.connection.chain;
+        if chain.owner(program, confirmed).await? == Some(SYSTEM_PROGRAM) {
+            return Err(CliError::failed(format!(
+                "somebody has sent lamports to {program}, where the loader creates the program: send them away with its key, as from a wallet, and run this command again"
+            )));
+        }
+        if chain.deployed(confirmed).await?.is_some() {
             let (data, _) = deployed(self.connection, confirmed).await?;
             return Ok(Present::Program(data));
         }
@@ -146,14 +152,8 @@ impl Deployment<'_> {
             ))
         })?;
         // The loader creates the account, and fails at the very end if anybody has sent lamports there.
-        let data_address = self.connection.chain.program_data_address();
-        if self
-            .connection
-            .chain
-            .lamports(&data_address, confirmed)
-            .await?
-            > 0
-        {
+        let data_address = chain.program_data_address();
+        if chain.lamports(&data_address, confirmed).await? > 0 {
             return Err(CliError::failed(format!(
                 "somebody has sent lamports to {data_address}, where the bytecode of {program} belongs, so that nothing can be deployed there: choose another program address"
             )));
@@ -244,8 +244,15 @@ impl Deployment<'_> {
         for _ in 0..MAX_READS {
             // A node behind the one that confirmed has no program yet, or the former one.
             match deployed(self.connection, CommitmentConfig::finalized()).await {
-                Ok((data, rent)) if data.hash() == self.bytecode.hash() => return Ok((data, rent)),
-                Ok((data, _)) => found = format!("has {}", data.hash()),
+                Ok((data, rent))
+                    if data.hash() == self.bytecode.hash()
+                        && data.bytecode.len() >= self.space() =>
+                {
+                    return Ok((data, rent));
+                }
+                Ok((data, _)) => {
+                    found = format!("has {} in {} bytes", data.hash(), data.bytecode.len());
+                }
                 Err(CliError::Failed(reason)) => found = reason,
                 Err(error) => return Err(error),
             }

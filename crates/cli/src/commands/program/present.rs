@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::error::CliError;
 
 /// Who owns a wallet, and the vault of a multisig.
-const SYSTEM_PROGRAM: Pubkey = pubkey!("11111111111111111111111111111111");
+pub(super) const SYSTEM_PROGRAM: Pubkey = pubkey!("11111111111111111111111111111111");
 /// Anchor's codes: there is no such instruction, so that the program runs; it runs at another address than
 /// it was compiled for.
 const INSTRUCTION_FALLBACK_NOT_FOUND: u32 = 101;

@@ -5,6 +5,7 @@
 //! transaction for what the first may still do.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -33,9 +34,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(400);
 /// How often what has not landed is sent again: leaders drop transactions under load.
 const REBROADCAST_INTERVAL: Duration = Duration::from_secs(2);
 /// Blockhashes that may expire, one after the other, without any transaction landing.
-const MAX_IDLE_ROUNDS: usize = 4;
+const MAX_IDLE_ROUNDS: usize = 3;
 /// Answers that a node may owe, one after the other, before it counts as unreachable.
-const MAX_FAILED_POLLS: usize = 10;
+const MAX_FAILED_POLLS: usize = 50;
 
 /// The longest transaction.
 const PACKET_BYTES: usize = 1_232;
@@ -56,6 +57,14 @@ pub struct Batch<'a> {
 struct Signed {
     index: usize,
     transaction: VersionedTransaction,
+}
+
+/// What became of the transactions under one blockhash.
+struct Round {
+    /// Those that had not landed when it expired.
+    left: Vec<Signed>,
+    /// Why the node did not take one of them, if it said so.
+    refusal: Option<ChainError>,
 }
 
 impl Signed {
@@ -81,6 +90,22 @@ pub fn room_for_data(
     Ok(PACKET_BYTES.saturating_sub(length + 1))
 }
 
+impl Batch<'_> {
+    fn sign(&self, index: usize, blockhash: Hash) -> Result<Signed, ChainError> {
+        let unsignable = |error: &dyn Display| ChainError::Unsignable(error.to_string());
+        let payer = self.fee_payer.pubkey();
+        let instructions = &self.transactions[index];
+        let message = v0::Message::try_compile(&payer, instructions, &[], blockhash)
+            .map_err(|error| unsignable(&error))?;
+        let transaction = VersionedTransaction::try_new(
+            VersionedMessage::V0(message),
+            &distinct(self.fee_payer, self.signers),
+        )
+        .map_err(|error| unsignable(&error))?;
+        Ok(Signed { index, transaction })
+    }
+}
+
 impl ChainClient {
     /// Sends all of them, again and with new blockhashes where necessary, until each is confirmed.
     /// `progress` is told how many are.
@@ -88,9 +113,9 @@ impl ChainClient {
     /// Repeating is the way to resume: whoever calls this must be able to find out what has landed.
     ///
     /// # Errors
-    /// [`ChainError::Failed`] and [`ChainError::Refused`] if one cannot succeed, [`ChainError::Expired`] if
-    /// nothing lands for as long as several blockhashes live, [`ChainError::Rpc`] if the node fails. Any
-    /// number may have landed before.
+    /// [`ChainError::Failed`] and [`ChainError::Refused`] if one cannot succeed; what the node says, or else
+    /// [`ChainError::Expired`], if nothing lands for as long as several blockhashes live; [`ChainError::Rpc`]
+    /// if the node fails. Any number may have landed before.
     pub async fn send_many(
         &self,
         batch: &Batch<'_>,
@@ -101,7 +126,7 @@ impl ChainClient {
         while !waiting.is_empty() {
             let round: Vec<usize> = waiting.drain(..ROUND.min(waiting.len())).collect();
             let attempted = round.len();
-            let left = self.send_round(batch, &round).await?;
+            let Round { left, refusal } = self.send_round(batch, &round).await?;
             idle_rounds = if left.len() < attempted {
                 0
             } else {
@@ -110,9 +135,9 @@ impl ChainClient {
             if let Some(last) = left.first()
                 && idle_rounds == MAX_IDLE_ROUNDS
             {
-                return Err(ChainError::Expired {
+                return Err(refusal.unwrap_or(ChainError::Expired {
                     signature: last.signature(),
-                });
+                }));
             }
             waiting.extend(left.iter().map(|signed| signed.index));
             progress(batch.transactions.len() - waiting.len());
@@ -120,12 +145,8 @@ impl ChainClient {
         Ok(())
     }
 
-    /// Sends these under one blockhash; returns those that had not landed when it expired.
-    async fn send_round(
-        &self,
-        batch: &Batch<'_>,
-        indices: &[usize],
-    ) -> Result<Vec<Signed>, ChainError> {
+    /// Sends these under one blockhash, until all have landed or it expires.
+    async fn send_round(&self, batch: &Batch<'_>, indices: &[usize]) -> Result<Round, ChainError> {
         let (blockhash, last_valid_block_height) = self
             .rpc
             .get_latest_blockhash_with_commitment(CommitmentConfig::confirmed())
@@ -133,21 +154,10 @@ impl ChainClient {
             .map_err(|error| self.endpoint.error("read a blockhash", error))?;
         let mut pending = indices
             .iter()
-            .map(|&index| {
-                let payer = batch.fee_payer.pubkey();
-                let instructions = &batch.transactions[index];
-                let message = v0::Message::try_compile(&payer, instructions, &[], blockhash)
-                    .map_err(|error| ChainError::Unsignable(error.to_string()))?;
-                let transaction = VersionedTransaction::try_new(
-                    VersionedMessage::V0(message),
-                    &distinct(batch.fee_payer, batch.signers),
-                )
-                .map_err(|error| ChainError::Unsignable(error.to_string()))?;
-                Ok(Signed { index, transaction })
-            })
-            .collect::<Result<Vec<_>, ChainError>>()?;
+            .map(|&index| batch.sign(index, blockhash))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut failed_polls = 0;
-        self.send_each(&pending).await;
+        let mut refusal = self.send_each(&pending).await;
         let mut sent = Instant::now();
         while !pending.is_empty() {
             // Read the height before the statuses: what was absent afterwards cannot have landed before.
@@ -165,36 +175,40 @@ impl ChainClient {
                 Err(error) => return Err(error),
             }
             if sent.elapsed() >= REBROADCAST_INTERVAL {
-                self.send_each(&pending).await;
+                refusal = self.send_each(&pending).await;
                 sent = Instant::now();
             }
             if !pending.is_empty() {
                 sleep(POLL_INTERVAL).await;
             }
         }
-        Ok(pending)
+        Ok(Round {
+            left: pending,
+            refusal,
+        })
     }
 
-    /// Sends each once. Whether that worked is for the statuses to tell.
-    async fn send_each(&self, transactions: &[Signed]) {
+    /// Sends each once. Whether that worked is for the statuses to tell; why it did not, the node may say.
+    async fn send_each(&self, transactions: &[Signed]) -> Option<ChainError> {
         // The node's preflight would compare with a bank that may not have the buffer yet.
         let config = RpcSendTransactionConfig {
             skip_preflight: true,
             preflight_commitment: Some(CommitmentLevel::Confirmed),
             ..RpcSendTransactionConfig::default()
         };
-        stream::iter(transactions)
-            .for_each_concurrent(CONCURRENCY, |signed| async move {
-                let sent = self
-                    .rpc
-                    .send_transaction_with_config(&signed.transaction, config)
-                    .await;
-                if let Err(error) = sent {
-                    let error = self.endpoint.error("send a transaction", error);
-                    tracing::debug!(%error, signature = %signed.signature(), "sending it later");
-                }
-            })
-            .await;
+        let sends = stream::iter(transactions).map(|signed| async move {
+            let sent = self
+                .rpc
+                .send_transaction_with_config(&signed.transaction, config)
+                .await;
+            let error = self.endpoint.error("send a transaction", sent.err()?);
+            tracing::debug!(%error, signature = %signed.signature(), "sending it later");
+            Some(error)
+        });
+        sends
+            .buffer_unordered(CONCURRENCY)
+            .fold(None, async |last, error| error.or(last))
+            .await
     }
 
     async fn keep_unconfirmed(&self, pending: &mut Vec<Signed>) -> Result<(), ChainError> {
