@@ -112,7 +112,7 @@ async fn correct(world: &World, program: &Pubkey) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "three minutes: eight hundred writes to a long account; run it after changing how chunks are sent"]
+#[ignore = "some minutes: eight hundred writes to a long account; run it after changing how chunks are sent"]
 async fn a_deployment_by_transactions_alone() {
     let world = World::new().await;
     let program = world.key("program.json", 0).await.pubkey();
