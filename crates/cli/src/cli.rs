@@ -5,6 +5,7 @@ pub mod channel;
 pub mod dev;
 pub mod escrow;
 pub mod pay;
+pub mod program;
 pub mod serve;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub use channel::ChannelCommand;
 pub use dev::DevArgs;
 pub use escrow::EscrowCommand;
 pub use pay::PayArgs;
+pub use program::ProgramCommand;
 pub use serve::ServeArgs;
 
 /// Pay per inference on Solana: prepay once, sign a voucher per request, settle together.
@@ -46,6 +48,9 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Make one paid call and print the answer and its receipt
     Pay(Box<PayArgs>),
+    /// The on-chain program itself: deploy, compare with a build, hand over
+    #[command(subcommand)]
+    Program(Box<ProgramCommand>),
     /// Run a whole economy on this machine: a local chain, a provider and a swarm that pays it
     #[cfg(feature = "dev")]
     Dev(DevArgs),

@@ -5,6 +5,7 @@ pub mod channel;
 pub mod dev;
 pub mod escrow;
 pub mod pay;
+pub mod program;
 pub mod serve;
 pub mod support;
 
@@ -24,6 +25,7 @@ pub async fn run(command: Command, output: Output) -> Result<ExitCode, CliError>
         Command::Channel(command) => channel::run(command, output).await?,
         Command::Serve(args) => serve::run(*args, output).await?,
         Command::Pay(args) => pay::run(*args, output).await?,
+        Command::Program(command) => program::run(*command, output).await?,
         #[cfg(feature = "dev")]
         Command::Dev(args) => return dev::run(args, output).await,
     }

@@ -1,6 +1,8 @@
 //! The commands as people type them, against a chain and a model on this machine: from an empty wallet
 //! to the last base unit withdrawn, and what each command says when something is missing.
 
+mod common;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -16,6 +18,8 @@ use solana_commitment_config::CommitmentConfig;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;
 
+use common::{Terminal, text};
+
 const SLOT_TIME: Duration = Duration::from_millis(25);
 const LAMPORTS: u64 = 10_000_000_000;
 const OWNED: BaseUnits = BaseUnits(2_000_000);
@@ -25,7 +29,7 @@ const STRANGER: &str = "11111111111111111111111111111112";
 struct World {
     chain: Localnet,
     model: DemoModel,
-    folder: tempfile::TempDir,
+    terminal: Terminal,
     owner: Pubkey,
     payee: Pubkey,
     settler: Pubkey,
@@ -34,10 +38,10 @@ struct World {
 impl World {
     async fn new() -> Self {
         let chain = Localnet::start(SLOT_TIME).await.expect("a local chain");
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let terminal = Terminal::new(chain.rpc_url());
         let mut people = Vec::new();
         for name in ["owner", "payee", "settler"] {
-            let path = folder.path().join(format!("{name}.json"));
+            let path = terminal.path(&format!("{name}.json"));
             let key = generate_keypair(&path).expect("a new key file").pubkey();
             chain.fund_sol(&key, LAMPORTS).await.expect("an airdrop");
             people.push(key);
@@ -46,7 +50,7 @@ impl World {
         Self {
             chain,
             model: model.expect("a model on a free port"),
-            folder,
+            terminal,
             owner: people[0],
             payee: people[1],
             settler: people[2],
@@ -54,51 +58,23 @@ impl World {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.terminal.path(name)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_farthing"));
-        // What the developer has set must not decide a test.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("FARTHING_") {
-                command.env_remove(name);
-            }
-        }
-        command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env("FARTHING_RPC_URL", self.chain.rpc_url());
-        command
+        self.terminal.command(arguments)
     }
 
     async fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = self.command(arguments);
-        tokio::task::spawn_blocking(move || command.output().expect("the command starts"))
-            .await
-            .expect("no panic")
+        self.terminal.run(arguments).await
     }
 
-    /// The JSON of a command that succeeds.
     async fn ok(&self, arguments: &[&str]) -> Value {
-        let output = self.run(&[&["--json"], arguments].concat()).await;
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {stderr}");
-        serde_json::from_slice(&output.stdout).expect("JSON on stdout")
+        self.terminal.ok(arguments).await
     }
 
-    /// The error's code and message of a command that fails with this exit code.
     async fn fails(&self, exit_code: i32, arguments: &[&str]) -> (String, String) {
-        let output = self.run(&[&["--json"], arguments].concat()).await;
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(
-            output.status.code(),
-            Some(exit_code),
-            "{arguments:?}: {stderr}"
-        );
-        let error: Value = serde_json::from_str(&stderr).expect("JSON on stderr");
-        let field = |name: &str| error["error"][name].as_str().expect("text").to_owned();
-        (field("code"), field("message"))
+        self.terminal.fails(exit_code, arguments).await
     }
 
     async fn usdc_of(&self, wallet: &Pubkey) -> BaseUnits {
@@ -121,12 +97,6 @@ impl World {
         );
         std::fs::write(self.path("farthing.toml"), text).expect("a writable folder");
     }
-}
-
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value[field]
-        .as_str()
-        .unwrap_or_else(|| panic!("{field} in {value}"))
 }
 
 /// A running `farthing serve`.

@@ -1,12 +1,14 @@
 //! The chain, for owners, payees and settlers: addresses, instructions, accounts and RPC.
 //!
-//! [`addresses`], [`token`], [`instructions`] and [`accounts`] are pure; only [`rpc`] talks to a node.
+//! [`addresses`], [`token`], [`instructions`], [`accounts`] and [`loader`] are pure; only [`rpc`] talks to a
+//! node.
 //! What must not live here: HTTP to a provider, and any state of a payer.
 
 pub mod accounts;
 pub mod addresses;
 pub mod cluster;
 pub mod instructions;
+pub mod loader;
 pub mod refusal;
 pub mod rpc;
 pub mod token;
@@ -17,5 +19,6 @@ pub use addresses::{
     channel_domain, escrow_address,
 };
 pub use instructions::{Claim, NewLane};
+pub use loader::{BytecodeHash, LoaderBuffer, ProgramData};
 pub use rpc::{ChainClient, ChainError, UpgradeAuthority};
 pub use token::{Token, associated_token_address};

@@ -53,7 +53,15 @@ impl Signers {
         self.payer_key().pubkey()
     }
 
-    fn payer_key(&self) -> &Keypair {
+    /// The key that acts.
+    #[must_use]
+    pub const fn actor_key(&self) -> &Keypair {
+        &self.actor
+    }
+
+    /// The key that pays.
+    #[must_use]
+    pub fn payer_key(&self) -> &Keypair {
         self.fee_payer.as_ref().unwrap_or(&self.actor)
     }
 

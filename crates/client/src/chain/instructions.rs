@@ -24,8 +24,15 @@ pub use settlement::{
 pub use token::{create_token_account, transfer_to_vault};
 
 use borsh::BorshSerialize;
+use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_sdk::instruction::{AccountMeta, Instruction};
 use solana_sdk::pubkey::Pubkey;
+
+/// Offers a leader this much for each compute unit, so that a transaction lands when blocks are full.
+#[must_use]
+pub fn compute_unit_price(micro_lamports: u64) -> Instruction {
+    ComputeBudgetInstruction::set_compute_unit_price(micro_lamports)
+}
 
 /// The program's instruction with these arguments.
 ///

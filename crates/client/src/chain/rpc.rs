@@ -4,7 +4,9 @@
 //! A node's URL may carry an access key, so neither errors nor `Debug` show more of it than its host.
 
 mod error;
+mod program;
 mod send;
+mod send_many;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use solana_sdk::pubkey;
 use solana_sdk::pubkey::Pubkey;
 
 pub use error::{ChainError, Endpoint};
+pub use program::{Deployed, UpgradeAuthority};
+pub use send_many::{Batch, room_for_data};
 
 use super::accounts::{AccountError, Approval, Channel, Escrow};
 use super::token::{Token, is_token_program, token_account_amount};
@@ -26,19 +30,6 @@ use super::token::{Token, is_token_program, token_account_amount};
 const CLOCK: Pubkey = pubkey!("SysvarC1ock11111111111111111111111111111111");
 /// slot, epoch start, epoch, leader schedule epoch, Unix timestamp: five 8-byte integers.
 const CLOCK_LENGTH: usize = 40;
-/// The loader whose programs may be upgradeable.
-const UPGRADEABLE_LOADER: Pubkey = pubkey!("BPFLoaderUpgradeab1e11111111111111111111111");
-
-/// Who may replace the program's code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpgradeAuthority {
-    /// Nobody.
-    Immutable,
-    /// This key, or the multisig behind it.
-    Key(Pubkey),
-    /// The node does not tell in a known form.
-    Unknown,
-}
 
 /// One node and one program.
 #[derive(Clone)]
@@ -230,43 +221,6 @@ impl ChainClient {
             .map_err(|error| self.endpoint.error("read a balance", error))
     }
 
-    /// Who may replace the program.
-    ///
-    /// # Errors
-    /// [`ChainError::Rpc`], or [`ChainError::Malformed`] if the program is missing.
-    pub async fn upgrade_authority(
-        &self,
-        commitment: CommitmentConfig,
-    ) -> Result<UpgradeAuthority, ChainError> {
-        let missing = ChainError::Malformed {
-            address: self.program,
-            kind: "program",
-        };
-        let program = self.account(&self.program, commitment).await?;
-        let program = program.ok_or(missing)?;
-        if program.owner != UPGRADEABLE_LOADER {
-            return Ok(UpgradeAuthority::Immutable);
-        }
-        // A program account of this loader: 2 u32, address of its data.
-        let Some(address) = program.data.get(4..36) else {
-            return Ok(UpgradeAuthority::Unknown);
-        };
-        let mut data_address = [0; 32];
-        data_address.copy_from_slice(address);
-        let data = self.account(&data_address.into(), commitment).await?;
-        // The data's account: 3 u32, slot u64, then whether there is an authority, and which.
-        let data = data.map(|account| account.data).unwrap_or_default();
-        Ok(match (data.get(12), data.get(13..45)) {
-            (Some(0), _) => UpgradeAuthority::Immutable,
-            (Some(1), Some(authority)) => {
-                let mut key = [0; 32];
-                key.copy_from_slice(authority);
-                UpgradeAuthority::Key(key.into())
-            }
-            _ => UpgradeAuthority::Unknown,
-        })
-    }
-
     async fn account(
         &self,
         address: &Pubkey,
@@ -279,6 +233,7 @@ impl ChainClient {
             .map_err(|error| self.endpoint.error("read an account", error))?;
         Ok(answer.value.map(|account| Account {
             owner: account.owner,
+            lamports: account.lamports,
             data: account.data,
         }))
     }
@@ -311,5 +266,6 @@ impl ChainClient {
 /// What of an account is used here.
 struct Account {
     owner: Pubkey,
+    lamports: u64,
     data: Vec<u8>,
 }

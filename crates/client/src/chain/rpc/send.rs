@@ -179,7 +179,7 @@ fn unsignable(error: impl std::fmt::Display) -> ChainError {
 }
 
 /// The keys that sign, each once.
-fn distinct<'a>(fee_payer: &'a Keypair, signers: &[&'a Keypair]) -> Vec<&'a Keypair> {
+pub(super) fn distinct<'a>(fee_payer: &'a Keypair, signers: &[&'a Keypair]) -> Vec<&'a Keypair> {
     let mut keys: Vec<Pubkey> = vec![fee_payer.pubkey()];
     let mut distinct = vec![fee_payer];
     for signer in signers {

@@ -1,0 +1,182 @@
+//! The bytecode that is to be deployed, and what can be known of it before it is paid for.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use farthing_client::chain::BytecodeHash;
+use farthing_client::chain::loader::MAX_BYTECODE_LENGTH;
+use solana_sdk::pubkey::Pubkey;
+
+use crate::error::CliError;
+
+const ELF_MAGIC: [u8; 4] = *b"\x7fELF";
+/// Length of a 64-bit ELF header.
+const ELF_HEADER: usize = 64;
+/// 64-bit, little-endian.
+const ELF_CLASS_AND_ORDER: [u8; 2] = [2, 1];
+const MACHINE_OFFSET: usize = 18;
+/// Linux's BPF and Solana's own number; compilers write either.
+const MACHINES: [u16; 2] = [247, 263];
+const FLAGS_OFFSET: usize = 48;
+/// The version of the instruction set, and the only one that the network lets be deployed.
+const SBPF_VERSION: u32 = 3;
+/// The width of the immediates that compilers may split an address into.
+const IMMEDIATE: usize = 4;
+
+/// Bytecode that the network may accept.
+pub struct Bytecode {
+    bytes: Vec<u8>,
+}
+
+impl Bytecode {
+    /// Reads a build.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] if there is none, or if the loader would refuse it at the end of a deployment.
+    pub fn read(path: &Path) -> Result<Self, CliError> {
+        let shown = path.display();
+        let mut bytes = Vec::new();
+        // One byte more than allowed, so that a longer file is noticed.
+        let limit = u64::try_from(MAX_BYTECODE_LENGTH).unwrap_or(u64::MAX) + 1;
+        File::open(path)
+            .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => CliError::usage(format!(
+                    "there is no bytecode at {shown}: build it with `anchor build`, or name it with --bytecode"
+                )),
+                _ => CliError::usage(format!("cannot read the bytecode {shown}: {error}")),
+            })?;
+        if bytes.len() > MAX_BYTECODE_LENGTH {
+            return Err(CliError::usage(format!(
+                "{shown} is longer than the {MAX_BYTECODE_LENGTH} bytes that an account can hold"
+            )));
+        }
+        check_header(&bytes).map_err(|reason| CliError::usage(format!("{shown} {reason}")))?;
+        Ok(Self { bytes })
+    }
+
+    /// Checks that it was compiled for this address. Anchor compares the two whenever the program is called,
+    /// so that a program at the wrong address refuses every call.
+    ///
+    /// # Errors
+    /// [`CliError::Failed`] if the address is not in it. Not every build that contains an address was
+    /// compiled for it; [`Self::require_address`] spares only a deployment that must fail.
+    pub fn require_address(&self, program: &Pubkey) -> Result<(), CliError> {
+        // Compilers may store the address whole or as immediates of instructions; either way each piece
+        // is somewhere, and by chance all eight are not.
+        let contained = program
+            .to_bytes()
+            .chunks(IMMEDIATE)
+            .all(|piece| self.bytes.windows(IMMEDIATE).any(|window| window == piece));
+        if contained {
+            return Ok(());
+        }
+        Err(CliError::failed(format!(
+            "the bytecode was not compiled for {program}, where it would refuse every call: run `anchor keys sync` with that program's key, build again, or name the program that it was compiled for with --program"
+        )))
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Its hash.
+    #[must_use]
+    pub fn hash(&self) -> BytecodeHash {
+        BytecodeHash::of(&self.bytes)
+    }
+}
+
+/// Says what is wrong with an ELF header.
+fn check_header(bytes: &[u8]) -> Result<(), String> {
+    let Some(header) = bytes
+        .get(..ELF_HEADER)
+        .filter(|header| header.starts_with(&ELF_MAGIC))
+    else {
+        return Err(
+            "is not an ELF file: name the bytecode, which `anchor build` writes to target/deploy"
+                .to_owned(),
+        );
+    };
+    let machine = u16::from_le_bytes([header[MACHINE_OFFSET], header[MACHINE_OFFSET + 1]]);
+    if header[4..6] != ELF_CLASS_AND_ORDER || !MACHINES.contains(&machine) {
+        return Err(format!(
+            "was compiled for another machine (e_machine {machine}), not for Solana: name the bytecode, which `anchor build` writes to target/deploy"
+        ));
+    }
+    let mut flags = [0; 4];
+    flags.copy_from_slice(&header[FLAGS_OFFSET..FLAGS_OFFSET + 4]);
+    let version = u32::from_le_bytes(flags);
+    if version != SBPF_VERSION {
+        return Err(format!(
+            "is sBPF version {version}, and the network accepts deployments of version {SBPF_VERSION} only: build it with `anchor build -- --arch v{SBPF_VERSION}`"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROGRAM: &[u8] = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../programs/farthing/artifact/farthing.so"
+    ));
+
+    fn changed(offset: usize, byte: u8) -> Vec<u8> {
+        let mut bytes = PROGRAM.to_vec();
+        bytes[offset] = byte;
+        bytes
+    }
+
+    #[test]
+    fn only_what_the_network_accepts_is_read() {
+        assert_eq!(check_header(PROGRAM), Ok(()));
+        let mut other_number = changed(MACHINE_OFFSET, 7);
+        other_number[MACHINE_OFFSET + 1] = 1;
+        assert_eq!(check_header(&other_number), Ok(()));
+        for (bytes, expected) in [
+            (Vec::new(), "is not an ELF file"),
+            (PROGRAM[..63].to_vec(), "is not an ELF file"),
+            (changed(0, 0), "is not an ELF file"),
+            // 32-bit, big-endian, x86-64.
+            (changed(4, 1), "for another machine"),
+            (changed(5, 2), "for another machine"),
+            (changed(MACHINE_OFFSET, 62), "e_machine 62"),
+            (changed(FLAGS_OFFSET, 2), "is sBPF version 2"),
+            (changed(FLAGS_OFFSET + 3, 1), "is sBPF version 16777219"),
+        ] {
+            let reason = check_header(&bytes).expect_err(expected);
+            assert!(reason.contains(expected), "{reason}");
+        }
+    }
+
+    #[test]
+    fn the_address_is_found_whole_or_in_pieces() {
+        let program = farthing_client::chain::PROGRAM_ID;
+        let bytecode = |bytes: &[u8]| Bytecode {
+            bytes: bytes.to_vec(),
+        };
+        assert!(bytecode(PROGRAM).require_address(&program).is_ok());
+        let other = Pubkey::new_from_array([7; 32]);
+        let error = bytecode(PROGRAM).require_address(&other).err();
+        let error = error.map(|error| error.to_string()).unwrap_or_default();
+        assert!(
+            error.contains("was not compiled for US517G5965aydkZ46HS38QLi7UQiSojurfbQfKCELFx"),
+            "{error}"
+        );
+        // As `lddw` does it: an opcode and three more bytes between the immediates.
+        let mut pieces = Vec::new();
+        for piece in program.to_bytes().chunks(IMMEDIATE) {
+            pieces.extend_from_slice(&[0x18, 1, 0, 0]);
+            pieces.extend_from_slice(piece);
+        }
+        assert!(bytecode(&pieces).require_address(&program).is_ok());
+        pieces.truncate(pieces.len() - 1);
+        assert!(bytecode(&pieces).require_address(&program).is_err());
+    }
+}
