@@ -24,7 +24,7 @@ pub struct Target {
     pub name: &'static str,
     /// Its body.
     pub run: fn(&[u8]),
-    /// How many mutations of its corpus `cargo test` runs: what takes a second or two.
+    /// How many mutations of its corpus `cargo test` runs: what takes a few seconds.
     pub mutations: usize,
 }
 
