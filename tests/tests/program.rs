@@ -14,6 +14,7 @@ mod program {
     mod fund_channel;
     mod idl;
     mod incarnations;
+    mod invariants;
     mod layouts;
     mod model;
     mod open_channel;

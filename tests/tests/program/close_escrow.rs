@@ -185,6 +185,18 @@ fn either_closes_an_empty_escrow() {
 }
 
 #[test]
+fn a_destination_that_receives_nothing_may_be_unusable() {
+    let (mut world, destination) = world();
+    let withdraw = world.withdraw(destination, PREPAID);
+    world.chain.succeed(&[withdraw]);
+    let mint = world.mint;
+    mint.freeze(&mut world.chain, &destination);
+    let close = world.close_escrow(Some(destination));
+    world.chain.succeed(&[close]);
+    assert!(world.chain.account(&world.escrow).is_none());
+}
+
+#[test]
 fn an_escrow_can_be_created_again_and_its_approvals_revoked() {
     let mut world = empty();
     let approve = world.approve_payee(farthing_protocol::limits::MIN_GRACE_SECONDS);

@@ -8,6 +8,7 @@ use farthing_protocol::layout::NEVER;
 use farthing_protocol::limits::{
     MAX_GRACE_SECONDS, MAX_LANES_PER_INSTRUCTION, MIN_GRACE_SECONDS, OPENED_SLOT_WINDOW,
 };
+use farthing_protocol::seeds::CHANNEL_SEED;
 use farthing_tests::program::world::{PREPAID, escrow_address};
 use farthing_tests::program::{Chain, World, instruction};
 use solana_sdk::instruction::Instruction;
@@ -363,6 +364,15 @@ fn the_owner_opens() {
         world.chain.succeed(&[open]);
 
         let (header, lanes) = world.channel_state(&channel.address);
+        let id = 3_u64.to_le_bytes();
+        let seeds = [
+            CHANNEL_SEED,
+            world.escrow.as_ref(),
+            world.payee.as_ref(),
+            &id,
+        ];
+        let derived = Pubkey::find_program_address(&seeds, &farthing::ID);
+        assert_eq!((channel.address, header.bump), derived);
         assert_eq!(header.grace_seconds, MIN_GRACE_SECONDS);
         assert_eq!(header.channel_id, 3);
         assert_eq!(header.escrow, world.escrow.to_bytes());
