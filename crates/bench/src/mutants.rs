@@ -70,13 +70,17 @@ fn workspace_root() -> PathBuf {
         .expect("this crate is inside its workspace")
 }
 
-/// Cargo in a workspace, as if nobody had started this program through cargo: build scripts would see where this
-/// crate is, and be run again, and all that depends on them compiled.
+/// Cargo in a workspace, as if nobody had started this program through cargo: build scripts would see this crate's
+/// variables, and be run again, and all that depends on them compiled.
 fn cargo(workspace: &Path) -> Command {
     let mut cargo = Command::new("cargo");
-    cargo
-        .current_dir(workspace)
-        .env_remove("CARGO_MANIFEST_DIR");
+    cargo.current_dir(workspace);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_MANIFEST_") || text.starts_with("CARGO_PKG_") {
+            cargo.env_remove(name);
+        }
+    }
     cargo
 }
 
