@@ -13,18 +13,27 @@
 //! * **Versions.** Every value starts with the version of its encoding; a store refuses to load what
 //!   it does not know.
 
+mod audit;
 mod encoding;
+mod export;
+mod import;
 #[cfg(test)]
 pub(crate) mod memory;
+mod read_only;
 mod record;
 mod redb;
 mod writer;
 
 #[cfg(test)]
+mod releases;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;
 
+pub use self::audit::{Finding, audit, inconsistencies};
+pub use self::export::{Counts, ExportSummary, ReadError, export, read_export};
+pub use self::import::{ImportError, import};
 pub use self::record::{
     ChannelRecord, ClaimRecord, LaneRecord, Record, ReservationRecord, SettlementRecord,
     StoredState,

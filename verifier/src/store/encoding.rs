@@ -10,7 +10,7 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
 use super::StoreError;
-use super::record::{ClaimRecord, LaneRecord, ReservationRecord, SettlementRecord};
+use super::record::{ChannelRecord, ClaimRecord, LaneRecord, ReservationRecord, SettlementRecord};
 use crate::ledger::LaneKey;
 
 const VERSION_1: u8 = 1;
@@ -112,8 +112,9 @@ pub(super) fn used_key(key: LaneKey, value: BaseUnits) -> [u8; USED_KEY_LENGTH] 
     bytes
 }
 
-pub(super) fn read_used_key(bytes: &[u8]) -> Result<(LaneKey, BaseUnits), StoreError> {
-    let (key, value) = bytes
+pub(super) fn read_used(key: &[u8], mark: &[u8]) -> Result<(LaneKey, BaseUnits), StoreError> {
+    let _: () = decode("used value", mark)?;
+    let (key, value) = key
         .split_last_chunk::<8>()
         .ok_or_else(|| unreadable_key("used value"))?;
     Ok((read_lane_key(key)?, BaseUnits(u64::from_be_bytes(*value))))
@@ -142,8 +143,13 @@ pub(super) fn address(address: &Pubkey) -> Vec<u8> {
     encode(&address.to_bytes())
 }
 
-pub(super) fn read_address(bytes: &[u8]) -> Result<Pubkey, StoreError> {
-    decode("channel", bytes).map(Pubkey::new_from_array)
+pub(super) fn read_channel(key: &[u8], bytes: &[u8]) -> Result<ChannelRecord, StoreError> {
+    let address = decode("channel", bytes).map(Pubkey::new_from_array)?;
+    let domain = <[u8; 32]>::try_from(key).map_err(|_| unreadable_key("channel"))?;
+    Ok(ChannelRecord {
+        domain: Domain(domain),
+        address,
+    })
 }
 
 pub(super) fn reservation(record: &ReservationRecord) -> Vec<u8> {

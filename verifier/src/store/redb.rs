@@ -3,16 +3,18 @@
 //! One-phase commit rests on a checksum that is not cryptographic, and lanes hold bytes that a
 //! client chose; two phases cost a second flush and need no such trust.
 
+mod reading;
+
+use std::fmt::Display;
+use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
-use redb::{
-    Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError,
-    WriteTransaction,
-};
+use redb::{Database, Durability, TableDefinition, TableError, WriteTransaction};
 
-use super::record::{ChannelRecord, LaneRecord, Record, ReservationRecord, StoredState};
+use super::read_only::ReadOnlyFile;
+use super::record::{LaneRecord, Record, ReservationRecord, StoredState};
 use super::{Store, StoreError, encoding};
 use crate::ledger::{LaneKey, ReservationId};
 
@@ -37,10 +39,27 @@ impl RedbStore {
     /// # Errors
     /// [`StoreError::Database`], also when another process has it open.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = Database::create(path).map_err(|error| {
-            StoreError::database(format!("cannot open {}: {error}", path.display()))
-        })?;
+        let database = Database::create(path).map_err(|error| cannot_open(path, &error))?;
         Ok(Self { database })
+    }
+
+    /// Opens a database file to look at it: the file must exist, and is never written. A commit is
+    /// lost when the store is dropped.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when the file is damaged.
+    pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        let file = File::open(path).map_err(|error| cannot_open(path, &error))?;
+        let file = ReadOnlyFile::new(file).map_err(|error| cannot_open(path, &error))?;
+        let database = Database::builder()
+            .set_check_integrity_on_open(true)
+            .create_with_backend(file)
+            .map_err(|error| cannot_open(path, &error))?;
+        Ok(Self { database })
+    }
+
+    fn failed(&self, error: impl Into<redb::Error>) -> StoreError {
+        StoreError::database(error.into())
     }
 
     #[cfg(test)]
@@ -49,46 +68,13 @@ impl RedbStore {
     }
 }
 
+fn cannot_open(path: &Path, error: &dyn Display) -> StoreError {
+    StoreError::database(format!("cannot open {}: {error}", path.display()))
+}
+
 impl Store for RedbStore {
     fn load(&mut self) -> Result<StoredState, StoreError> {
-        // Creates the tables, so that an empty file reads like an empty store.
-        self.commit(&[])?;
-        let transaction = self.database.begin_read().map_err(StoreError::database)?;
-        let mut state = StoredState::default();
-        let read = |table: Table| transaction.open_table(table).map_err(StoreError::database);
-        for (key, value) in entries(&read(CHANNELS)?)? {
-            let domain =
-                <[u8; 32]>::try_from(key.as_slice()).map_err(|_| StoreError::Unreadable {
-                    what: "channel",
-                    reason: "its key has the wrong length".to_owned(),
-                })?;
-            state.channels.push(ChannelRecord {
-                domain: Domain(domain),
-                address: encoding::read_address(&value)?,
-            });
-        }
-        for (key, value) in entries(&read(LANES)?)? {
-            let lane = encoding::read_lane(&value)?;
-            state.lanes.push((encoding::read_lane_key(&key)?, lane));
-        }
-        for (key, _) in entries(&read(USED)?)? {
-            state.used.push(encoding::read_used_key(&key)?);
-        }
-        for (key, value) in entries(&read(SETTLEMENTS)?)? {
-            let settlement = encoding::read_settlement(&key, &value)?;
-            state.settlements.push(settlement);
-        }
-        let reservations = transaction
-            .open_table(RESERVATIONS)
-            .map_err(StoreError::database)?;
-        for entry in reservations.iter().map_err(StoreError::database)? {
-            let (id, value) = entry.map_err(StoreError::database)?;
-            let reservation = encoding::read_reservation(value.value())?;
-            state
-                .reservations
-                .push((ReservationId(id.value()), reservation));
-        }
-        Ok(state)
+        self.read(|_, error| Err(error))
     }
 
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
@@ -100,19 +86,6 @@ impl Store for RedbStore {
         apply(&transaction, records)?;
         transaction.commit().map_err(StoreError::database)
     }
-}
-
-type Entries = Vec<(Vec<u8>, Vec<u8>)>;
-
-fn entries(
-    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
-) -> Result<Entries, StoreError> {
-    let mut entries = Vec::new();
-    for entry in table.iter().map_err(StoreError::database)? {
-        let (key, value) = entry.map_err(StoreError::database)?;
-        entries.push((key.value().to_vec(), value.value().to_vec()));
-    }
-    Ok(entries)
 }
 
 fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), StoreError> {

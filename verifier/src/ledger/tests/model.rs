@@ -13,7 +13,7 @@ use super::{facts, key, lane_facts, voucher_of};
 use crate::ledger::{ChannelFacts, Ledger, Refusal, ReservationId};
 use crate::ports::Moment;
 use crate::store::memory::MemoryStore;
-use crate::store::{Record, Store};
+use crate::store::{Record, Store, inconsistencies};
 
 const LANES: u16 = 3;
 
@@ -243,6 +243,12 @@ impl World {
             "the deposit covers everything"
         );
     }
+
+    /// What a ledger writes is what an audit of its store accepts.
+    fn audit(&self) {
+        let state = self.store.clone().load().expect("memory does not fail");
+        assert_eq!(inconsistencies(&state), []);
+    }
 }
 
 proptest! {
@@ -252,6 +258,7 @@ proptest! {
         for action in &actions {
             world.act(action);
             world.check();
+            world.audit();
         }
     }
 }

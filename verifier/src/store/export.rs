@@ -1,0 +1,118 @@
+//! The records as text: JSON lines that another version, another store or a person can read.
+//!
+//! * The first line names the format, its version and how many records of each kind follow.
+//! * Every record is a line of its own, ordered as the store orders them: channels, lanes, used
+//!   values, reservations, settlements, each kind ascending by its key. So one state has one export.
+//! * The last line has the SHA-256 of all bytes before it. Without it the export was cut; if it is
+//!   another one, the export was changed. It is no proof of where an export comes from.
+//!
+//! Amounts are decimal strings of base units; keys, signatures and hashes are base58, transactions
+//! base64. What must not live here: files, and whether the records make sense together.
+
+mod line;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use solana_sdk::hash::Hash;
+
+use super::StoredState;
+use line::{Header, Line, lines};
+
+pub use read::{ReadError, read_export};
+
+/// Name of the format.
+const FORMAT: &str = "farthing-store";
+/// Version of the format.
+const VERSION: u32 = 1;
+/// The longest line. A settlement with as many claims as its transaction has room for takes a tenth
+/// of this.
+const MAX_LINE_LENGTH: usize = 256 * 1_024;
+
+/// How many records of each kind there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Channels with books.
+    pub channels: u64,
+    /// Lanes, each generation by itself.
+    pub lanes: u64,
+    /// Voucher values that bought something.
+    pub used: u64,
+    /// Requests in flight.
+    pub reservations: u64,
+    /// Settlements without an outcome.
+    pub settlements: u64,
+}
+
+impl Counts {
+    /// Counts the records of a state.
+    #[must_use]
+    pub fn of(state: &StoredState) -> Self {
+        Self {
+            channels: state.channels.len() as u64,
+            lanes: state.lanes.len() as u64,
+            used: state.used.len() as u64,
+            reservations: state.reservations.len() as u64,
+            settlements: state.settlements.len() as u64,
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.channels + self.lanes + self.used + self.reservations + self.settlements
+    }
+}
+
+/// What an export holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExportSummary {
+    /// How many records.
+    pub counts: Counts,
+    /// The hash in its last line.
+    pub sha256: Hash,
+}
+
+/// Writes what a store holds, as [`load`](super::Store::load) returned it.
+///
+/// # Errors
+/// If it cannot be written. What was written so far is recognised as cut.
+pub fn export(state: &StoredState, output: &mut impl Write) -> io::Result<ExportSummary> {
+    let mut hashed = Hashed {
+        output,
+        hash: Sha256::new(),
+    };
+    let counts = Counts::of(state);
+    let header = Header {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        counts,
+    };
+    hashed.line(&header)?;
+    for line in lines(state) {
+        hashed.line(&line)?;
+    }
+    let sha256 = Hash::new_from_array(hashed.hash.clone().finalize().into());
+    hashed.line(&Line::Sha256(sha256))?;
+    hashed.output.flush()?;
+    Ok(ExportSummary { counts, sha256 })
+}
+
+struct Hashed<'a, W> {
+    output: &'a mut W,
+    hash: Sha256,
+}
+
+impl<W: Write> Hashed<'_, W> {
+    fn line(&mut self, line: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        self.hash.update(&text);
+        self.output.write_all(&text)
+    }
+}

@@ -1,0 +1,157 @@
+//! Stores of every release: this version opens them and reads what was in them.
+//!
+//! `verifier/fixtures/stores/<release>.redb` is a store as that release left it, `<release>.jsonl`
+//! the export of it. Both are written once, by `FARTHING_BLESS=1` while they do not exist, and never
+//! again: a version that no longer takes them must not be released. A new version of a record brings a
+//! new pair.
+
+use std::fs;
+use std::path::PathBuf;
+
+use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
+use solana_sdk::pubkey::Pubkey;
+use solana_sdk::signature::Signature;
+
+use super::{
+    ChannelRecord, ClaimRecord, LaneRecord, Record, RedbStore, ReservationRecord, SettlementRecord,
+    Store, StoredState, audit, export, import, read_export,
+};
+use crate::ledger::{LaneKey, ReservationId};
+
+/// Those whose stores there are.
+const RELEASES: [&str; 1] = ["0.1.0"];
+
+fn path(name: &str) -> PathBuf {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/stores");
+    PathBuf::from(folder).join(name)
+}
+
+fn key(lane: u16, generation: u16) -> LaneKey {
+    LaneKey {
+        domain: Domain([3; 32]),
+        lane: LaneIndex(lane),
+        generation: Generation(generation),
+    }
+}
+
+/// A store in the middle of its work: two incarnations of a channel, a rotated lane, requests in flight
+/// and a settlement under way.
+pub(super) fn sample() -> StoredState {
+    let lane = |authorized: u64, charged: u64, floor: u64| LaneRecord {
+        authorized: BaseUnits(authorized),
+        signature: Some([5; 64]),
+        charged: BaseUnits(charged),
+        floor: BaseUnits(floor),
+    };
+    let reservation = |lane: u16, maximum: u64, checkpoint: u64| ReservationRecord {
+        key: key(lane, 1),
+        maximum: BaseUnits(maximum),
+        checkpoint: BaseUnits(checkpoint),
+    };
+    let channel = |domain: u8| ChannelRecord {
+        domain: Domain([domain; 32]),
+        address: Pubkey::new_from_array([4; 32]),
+    };
+    let mut transaction = vec![1];
+    transaction.extend([6; 64]);
+    transaction.extend(*b"a message");
+    StoredState {
+        channels: vec![channel(3), channel(4)],
+        lanes: vec![
+            (key(0, 1), lane(1_000, 300, 2)),
+            (key(1, 0), lane(250, 250, 0)),
+            (key(1, 1), lane(4_294_967_545, 250, 240)),
+        ],
+        used: vec![
+            (key(0, 1), BaseUnits(500)),
+            (key(0, 1), BaseUnits(1_000)),
+            (key(1, 1), BaseUnits(4_294_967_545)),
+        ],
+        reservations: vec![
+            (ReservationId(41), reservation(0, 120, 0)),
+            (ReservationId(300), reservation(1, 90, 45)),
+        ],
+        settlements: vec![SettlementRecord {
+            signature: Signature::from([6; 64]),
+            last_valid_block_height: 77,
+            transaction,
+            channel: Pubkey::new_from_array([4; 32]),
+            domain: Domain([3; 32]),
+            claims: vec![
+                ClaimRecord {
+                    lane: LaneIndex(0),
+                    generation: Generation(1),
+                    debit_to: BaseUnits(300),
+                    owed: BaseUnits(60),
+                },
+                ClaimRecord {
+                    lane: LaneIndex(1),
+                    generation: Generation(1),
+                    debit_to: BaseUnits(250),
+                    owed: BaseUnits(10),
+                },
+            ],
+        }],
+    }
+}
+
+/// Writes the fixtures of the present release, which must be a new one.
+fn bless(release: &str) {
+    assert_eq!(release, env!("CARGO_PKG_VERSION"));
+    let mut text = Vec::new();
+    export(&sample(), &mut text).expect("memory takes everything");
+    let store = path(&format!("{release}.redb"));
+    fs::create_dir_all(store.parent().expect("it has one")).expect("writable");
+    import(text.as_slice(), &store).expect("the fixture can be written");
+    // As a verifier leaves it: with space of records that ended.
+    let mut open = RedbStore::open(&store).expect("it opens");
+    let ended = ReservationId(301);
+    let (_, reservation) = sample().reservations[0];
+    for record in [
+        Record::Reservation(ended, reservation),
+        Record::Used(key(0, 1), BaseUnits(600)),
+        Record::Completed(ended),
+        Record::Forgotten(key(0, 1), BaseUnits(600)),
+    ] {
+        open.commit(&[record]).expect("the fixture can be written");
+    }
+    fs::write(path(&format!("{release}.jsonl")), text).expect("the fixture can be written");
+}
+
+#[test]
+fn stores_of_every_release_open() {
+    let directory = tempfile::tempdir().expect("the test has a directory");
+    for release in RELEASES {
+        let fixture = path(&format!("{release}.redb"));
+        if !fixture.exists() && std::env::var_os("FARTHING_BLESS").is_some() {
+            bless(release);
+        }
+        let original = fs::read(&fixture).expect("there is a store of every release");
+        let text = fs::read_to_string(path(&format!("{release}.jsonl"))).expect("and its export");
+        let (expected, _) = read_export(text.as_bytes()).expect("the export is whole");
+
+        let mut looked_at = RedbStore::open_read_only(&fixture).expect("it opens");
+        let (state, findings) = audit(&mut looked_at).expect("it reads");
+        assert_eq!(state, expected, "{release}");
+        assert_eq!(findings, [], "{release}");
+        let mut again = Vec::new();
+        export(&state, &mut again).expect("memory takes everything");
+        assert_eq!(String::from_utf8(again).expect("text"), text, "{release}");
+        drop(looked_at);
+        let left = fs::read(&fixture).expect("readable");
+        assert!(left == original, "who only looks changes nothing");
+
+        // As a verifier does it, which may write.
+        let copy = directory.path().join("copy.redb");
+        fs::write(&copy, original).expect("writable");
+        let mut served = RedbStore::open(&copy).expect("it opens");
+        assert_eq!(served.load().expect("it loads"), expected, "{release}");
+    }
+}
+
+#[test]
+fn the_sample_is_what_the_present_release_left() {
+    let text = fs::read(path("0.1.0.jsonl")).expect("the export of the first release");
+    let (state, _) = read_export(text.as_slice()).expect("it is whole");
+    assert_eq!(state, sample());
+}
