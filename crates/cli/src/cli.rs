@@ -7,6 +7,7 @@ pub mod escrow;
 pub mod pay;
 pub mod program;
 pub mod serve;
+pub mod store;
 
 use std::path::PathBuf;
 
@@ -22,6 +23,7 @@ pub use escrow::EscrowCommand;
 pub use pay::PayArgs;
 pub use program::ProgramCommand;
 pub use serve::ServeArgs;
+pub use store::StoreCommand;
 
 /// Pay per inference on Solana: prepay once, sign a voucher per request, settle together.
 #[derive(Debug, Parser)]
@@ -46,6 +48,9 @@ pub enum Command {
     Channel(ChannelCommand),
     /// Sell an OpenAI-compatible upstream per inference, and settle
     Serve(Box<ServeArgs>),
+    /// The verifier's ledger on disk: look, back up, restore, check
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Make one paid call and print the answer and its receipt
     Pay(Box<PayArgs>),
     /// The on-chain program itself: deploy, compare with a build, hand over

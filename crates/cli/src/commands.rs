@@ -7,6 +7,7 @@ pub mod escrow;
 pub mod pay;
 pub mod program;
 pub mod serve;
+pub mod store;
 pub mod support;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ pub async fn run(command: Command, output: Output) -> Result<ExitCode, CliError>
         Command::Escrow(command) => escrow::run(command, output).await?,
         Command::Channel(command) => channel::run(command, output).await?,
         Command::Serve(args) => serve::run(*args, output).await?,
+        Command::Store(command) => store::run(command, output)?,
         Command::Pay(args) => pay::run(*args, output).await?,
         Command::Program(command) => program::run(*command, output).await?,
         #[cfg(feature = "dev")]

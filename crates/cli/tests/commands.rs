@@ -2,6 +2,8 @@
 //! to the last base unit withdrawn, and what each command says when something is missing.
 
 mod common;
+#[path = "commands/store.rs"]
+mod store;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

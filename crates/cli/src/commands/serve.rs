@@ -1,6 +1,6 @@
 //! `farthing serve`: sells an upstream until it is told to stop, then drains and settles.
 
-mod settings;
+pub(super) mod settings;
 
 use std::fmt;
 

@@ -44,12 +44,24 @@ impl Settings {
     /// # Errors
     /// If the file cannot be read, is not TOML, or has unknown keys: the message names the line.
     pub fn read(args: &ServeArgs) -> Result<Self, CliError> {
-        let file = args.config.clone().or_else(|| {
-            Path::new(DEFAULT_FILE)
-                .exists()
-                .then(|| DEFAULT_FILE.into())
-        });
-        let mut table = match &file {
+        let mut settings = Self::without_flags(args.config.as_deref())?;
+        overlay_flags(&mut settings.table, args)?;
+        Ok(settings)
+    }
+
+    /// Where the verifier of this configuration has its store.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn store_path(config: Option<&Path>) -> Result<PathBuf, CliError> {
+        let path = Self::without_flags(config)?.string("store", "path");
+        Ok(path.unwrap_or_else(|| DEFAULT_STORE.to_owned()).into())
+    }
+
+    fn without_flags(config: Option<&Path>) -> Result<Self, CliError> {
+        let default = Path::new(DEFAULT_FILE);
+        let file = config.or_else(|| default.exists().then_some(default));
+        let mut table = match file {
             Some(path) => read_file(path)?,
             None => Table::new(),
         };
@@ -57,7 +69,7 @@ impl Settings {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
         overlay_environment(&mut table, variables)?;
-        overlay_flags(&mut table, args)?;
+        let file = file.map(Path::to_owned);
         Ok(Self { file, table })
     }
 
