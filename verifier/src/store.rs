@@ -62,6 +62,15 @@ pub enum StoreError {
     /// The database could not be opened, read or written.
     #[error("the store failed, free its disk or mend its file and start again: {0}")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another process has the file open.
+    #[error("the store is open in another process, which must end first: {0}")]
+    InUse(String),
+    /// The file is not what was written, or no database at all.
+    #[error(
+        "the store's file is damaged, put its last backup in its place, the lanes that it has forgotten \
+         are then refused: {0}"
+    )]
+    Damaged(String),
     /// A record is not what this version writes.
     #[error("the store holds a {what} that this version cannot read: {reason}")]
     Unreadable {

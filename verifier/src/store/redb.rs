@@ -2,16 +2,23 @@
 //!
 //! One-phase commit rests on a checksum that is not cryptographic, and lanes hold bytes that a
 //! client chose; two phases cost a second flush and need no such trust.
+//!
+//! Every opening verifies every page. redb does so by itself only after a crash, and would
+//! otherwise trust what a failing disk did to the file since it was closed: a flipped bit is then
+//! read as a lane that owes something else, or panics. The verification reads what [`Store::load`]
+//! reads anyway.
 
+mod creation;
 mod reading;
 
-use std::fmt::Display;
-use std::fs::File;
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
-use redb::{Database, Durability, TableDefinition, TableError, WriteTransaction};
+use redb::backends::FileBackend;
+use redb::{Database, Durability, StorageBackend, TableDefinition, WriteTransaction};
 
 use super::read_only::ReadOnlyFile;
 use super::record::{LaneRecord, Record, ReservationRecord, StoredState};
@@ -31,45 +38,73 @@ const SETTLEMENTS: Table = TableDefinition::new("settlements");
 #[derive(Debug)]
 pub struct RedbStore {
     database: Database,
+    path: PathBuf,
 }
 
 impl RedbStore {
-    /// Opens a database file, or creates it.
+    /// Opens a database file, or creates it. A file that was being created when the power failed is
+    /// created anew.
     ///
     /// # Errors
-    /// [`StoreError::Database`], also when another process has it open.
+    /// [`StoreError::InUse`] when another process has it open, [`StoreError::Damaged`] when it is
+    /// not what was written, [`StoreError::Database`] when it cannot be read or written at all.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = Database::create(path).map_err(|error| cannot_open(path, &error))?;
-        Ok(Self { database })
+        let unusable = |error: io::Error| explain(path, error.into());
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(path).map_err(unusable)?;
+        let backend = FileBackend::new(file).map_err(|error| explain(path, error.into()))?;
+        let store = Self::over(backend, path)?;
+        creation::sync_directory(path).map_err(unusable)?;
+        Ok(store)
     }
 
     /// Opens a database file to look at it: the file must exist, and is never written. A commit is
     /// lost when the store is dropped.
     ///
     /// # Errors
-    /// As [`Self::open`], and when the file is damaged.
+    /// As [`Self::open`].
     pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
-        let file = File::open(path).map_err(|error| cannot_open(path, &error))?;
-        let file = ReadOnlyFile::new(file).map_err(|error| cannot_open(path, &error))?;
+        let file = File::open(path).map_err(|error| explain(path, error.into()))?;
+        let file = ReadOnlyFile::new(file).map_err(|error| explain(path, error.into()))?;
+        Self::over(file, path)
+    }
+
+    /// Opens what is on a backend; `path` is what errors call it.
+    pub(super) fn over(backend: impl StorageBackend, path: &Path) -> Result<Self, StoreError> {
+        creation::forget_interrupted(&backend).map_err(|error| explain(path, error.into()))?;
         let database = Database::builder()
             .set_check_integrity_on_open(true)
-            .create_with_backend(file)
-            .map_err(|error| cannot_open(path, &error))?;
-        Ok(Self { database })
+            .create_with_backend(backend)
+            .map_err(|error| explain(path, error.into()))?;
+        Ok(Self {
+            database,
+            path: path.to_owned(),
+        })
     }
 
     fn failed(&self, error: impl Into<redb::Error>) -> StoreError {
-        StoreError::database(error.into())
-    }
-
-    #[cfg(test)]
-    pub(crate) fn with_database(database: Database) -> Self {
-        Self { database }
+        explain(&self.path, error.into())
     }
 }
 
-fn cannot_open(path: &Path, error: &dyn Display) -> StoreError {
-    StoreError::database(format!("cannot open {}: {error}", path.display()))
+/// Says what happened to which file, in the variant that says what to do.
+fn explain(path: &Path, error: redb::Error) -> StoreError {
+    let path = path.display();
+    match error {
+        redb::Error::DatabaseAlreadyOpen => StoreError::InUse(path.to_string()),
+        redb::Error::Corrupted(reason) => StoreError::Damaged(format!("{path}: {reason}")),
+        // A file that is something else, or ends before what it should hold.
+        redb::Error::Io(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            StoreError::Damaged(format!("{path}: {error}"))
+        }
+        error => StoreError::database(format!("{path}: {error}")),
+    }
 }
 
 impl Store for RedbStore {
@@ -78,21 +113,23 @@ impl Store for RedbStore {
     }
 
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        let mut transaction = self.database.begin_write().map_err(StoreError::database)?;
-        transaction.set_two_phase_commit(true);
-        transaction
-            .set_durability(Durability::Immediate)
-            .map_err(StoreError::database)?;
-        apply(&transaction, records)?;
-        transaction.commit().map_err(StoreError::database)
+        write(&self.database, records).map_err(|error| self.failed(error))
     }
 }
 
-fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), StoreError> {
-    let open = |table: Table| transaction.open_table(table).map_err(open_error);
+fn write(database: &Database, records: &[Record]) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    transaction.set_durability(Durability::Immediate)?;
+    apply(&transaction, records)?;
+    Ok(transaction.commit()?)
+}
+
+fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), redb::Error> {
+    let open = |table: Table| transaction.open_table(table);
     let (mut channels, mut lanes, mut used) = (open(CHANNELS)?, open(LANES)?, open(USED)?);
     let mut settlements = open(SETTLEMENTS)?;
-    let mut reservations = transaction.open_table(RESERVATIONS).map_err(open_error)?;
+    let mut reservations = transaction.open_table(RESERVATIONS)?;
     for record in records {
         let written = match record {
             Record::Channel(domain, address) => channels
@@ -125,13 +162,9 @@ fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), Store
                 .map(drop),
             Record::SettlementEnded(signature) => settlements.remove(signature.as_ref()).map(drop),
         };
-        written.map_err(StoreError::database)?;
+        written?;
     }
     Ok(())
-}
-
-fn open_error(error: TableError) -> StoreError {
-    StoreError::database(error)
 }
 
 /// Measures what a commit of one paid request costs on this machine: `count` commits, one after the

@@ -196,3 +196,25 @@ async fn a_failed_store_fails_for_good() {
     let state = store.clone().load().expect("memory loads");
     assert_eq!(state.lanes, vec![(key(1), lane(1))]);
 }
+
+#[derive(Debug)]
+struct Panics;
+
+impl Store for Panics {
+    fn load(&mut self) -> Result<StoredState, super::StoreError> {
+        Ok(StoredState::default())
+    }
+
+    fn commit(&mut self, _records: &[Record]) -> Result<(), super::StoreError> {
+        panic!("the test says so")
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_panics_has_failed() {
+    let writer = Writer::start(Box::new(Panics)).expect("there is a thread");
+    let ticket = writer.enqueue(vec![Record::Lane(key(1), lane(1))]);
+    assert_eq!(ticket.durable().await, Err(StoreFailed));
+    assert!(writer.has_failed() && !writer.is_available());
+    writer.close();
+}

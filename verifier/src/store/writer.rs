@@ -120,9 +120,20 @@ impl Writer {
     }
 }
 
+/// However the thread ends, by a panic of the database's too, the store has failed.
+struct FailsAtTheEnd<'a>(&'a State);
+
+impl Drop for FailsAtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.failed.store(true, Ordering::Release);
+    }
+}
+
 fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &State) {
     let mut records = Vec::new();
     let mut waiting = Vec::new();
+    // Dropped before what waits, so that whoever hears of a failure finds the writer failed.
+    let _end = FailsAtTheEnd(state);
     while let Ok(first) = receiver.recv() {
         let mut stop = false;
         let mut next = Some(first);
@@ -150,7 +161,6 @@ fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &St
             records.clear();
             if let Err(error) = outcome {
                 // Dropping the queue fails every ticket in it, and every later one.
-                state.failed.store(true, Ordering::Release);
                 tracing::error!(%error, "the store failed, nothing is served any longer");
                 return;
             }
@@ -160,7 +170,6 @@ fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &St
             }
         }
         if stop {
-            state.failed.store(true, Ordering::Release);
             return;
         }
     }

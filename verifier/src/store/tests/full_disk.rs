@@ -1,12 +1,13 @@
 //! The real database on a disk that fills up.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use farthing_protocol::BaseUnits;
+use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
-use redb::{Database, StorageBackend};
 
 use super::{Record, RedbStore, Writer, key, lane};
 use crate::store::Store;
@@ -44,10 +45,7 @@ impl StorageBackend for SmallDisk {
 }
 
 fn open(disk: &SmallDisk) -> RedbStore {
-    let database = Database::builder()
-        .create_with_backend(disk.clone())
-        .expect("the database opens");
-    RedbStore::with_database(database)
+    RedbStore::over(disk.clone(), Path::new("small.redb")).expect("the database opens")
 }
 
 #[tokio::test]
