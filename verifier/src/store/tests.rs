@@ -15,7 +15,12 @@ use super::record::{
 use super::{RedbStore, Store, StoreFailed, Writer};
 use crate::ledger::{LaneKey, ReservationId};
 
+mod broken_disk;
+mod disk;
 mod full_disk;
+mod power_cut;
+mod seeded;
+mod workload;
 
 fn key(lane: u16) -> LaneKey {
     LaneKey {

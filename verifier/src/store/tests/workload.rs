@@ -1,0 +1,171 @@
+//! Commits like the verifier's, the same ones every time, and the states between them.
+
+use std::collections::VecDeque;
+
+use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
+use solana_sdk::pubkey::Pubkey;
+use solana_sdk::signature::Signature;
+
+use super::super::memory::MemoryStore;
+use super::super::record::{
+    ClaimRecord, LaneRecord, Record, ReservationRecord, SettlementRecord, StoredState,
+};
+use super::seeded::Seeded;
+use crate::ledger::{LaneKey, ReservationId};
+use crate::store::Store;
+
+const LANES: u16 = 24;
+/// As long as a transaction may be, so that a settlement does not share its page with many.
+const TRANSACTION_LENGTH: usize = 1_232;
+
+/// Commits, and what a store holds before the first, after the first, and so on.
+pub(super) struct Workload {
+    pub(super) commits: Vec<Vec<Record>>,
+    pub(super) states: Vec<StoredState>,
+}
+
+impl Workload {
+    /// Of so many commits, each of at most `largest` batches.
+    pub(super) fn new(seed: u64, commits: usize, largest: usize) -> Self {
+        let mut traffic = Traffic::new(seed);
+        let commits: Vec<_> = (0..commits).map(|_| traffic.commit(largest)).collect();
+        let mut memory = MemoryStore::default();
+        let mut states = vec![StoredState::default()];
+        for records in &commits {
+            memory.commit(records).expect("memory does not fail");
+            states.push(memory.load().expect("memory loads"));
+        }
+        Self { commits, states }
+    }
+}
+
+struct Traffic {
+    random: Seeded,
+    clock: u64,
+    in_flight: VecDeque<(ReservationId, ReservationRecord)>,
+    used: VecDeque<(LaneKey, BaseUnits)>,
+    settlements: VecDeque<Signature>,
+}
+
+impl Traffic {
+    fn new(seed: u64) -> Self {
+        Self {
+            random: Seeded::new(seed),
+            clock: 0,
+            in_flight: VecDeque::new(),
+            used: VecDeque::new(),
+            settlements: VecDeque::new(),
+        }
+    }
+
+    /// Mostly one batch; every fourth time a group of many.
+    fn commit(&mut self, largest: usize) -> Vec<Record> {
+        let batches = match self.random.below(4) {
+            0 => 1 + self.random.below(largest),
+            _ => 1,
+        };
+        (0..batches).flat_map(|_| self.batch()).collect()
+    }
+
+    fn batch(&mut self) -> Vec<Record> {
+        self.clock += 1;
+        match self.random.below(20) {
+            0..8 => self.accept(),
+            8..10 => self.checkpoint(),
+            10..16 => self.complete(),
+            16..18 => self.forget(),
+            18 => self.settle(),
+            _ => self
+                .settlements
+                .pop_front()
+                .map(Record::SettlementEnded)
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    fn key(&mut self) -> LaneKey {
+        LaneKey {
+            domain: Domain([u8::try_from(self.random.below(3)).expect("small"); 32]),
+            lane: LaneIndex(u16::try_from(self.random.below(usize::from(LANES))).expect("small")),
+            generation: Generation(0),
+        }
+    }
+
+    fn lane(&mut self, key: LaneKey) -> Record {
+        let mut signature = [0; 64];
+        for chunk in signature.chunks_mut(8) {
+            chunk.copy_from_slice(&self.random.next().to_le_bytes());
+        }
+        let lane = LaneRecord {
+            authorized: BaseUnits(self.clock * 10),
+            signature: Some(signature),
+            charged: BaseUnits(self.clock),
+            floor: BaseUnits::ZERO,
+        };
+        Record::Lane(key, lane)
+    }
+
+    fn accept(&mut self) -> Vec<Record> {
+        let key = self.key();
+        let value = BaseUnits(self.random.next() >> 8);
+        let reservation = ReservationRecord {
+            key,
+            maximum: BaseUnits(50),
+            checkpoint: BaseUnits::ZERO,
+        };
+        let id = ReservationId(self.clock);
+        self.in_flight.push_back((id, reservation));
+        self.used.push_back((key, value));
+        vec![
+            Record::Channel(key.domain, Pubkey::new_from_array(key.domain.0)),
+            self.lane(key),
+            Record::Used(key, value),
+            Record::Reservation(id, reservation),
+        ]
+    }
+
+    fn checkpoint(&mut self) -> Vec<Record> {
+        let checkpoint = BaseUnits(self.clock % 50);
+        let oldest = self.in_flight.front_mut().map(|(id, reservation)| {
+            reservation.checkpoint = checkpoint;
+            Record::Reservation(*id, *reservation)
+        });
+        oldest.into_iter().collect()
+    }
+
+    fn complete(&mut self) -> Vec<Record> {
+        match self.in_flight.pop_front() {
+            Some((id, reservation)) => vec![self.lane(reservation.key), Record::Completed(id)],
+            None => self.accept(),
+        }
+    }
+
+    fn forget(&mut self) -> Vec<Record> {
+        let many = self.used.len() / 8;
+        self.used
+            .drain(..many)
+            .map(|(key, value)| Record::Forgotten(key, value))
+            .collect()
+    }
+
+    fn settle(&mut self) -> Vec<Record> {
+        let key = self.key();
+        let mut signature = [7; 64];
+        signature[..8].copy_from_slice(&self.random.next().to_le_bytes());
+        self.settlements.push_back(Signature::from(signature));
+        vec![Record::Settlement(SettlementRecord {
+            signature: Signature::from(signature),
+            last_valid_block_height: self.clock,
+            transaction: vec![9; TRANSACTION_LENGTH],
+            channel: Pubkey::new_from_array(key.domain.0),
+            domain: key.domain,
+            claims: vec![ClaimRecord {
+                lane: key.lane,
+                generation: key.generation,
+                debit_to: BaseUnits(self.clock),
+                owed: BaseUnits(1),
+            }],
+        })]
+    }
+}
