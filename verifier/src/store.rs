@@ -6,10 +6,20 @@
 //! * **Atomicity.** [`Store::commit`] writes all of its records or none of them.
 //! * **Ordering.** What an earlier commit wrote is never lost while something a later commit wrote
 //!   survives. Records of one commit apply in order; a later one of the same key wins.
-//! * **Durability.** When `commit` returns `Ok` the records survive the loss of power.
-//! * **Errors.** An error means that the outcome is unknown. The store must not be used again: the
-//!   writer fails for good and nothing that waits for it is served. The next start reads what is
-//!   there, which is a state between two commits.
+//! * **Durability.** When `commit` returns `Ok` the records survive the loss of power. That holds on
+//!   a disk that writes a sector of 512 bytes as a whole or not at all and that has written what it
+//!   says it has synced; between two syncs it may lose, tear and reorder what it likes.
+//! * **Errors.** An error, or a panic, means that the outcome is unknown. The store must not be used
+//!   again: the writer fails for good and nothing that waits for it is served, even if the disk works
+//!   again. The next start reads what is there, which is the state of the last commit that returned
+//!   or of the one that failed, as a whole.
+//! * **Damage.** A file is verified whenever it is opened; what is not what was written is refused
+//!   with [`StoreError::Damaged`]. Nobody can tell an empty or missing file from a new one, or an old
+//!   copy from the last one; nor one bit that no checksum covers and that leads a store whose process
+//!   died back by one commit. A lane of such a store is refused once the chain is ahead of it (ADR 5).
+//! * **One process.** While a store is open no other process opens it; with its process ends its hold.
+//! * **Time.** No record holds a time. Clocks may be set as anyone likes, and what is owed stays the
+//!   same; a settlement's last valid block height is the chain's.
 //! * **Versions.** Every value starts with the version of its encoding; a store refuses to load what
 //!   it does not know.
 

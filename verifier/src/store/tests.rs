@@ -16,10 +16,13 @@ use super::{RedbStore, Store, StoreFailed, Writer};
 use crate::ledger::{LaneKey, ReservationId};
 
 mod broken_disk;
+mod clock_back;
+mod damaged;
 mod disk;
 mod full_disk;
 mod power_cut;
 mod seeded;
+mod two_processes;
 mod workload;
 
 fn key(lane: u16) -> LaneKey {
