@@ -170,7 +170,7 @@ fn a_file_without_permission_is_named() {
     let directory = tempfile::tempdir().expect("the test has a directory");
     let path = directory.path().join("store.redb");
     open(&path).expect("a new store opens");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).expect("it is ours");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("it is ours");
     // The superuser needs no permission, and nothing is tested.
     if fs::File::open(&path).is_err() {
         let error = open(&path).expect_err("there is no permission");
