@@ -52,7 +52,8 @@ async fn a_store_must_be_there_whole_and_not_in_use() {
     for command in ["inspect", "export", "check"] {
         let (code, message) = terminal.fails(1, &["store", command]).await;
         assert_eq!(code, "failed");
-        assert!(message.contains("open"), "{message}");
+        let expected = "the store is open in another process, which must end first: ";
+        assert!(message.contains(expected), "{message}");
         assert!(message.contains("farthing.redb"), "{message}");
     }
     drop(serving);
@@ -60,6 +61,7 @@ async fn a_store_must_be_there_whole_and_not_in_use() {
     fs::write(&path, "not a database".repeat(1_000)).expect("writable");
     for command in ["inspect", "export", "check"] {
         let (_, message) = terminal.fails(1, &["store", command]).await;
+        assert!(message.contains("the store's file is damaged"), "{message}");
         assert!(message.contains("farthing.redb"), "{message}");
     }
 }
