@@ -326,12 +326,9 @@ impl Stage {
 
     /// Leaves something unpaid.
     fn owe(&mut self) {
-        let (mint, account) = (self.world.mint, self.world.payee_token());
-        mint.freeze(&mut self.world.chain, &account);
-        let claims = self.world.claims(&self.channel, &self.agents[..1], 100);
-        let settle = self.world.settle(&self.channel, claims);
-        self.world.chain.succeed(&[settle]);
-        mint.thaw(&mut self.world.chain, &account);
+        self.world
+            .settle_unpaid(&self.channel, &self.agents[..1], 100);
+        self.world.thaw_payee();
     }
 
     fn let_time_pass(&mut self) {

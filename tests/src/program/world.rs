@@ -152,6 +152,22 @@ impl World {
         channel
     }
 
+    /// Settles a claim of `ceiling` for each agent while the issuer has frozen the payee's account, which stays
+    /// frozen: the amounts wait.
+    pub fn settle_unpaid(&mut self, channel: &Channel, agents: &[Pubkey], ceiling: u64) {
+        let (mint, account) = (self.mint, self.payee_token());
+        mint.freeze(&mut self.chain, &account);
+        let claims = self.claims(channel, agents, ceiling);
+        let settle = self.settle(channel, claims);
+        self.chain.succeed(&[settle]);
+    }
+
+    /// Lets the payee receive again what [`Self::settle_unpaid`] left.
+    pub fn thaw_payee(&mut self) {
+        let (mint, account) = (self.mint, self.payee_token());
+        mint.thaw(&mut self.chain, &account);
+    }
+
     /// Revokes a lane, lets the grace pass, and gives the lane another key.
     pub fn rotate(&mut self, channel: &Channel, lane: u16) {
         let revoke = self.revoke_lane(channel, lane);

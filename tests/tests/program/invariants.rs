@@ -18,12 +18,8 @@ const DEBITED: usize = 160;
 /// A world whose payee is owed something and can be paid.
 fn owing() -> (World, Channel) {
     let (mut world, channel, agents) = World::with_channel(DEPOSIT, 1);
-    let (mint, account) = (world.mint, world.payee_token());
-    mint.freeze(&mut world.chain, &account);
-    let claims = world.claims(&channel, &agents, UNPAID);
-    let settle = world.settle(&channel, claims);
-    world.chain.succeed(&[settle]);
-    mint.thaw(&mut world.chain, &account);
+    world.settle_unpaid(&channel, &agents, UNPAID);
+    world.thaw_payee();
     (world, channel)
 }
 

@@ -9,11 +9,7 @@ use super::codes::code;
 /// A world whose payee is owed 300 and has a frozen account.
 fn owing() -> (World, Channel) {
     let (mut world, channel, agents) = World::with_channel(1_000, 1);
-    let (mint, account) = (world.mint, world.payee_token());
-    mint.freeze(&mut world.chain, &account);
-    let claims = world.claims(&channel, &agents, 300);
-    let settle = world.settle(&channel, claims);
-    world.chain.succeed(&[settle]);
+    world.settle_unpaid(&channel, &agents, 300);
     (world, channel)
 }
 
@@ -74,8 +70,7 @@ fn a_channel_that_closed_unpaid_is_paid_and_then_closed_by_anybody() {
     world.chain.succeed(std::slice::from_ref(&close));
     assert_eq!(world.escrow_state().allocated, 300);
 
-    let (mint, account) = (world.mint, world.payee_token());
-    mint.thaw(&mut world.chain, &account);
+    world.thaw_payee();
     let pay = world.pay_out(&channel);
     world.chain.succeed(&[pay, close]);
     assert_eq!(world.payee_balance(), 300);

@@ -51,11 +51,7 @@ fn what_was_debited_is_not_released() {
 #[test]
 fn what_waits_to_be_paid_is_not_released() {
     let (mut world, channel, agents) = World::with_channel(1_000, 1);
-    let (mint, account) = (world.mint, world.payee_token());
-    mint.freeze(&mut world.chain, &account);
-    let claims = world.claims(&channel, &agents, 1_000);
-    let settle = world.settle(&channel, claims);
-    world.chain.succeed(&[settle]);
+    world.settle_unpaid(&channel, &agents, 1_000);
     let release = world.release(&channel, 1);
     assert_eq!(
         world.chain.refused(release),

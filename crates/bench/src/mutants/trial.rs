@@ -5,8 +5,8 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use farthing_client::chain::loader::BytecodeHash;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::list::Mutant;
 use super::report::Outcome;
@@ -57,11 +57,6 @@ impl Trials {
         let [place] = places[..] else {
             return Err(failed("the compiler did not keep exactly one switch"));
         };
-        let hash: String = Sha256::digest(bytecode)
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         // A copy, so that nobody who compiles meanwhile changes the tests.
         let tests = folder.join("tests");
         fs::copy(compile_tests(root)?, &tests)?;
@@ -71,7 +66,9 @@ impl Trials {
             bytecode: bytecode.to_owned(),
             switch: place + MARKER.len(),
             file: folder.join("mutant.so"),
-            known: folder.join("outcomes").join(hash),
+            known: folder
+                .join("outcomes")
+                .join(BytecodeHash::of(bytecode).to_string()),
         };
         fs::create_dir_all(&trials.known)?;
         let unchanged = trials.known.join("0");
