@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use farthing_protocol::BaseUnits;
 
+use crate::crash_point::CrashPoint;
 use crate::ledger::{
     ChannelFacts, LaneKey, LaneSnapshot, Ledger, Refusal, ReservationId, VerifiedVoucher,
 };
@@ -57,6 +58,7 @@ impl Books {
         let settlements = std::mem::take(&mut state.settlements);
         let unfinished = state.reservations.len();
         let (ledger, records) = Ledger::restore(state, clock.now());
+        CrashPoint::Restored.pass();
         if !records.is_empty() {
             store.commit(&records)?;
         }
@@ -98,6 +100,7 @@ impl Books {
         let decision = ledger.accept(facts, voucher, maximum)?;
         let ticket = self.writer.enqueue(decision.records);
         drop(ledger);
+        CrashPoint::Reserved.pass();
         let reservation = Reservation {
             books: Arc::clone(self),
             id: decision.reservation,

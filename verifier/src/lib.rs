@@ -12,6 +12,7 @@
 pub mod books;
 pub mod chain;
 pub mod config;
+pub mod crash_point;
 pub mod gateway;
 mod http;
 pub mod ledger;

@@ -20,6 +20,7 @@ pub mod localnet;
 pub mod output;
 pub mod signals;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -30,12 +31,19 @@ use crate::cli::Cli;
 use crate::error::{CliError, EXIT_USAGE};
 use crate::output::Output;
 
-/// Parses the command line, runs it and returns its exit code.
+/// Parses the process's command line, runs it and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    run(std::env::args_os().collect())
+}
+
+/// The same for a command line that begins with the command's name.
+#[must_use]
+pub fn run(command_line: Vec<OsString>) -> ExitCode {
+    let wants_json = command_line.iter().any(|argument| argument == "--json");
+    let cli = match Cli::try_parse_from(command_line) {
         Ok(cli) => cli,
-        Err(error) => return not_parsed(&error),
+        Err(error) => return not_parsed(&error, wants_json),
     };
     initialize_log();
     let output = Output::new(cli.json);
@@ -54,8 +62,8 @@ pub fn main() -> ExitCode {
 }
 
 /// Help and version are no errors and go to stdout; errors are JSON if that was asked for.
-fn not_parsed(error: &clap::Error) -> ExitCode {
-    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+fn not_parsed(error: &clap::Error, wants_json: bool) -> ExitCode {
+    if error.use_stderr() && wants_json {
         let error = CliError::usage(error.render().to_string().trim_end());
         Output::new(true).error(&error);
         return ExitCode::from(error.exit_code());

@@ -8,6 +8,7 @@ use solana_sdk::pubkey::Pubkey;
 use super::challenge::{PaymentHeaders, receipt};
 use super::error::ApiError;
 use crate::books::Reservation;
+use crate::crash_point::CrashPoint;
 use crate::gateway::Accepted;
 use crate::ledger::LaneSnapshot;
 use crate::store::{StoreFailed, Ticket};
@@ -101,6 +102,7 @@ impl Bill {
         };
         if let Some(ticket) = bill.reserved.take() {
             ticket.durable().await?;
+            CrashPoint::ReservationDurable.pass();
         }
         let lane = bill.reservation.accepted();
         let receipt = receipt(&bill.network, &bill.payer, lane, None);
@@ -132,7 +134,9 @@ impl Bill {
         };
         let charge = bill.tariff.charge(produced);
         let (lane, ticket): (LaneSnapshot, Ticket) = bill.reservation.complete(charge)?;
+        CrashPoint::ChargeQueued.pass();
         ticket.durable().await?;
+        CrashPoint::ChargeDurable.pass();
         Ok(Some(receipt(
             &bill.network,
             &bill.payer,

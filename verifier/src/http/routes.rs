@@ -26,6 +26,7 @@ use super::error::ApiError;
 use super::meter;
 use super::proxy::{Upstream, is_event_stream, returned_headers};
 use super::stream::{Surroundings, relay};
+use crate::crash_point::CrashPoint;
 use crate::gateway::{Gateway, Order};
 
 /// Everything that a request meets.
@@ -218,6 +219,7 @@ async fn serve(app: &App, sale: Sale) -> Result<Response, ApiError> {
         Ok(upstream) => upstream,
         Err(error) => return Err(bill.fail(error).await),
     };
+    CrashPoint::UpstreamAnswered.pass();
     if upstream.status().is_success() && is_event_stream(&upstream) {
         let surroundings = Surroundings {
             idle_timeout: app.upstream.idle_timeout(),

@@ -22,6 +22,7 @@ use super::bill::{Bill, Produced};
 use super::error::ApiError;
 use super::meter::Meter;
 use super::proxy::returned_headers;
+use crate::crash_point::CrashPoint;
 
 /// Chunks that wait for a slow client; then the upstream waits.
 const CHUNKS_IN_FLIGHT: usize = 16;
@@ -128,6 +129,7 @@ impl Pump {
             // A client that has gone, or does not read, misses its receipt; the log has the charge.
             let _ = timeout(self.surroundings.idle_timeout, self.sender.send(item)).await;
         }
+        CrashPoint::StreamReceiptPassed.pass();
         drop(self.surroundings.permit);
     }
 
@@ -147,6 +149,7 @@ impl Pump {
                     }
                     // Not waited for: the next one is a second away, and the queue keeps the order.
                     drop(self.bill.checkpoint());
+                    CrashPoint::StreamCheckpointed.pass();
                     continue;
                 }
                 chunk = timeout_at(deadline, self.upstream.chunk()) => chunk,

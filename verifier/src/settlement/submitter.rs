@@ -23,6 +23,7 @@ use super::report::{SettleError, SettlementReport};
 use super::transaction::{Terms, build};
 use crate::books::Books;
 use crate::chain::Channels;
+use crate::crash_point::CrashPoint;
 use crate::ledger::LaneKey;
 use crate::ports::{ChainError, ChainSource, Clock, Delivery, Moment};
 use crate::store::{Record, SettlementRecord};
@@ -277,7 +278,9 @@ impl Settler {
         if self.books.record(vec![record]).durable().await.is_err() {
             return false;
         }
+        CrashPoint::SettlementRecorded.pass();
         self.send(&mut pending, Delivery::First).await;
+        CrashPoint::SettlementSent.pass();
         self.pending.push(pending);
         true
     }

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use super::{Record, Store};
+use crate::crash_point::CrashPoint;
 
 /// The most batches of one transaction.
 const MAX_BATCHES_PER_COMMIT: usize = 4_096;
@@ -156,6 +157,7 @@ fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &St
             }
         }
         if !waiting.is_empty() {
+            CrashPoint::BeforeCommit.pass();
             let outcome = store.commit(&records);
             state.queued.fetch_sub(waiting.len(), Ordering::Relaxed);
             records.clear();
@@ -164,6 +166,7 @@ fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &St
                 tracing::error!(%error, "the store failed, nothing is served any longer");
                 return;
             }
+            CrashPoint::AfterCommit.pass();
             for done in waiting.drain(..) {
                 // Whoever does not wait any longer needs no answer.
                 let _ = done.send(());

@@ -4,6 +4,7 @@ use farthing_protocol::BaseUnits;
 
 use super::Settler;
 use super::pending::{Fate, Pending};
+use crate::crash_point::CrashPoint;
 use crate::ports::{ChainError, Delivery};
 use crate::store::Record;
 
@@ -82,6 +83,7 @@ impl Settler {
         for (key, claim) in pending.lanes().zip(&record.claims) {
             self.books.settled(key, claim.debit_to, pending.planned_at);
         }
+        CrashPoint::SettlementFinal.pass();
         self.ended(pending);
         self.backoff.remove(&record.channel);
         let owed: u64 = record.claims.iter().map(|claim| claim.owed.0).sum();
