@@ -5,6 +5,8 @@
 mod bad_input;
 #[path = "gateway/channels.rs"]
 mod channels;
+#[path = "gateway/idempotency.rs"]
+mod idempotency;
 #[path = "gateway/outage.rs"]
 mod outage;
 #[path = "gateway/replay.rs"]

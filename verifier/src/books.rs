@@ -3,16 +3,22 @@
 //! Records are queued while the ledger is locked, so that their order is the order of the decisions.
 //! The lock is held for microseconds and never across an `await`.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use farthing_protocol::BaseUnits;
+use tokio::sync::watch;
 
 use crate::crash_point::CrashPoint;
 use crate::ledger::{
-    ChannelFacts, LaneKey, LaneSnapshot, Ledger, Refusal, ReservationId, VerifiedVoucher,
+    ChannelFacts, Earlier, LaneKey, LaneSnapshot, Ledger, OutcomeLimits, Refusal, RequestKey,
+    ReservationId, VerifiedVoucher,
 };
 use crate::ports::{Clock, Moment};
-use crate::store::{Record, SettlementRecord, Store, StoreError, StoreFailed, Ticket, Writer};
+use crate::store::{
+    AnswerRecord, OutcomeRecord, Record, SettlementRecord, Store, StoreError, StoreFailed, Ticket,
+    Writer,
+};
 
 /// Why the books could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +42,63 @@ pub enum ReserveError {
     Store(#[from] StoreFailed),
 }
 
+/// What came of an attempt to reserve.
+#[derive(Debug)]
+pub enum Reserved {
+    /// The service may begin at once; nothing of it may leave before the ticket says that the
+    /// reservation is durable.
+    New(Reservation, Ticket),
+    /// Somebody asked the same before, with the same key.
+    Again(Again),
+}
+
+/// A request that was asked before with the same key.
+#[derive(Debug)]
+pub enum Again {
+    /// It is in flight; the end of it can be waited for.
+    InFlight(Ended),
+    /// It has ended, with this outcome.
+    Ended(ReservationId, OutcomeRecord),
+}
+
+/// The end of a request in flight.
+#[derive(Debug)]
+pub struct Ended(watch::Receiver<()>);
+
+impl Ended {
+    /// Waits for it.
+    pub async fn wait(mut self) {
+        // The sender says nothing; it is dropped.
+        while self.0.changed().await.is_ok() {}
+    }
+}
+
+/// What one lock protects.
+#[derive(Debug)]
+struct Shared {
+    ledger: Ledger,
+    /// Requests in flight that somebody else waits for.
+    awaited: HashMap<ReservationId, watch::Sender<()>>,
+}
+
+impl Shared {
+    fn again(&mut self, request: &RequestKey) -> Result<Option<Again>, Refusal> {
+        let earlier = self.ledger.earlier(request)?;
+        Ok(earlier.map(|earlier| match earlier {
+            Earlier::Ended(id, outcome) => Again::Ended(id, outcome),
+            Earlier::InFlight(id) => {
+                let sender = self.awaited.entry(id);
+                let sender = sender.or_insert_with(|| watch::channel(()).0);
+                Again::InFlight(Ended(sender.subscribe()))
+            }
+        }))
+    }
+}
+
 /// The books of all channels.
 #[derive(Debug)]
 pub struct Books {
-    ledger: Mutex<Ledger>,
+    shared: Mutex<Shared>,
     writer: Writer,
     clock: Arc<dyn Clock>,
 }
@@ -52,12 +111,13 @@ impl Books {
     /// [`OpenError`]; nothing may then be served.
     pub fn open(
         mut store: Box<dyn Store>,
+        limits: OutcomeLimits,
         clock: Arc<dyn Clock>,
     ) -> Result<(Arc<Self>, Vec<SettlementRecord>), OpenError> {
         let mut state = store.load()?;
         let settlements = std::mem::take(&mut state.settlements);
         let unfinished = state.reservations.len();
-        let (ledger, records) = Ledger::restore(state, clock.now());
+        let (ledger, records) = Ledger::restore(state, limits, clock.now());
         CrashPoint::Restored.pass();
         if !records.is_empty() {
             store.commit(&records)?;
@@ -69,21 +129,23 @@ impl Books {
             );
         }
         let books = Self {
-            ledger: Mutex::new(ledger),
+            shared: Mutex::new(Shared {
+                ledger,
+                awaited: HashMap::new(),
+            }),
             writer: Writer::start(store)?,
             clock,
         };
         Ok((Arc::new(books), settlements))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared
             .lock()
             .expect("the ledger does not panic while it is locked")
     }
 
-    /// Accepts a request of at most `maximum`. The service may begin at once; nothing of it may leave
-    /// before the ticket says that the reservation is durable.
+    /// Accepts a request of at most `maximum`, unless the one with the same key came before.
     ///
     /// # Errors
     /// [`ReserveError`]; nothing was changed.
@@ -92,46 +154,78 @@ impl Books {
         facts: &Arc<ChannelFacts>,
         voucher: &VerifiedVoucher,
         maximum: BaseUnits,
-    ) -> Result<(Reservation, Ticket), ReserveError> {
+        request: Option<RequestKey>,
+    ) -> Result<Reserved, ReserveError> {
         if !self.writer.is_available() {
             return Err(StoreFailed.into());
         }
-        let mut ledger = self.lock();
-        let decision = ledger.accept(facts, voucher, maximum)?;
+        let mut shared = self.lock();
+        if let Some(request) = &request
+            && let Some(again) = shared.again(request)?
+        {
+            return Ok(Reserved::Again(again));
+        }
+        let decision = shared.ledger.accept(facts, voucher, maximum, request)?;
         let ticket = self.writer.enqueue(decision.records);
-        drop(ledger);
+        drop(shared);
         CrashPoint::Reserved.pass();
         let reservation = Reservation {
             books: Arc::clone(self),
             id: decision.reservation,
             accepted: decision.lane,
+            has_key: request.is_some(),
             if_dropped: BaseUnits::ZERO,
             ended: false,
         };
-        Ok((reservation, ticket))
+        Ok(Reserved::New(reservation, ticket))
     }
 
-    fn complete(&self, id: ReservationId, actual: BaseUnits) -> Option<(LaneSnapshot, Ticket)> {
+    /// The request that was asked before with the same key, on a lane that accepts nothing new.
+    ///
+    /// # Errors
+    /// [`Refusal::KeyReused`] if it asked for something else.
+    pub fn again(&self, request: &RequestKey) -> Result<Option<Again>, Refusal> {
+        self.lock().again(request)
+    }
+
+    /// The answer that belongs to an outcome, `None` if it is not kept. The outcome is durable then.
+    ///
+    /// # Errors
+    /// [`StoreFailed`] if that is not known.
+    pub async fn answer(&self, id: ReservationId) -> Result<Option<AnswerRecord>, StoreFailed> {
+        self.writer.answer(id).await
+    }
+
+    fn complete(
+        &self,
+        id: ReservationId,
+        actual: BaseUnits,
+        answer: Option<AnswerRecord>,
+    ) -> Option<(LaneSnapshot, Ticket)> {
         // A poisoned lock means that a panic is under way already.
-        let mut ledger = self.ledger.lock().ok()?;
-        let decision = ledger.complete(id, actual, self.clock.now())?;
-        Some((decision.lane, self.writer.enqueue(decision.records)))
+        let mut shared = self.shared.lock().ok()?;
+        let now = self.clock.now();
+        let decision = shared.ledger.complete(id, actual, answer, now)?;
+        let ticket = self.writer.enqueue(decision.records);
+        // Whoever waits hears of it by the end of the sender.
+        shared.awaited.remove(&id);
+        Some((decision.lane, ticket))
     }
 
     /// Figures of a lane, `None` if there is no such lane or generation.
     #[must_use]
     pub fn lane(&self, facts: &ChannelFacts, key: LaneKey) -> Option<LaneSnapshot> {
-        self.lock().lane(facts, key)
+        self.lock().ledger.lane(facts, key)
     }
 
     /// Reads the ledger.
     pub fn read<T>(&self, read: impl FnOnce(&Ledger) -> T) -> T {
-        read(&self.lock())
+        read(&self.lock().ledger)
     }
 
     /// Notes that a settlement planned at `planned_at` debited a lane for good.
     pub fn settled(&self, key: LaneKey, debit_to: BaseUnits, planned_at: Moment) {
-        self.lock().settled(key, debit_to, planned_at);
+        self.lock().ledger.settled(key, debit_to, planned_at);
     }
 
     /// Queues records that are no decision of the ledger.
@@ -158,6 +252,7 @@ pub struct Reservation {
     books: Arc<Books>,
     id: ReservationId,
     accepted: LaneSnapshot,
+    has_key: bool,
     if_dropped: BaseUnits,
     ended: bool,
 }
@@ -169,6 +264,12 @@ impl Reservation {
         &self.accepted
     }
 
+    /// Whether the client may ask again with its key, so that the answer is worth keeping.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        self.has_key
+    }
+
     /// What to charge if the client goes away now.
     pub fn if_dropped(&mut self, cost: BaseUnits) {
         self.if_dropped = cost;
@@ -176,8 +277,8 @@ impl Reservation {
 
     /// Writes down what the request has cost so far: what it is charged after a crash.
     pub fn checkpoint(&mut self) -> Option<Ticket> {
-        let mut ledger = self.books.lock();
-        let record = ledger.checkpoint(self.id, self.if_dropped)?;
+        let mut shared = self.books.lock();
+        let record = shared.ledger.checkpoint(self.id, self.if_dropped)?;
         Some(self.books.writer.enqueue(vec![record]))
     }
 
@@ -187,14 +288,20 @@ impl Reservation {
         self.books.has_failed()
     }
 
-    /// Charges `actual`, at most what was reserved. The receipt may leave once the ticket says so.
+    /// Charges `actual`, at most what was reserved, and keeps the answer of a request with a key. The
+    /// receipt may leave once the ticket says so.
     ///
     /// # Errors
     /// [`StoreFailed`] if the ledger does not know the reservation, which cannot happen unless the
     /// process is failing.
-    pub fn complete(mut self, actual: BaseUnits) -> Result<(LaneSnapshot, Ticket), StoreFailed> {
+    pub fn complete(
+        mut self,
+        actual: BaseUnits,
+        answer: Option<AnswerRecord>,
+    ) -> Result<(LaneSnapshot, Ticket), StoreFailed> {
         self.ended = true;
-        self.books.complete(self.id, actual).ok_or(StoreFailed)
+        let completed = self.books.complete(self.id, actual, answer);
+        completed.ok_or(StoreFailed)
     }
 }
 
@@ -202,7 +309,7 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.ended {
             // Nobody waits for this charge; the queue's order makes it durable in its turn.
-            let _ = self.books.complete(self.id, self.if_dropped);
+            let _ = self.books.complete(self.id, self.if_dropped, None);
         }
     }
 }

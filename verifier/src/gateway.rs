@@ -15,13 +15,14 @@ use farthing_client::x402::{
 use farthing_protocol::{BaseUnits, Generation, LaneIndex, Voucher};
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use crate::books::{Books, Reservation, ReserveError};
+use crate::books::{Again, Books, Reservation, ReserveError, Reserved};
 use crate::chain::{ChannelError, Channels};
-use crate::ledger::{ChannelFacts, LaneKey, Refusal, VerifiedVoucher};
-use crate::store::{StoreFailed, Ticket};
+use crate::ledger::{ChannelFacts, LaneFacts, LaneKey, Refusal, RequestKey, VerifiedVoucher};
+use crate::store::{AnswerRecord, OutcomeRecord, StoreFailed, Ticket};
 
 /// How long a client may take to pay; prices do not change while a verifier runs.
 const MAX_TIMEOUT_SECONDS: u64 = 300;
@@ -105,6 +106,51 @@ impl From<PaymentError> for Refused {
     }
 }
 
+/// The key by which a client may ask again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientKey {
+    /// As the client chose it.
+    pub text: String,
+    /// Hash of what was asked.
+    pub digest: [u8; 32],
+}
+
+impl ClientKey {
+    /// The key in the namespace of a lane in one generation.
+    fn of_lane(&self, lane: &LaneKey) -> RequestKey {
+        let key = Sha256::new()
+            .chain_update(b"farthing:idempotency-key:v1")
+            .chain_update(lane.domain.0)
+            .chain_update(lane.lane.0.to_le_bytes())
+            .chain_update(lane.generation.0.to_le_bytes())
+            .chain_update(self.text.as_bytes());
+        RequestKey {
+            key: key.finalize().into(),
+            digest: self.digest,
+        }
+    }
+}
+
+/// What a good payment leads to.
+#[derive(Debug)]
+pub enum Admission {
+    /// The service may begin.
+    Accepted(Accepted),
+    /// The same was asked before with the same key; nothing was changed.
+    Replay(Replay),
+}
+
+/// The end of a request that was asked before.
+#[derive(Debug)]
+pub struct Replay {
+    /// What it came to.
+    pub outcome: OutcomeRecord,
+    /// Its answer, if it is kept.
+    pub answer: Option<AnswerRecord>,
+    /// The lane's key.
+    pub payer: Pubkey,
+}
+
 /// An accepted payment: the service may begin.
 #[derive(Debug)]
 pub struct Accepted {
@@ -185,32 +231,65 @@ impl Gateway {
         }
     }
 
-    /// Accepts a payment for a quote and reserves its maximum.
+    /// Accepts a payment for a quote and reserves its maximum, or waits for what the same request with
+    /// the same key came to.
     ///
     /// # Errors
     /// [`Refused`]; nothing was changed.
     pub async fn accept(
         &self,
         payment: &PaymentPayload,
+        key: Option<&ClientKey>,
         quote: &Quote,
-    ) -> Result<Accepted, Refused> {
+    ) -> Result<Admission, Refused> {
         if payment.x402_version != X402_VERSION {
             let message = format!("x402Version must be {X402_VERSION}");
             return Err(PaymentError::Malformed(message).into());
         }
         self.match_accepted(&payment.accepted, quote)?;
+        let payload = EscrowPayload::deserialize(&payment.payload)
+            .map_err(|error| PaymentError::Malformed(error.to_string()))?;
+        loop {
+            let (payer, reserved) = self.try_to_accept(&payload, key, quote).await?;
+            match reserved {
+                Reserved::New(reservation, durable) => {
+                    return Ok(Admission::Accepted(Accepted {
+                        reservation,
+                        durable,
+                        payer,
+                    }));
+                }
+                Reserved::Again(Again::Ended(id, outcome)) => {
+                    let answer = self.books.answer(id).await.map_err(PaymentError::from)?;
+                    return Ok(Admission::Replay(Replay {
+                        outcome,
+                        answer,
+                        payer,
+                    }));
+                }
+                // If it was charged nothing, this request takes its place.
+                Reserved::Again(Again::InFlight(ended)) => ended.wait().await,
+            }
+        }
+    }
+
+    async fn try_to_accept(
+        &self,
+        payload: &EscrowPayload,
+        key: Option<&ClientKey>,
+        quote: &Quote,
+    ) -> Result<(Pubkey, Reserved), Refused> {
         let EscrowPayload::Voucher {
             channel,
             lane,
             generation,
             authorized,
             signature,
-        } = EscrowPayload::deserialize(&payment.payload)
-            .map_err(|error| PaymentError::Malformed(error.to_string()))?;
-        let facts = match self.channels.served(channel).await {
+        } = payload;
+        let facts = match self.channels.served(*channel).await {
             Ok(facts) => facts,
             Err(error) => {
-                let known = self.channels.known(&channel);
+                let known = self.channels.known(channel);
                 return Err(Refused {
                     error: error.into(),
                     channel_state: known.as_deref().map(channel_state),
@@ -220,11 +299,11 @@ impl Gateway {
         };
         let voucher = Voucher {
             domain: facts.domain,
-            lane: LaneIndex(lane),
-            generation: Generation(generation),
-            authorized,
+            lane: LaneIndex(*lane),
+            generation: Generation(*generation),
+            authorized: *authorized,
         };
-        self.accept_voucher(&facts, voucher, &signature, quote.maximum)
+        self.accept_voucher(&facts, voucher, signature, key, quote.maximum)
             .map_err(|error| self.explain(error, &facts, voucher))
     }
 
@@ -257,28 +336,43 @@ impl Gateway {
         facts: &Arc<ChannelFacts>,
         voucher: Voucher,
         signature: &Signature,
+        key: Option<&ClientKey>,
         maximum: BaseUnits,
-    ) -> Result<Accepted, PaymentError> {
-        let lane = facts.lane(voucher.lane, voucher.generation)?;
+    ) -> Result<(Pubkey, Reserved), PaymentError> {
+        let request = key.map(|key| {
+            key.of_lane(&LaneKey {
+                domain: voucher.domain,
+                lane: voucher.lane,
+                generation: voucher.generation,
+            })
+        });
+        let accepting = facts.lane(voucher.lane, voucher.generation);
+        let lane = match (&accepting, &request) {
+            (Ok(lane), _) => *lane,
+            (Err(refusal), None) => return Err((*refusal).into()),
+            // Whoever only asks again needs no lane that accepts anything new.
+            (Err(refusal), Some(_)) => signer_of(facts, &voucher).ok_or(*refusal)?,
+        };
         let signature = <[u8; 64]>::from(*signature);
         let is_valid = SignerKey::new(&lane.signer)
             .is_ok_and(|key| key.verifies(&voucher.to_bytes(), &signature));
         if !is_valid {
-            return Err(PaymentError::Signature);
+            return Err(accepting
+                .err()
+                .map_or(PaymentError::Signature, PaymentError::from));
+        }
+        let payer = Pubkey::new_from_array(lane.signer);
+        if let (Err(refusal), Some(request)) = (accepting, &request) {
+            let again = self.books.again(request)?.ok_or(refusal)?;
+            return Ok((payer, Reserved::Again(again)));
         }
         let verified = VerifiedVoucher { voucher, signature };
-        let (reservation, durable) =
-            self.books
-                .reserve(facts, &verified, maximum)
-                .map_err(|error| match error {
-                    ReserveError::Refused(refusal) => PaymentError::Refused(refusal),
-                    ReserveError::Store(failed) => PaymentError::Store(failed),
-                })?;
-        Ok(Accepted {
-            reservation,
-            durable,
-            payer: Pubkey::new_from_array(lane.signer),
-        })
+        let reserved = self.books.reserve(facts, &verified, maximum, request);
+        let reserved = reserved.map_err(|error| match error {
+            ReserveError::Refused(refusal) => PaymentError::Refused(refusal),
+            ReserveError::Store(failed) => PaymentError::Store(failed),
+        })?;
+        Ok((payer, reserved))
     }
 
     /// Adds what the client may know. The lane's state is told only where the amount is the reason: the
@@ -314,4 +408,10 @@ fn channel_state(facts: &ChannelFacts) -> ChannelStateInfo {
         debited: facts.debited,
         closing: facts.closing,
     }
+}
+
+/// The lane that a voucher is signed for, whether or not it accepts anything new.
+fn signer_of<'a>(facts: &'a ChannelFacts, voucher: &Voucher) -> Option<&'a LaneFacts> {
+    let lane = facts.lanes.get(usize::from(voucher.lane.0))?;
+    (lane.generation == voucher.generation && !lane.rotating && !facts.gone).then_some(lane)
 }

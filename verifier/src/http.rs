@@ -5,8 +5,10 @@
 pub(crate) mod bill;
 pub(crate) mod challenge;
 pub(crate) mod error;
+pub(crate) mod idempotency;
 pub(crate) mod meter;
 pub(crate) mod proxy;
+pub(crate) mod replay;
 pub(crate) mod routes;
 pub(crate) mod server;
 pub(crate) mod stream;

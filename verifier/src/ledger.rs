@@ -7,6 +7,7 @@
 
 mod channel;
 mod lane;
+mod outcomes;
 mod restore;
 mod settling;
 #[cfg(test)]
@@ -14,19 +15,22 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use farthing_protocol::debit::{AcceptError, accept};
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
 
 use crate::ports::Moment;
-use crate::store::{LaneRecord, Record, ReservationRecord};
+use crate::store::{AnswerRecord, LaneRecord, OutcomeRecord, Record, ReservationRecord};
 
 pub use channel::{ChannelFacts, LaneFacts};
 pub use lane::MAX_USED_VALUES;
+pub use outcomes::{Earlier, OutcomeLimits, RequestKey};
 pub use settling::Unsettled;
 
 use channel::ChannelLedger;
 use lane::LaneLedger;
+use outcomes::Outcomes;
 
 /// One lane of one incarnation of one channel, in one generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +86,9 @@ pub enum Refusal {
     /// This voucher, or one that cannot be told from it, has bought something already.
     #[error("this voucher value was used: sign a higher one")]
     VoucherUsed,
+    /// The client's key belongs to another request.
+    #[error("this idempotency key was used for another request: choose a new one")]
+    KeyReused,
     /// The amounts do not fit.
     #[error(transparent)]
     Amount(#[from] AcceptError),
@@ -118,6 +125,7 @@ struct Reservation {
     key: LaneKey,
     maximum: BaseUnits,
     checkpoint: BaseUnits,
+    request: Option<RequestKey>,
 }
 
 /// The books of all channels.
@@ -126,6 +134,10 @@ pub struct Ledger {
     channels: HashMap<Domain, ChannelLedger>,
     reservations: HashMap<ReservationId, Reservation>,
     last_reservation: u64,
+    outcomes: Outcomes,
+    /// How long verifiers ran with this store before, and since when this one does.
+    ran_before: Duration,
+    runs_since: Moment,
 }
 
 impl Ledger {
@@ -138,7 +150,8 @@ impl Ledger {
 
     /// Accepts a request that costs at most `maximum`, or refuses it and changes nothing.
     ///
-    /// The caller verified the signature with the lane's key in `facts`, and that `facts` are fresh.
+    /// The caller verified the signature with the lane's key in `facts`, that `facts` are fresh, and
+    /// that no [`Self::earlier`] request has the same key.
     ///
     /// # Errors
     /// [`Refusal`] names the first rule that is broken.
@@ -147,6 +160,7 @@ impl Ledger {
         facts: &Arc<ChannelFacts>,
         verified: &VerifiedVoucher,
         maximum: BaseUnits,
+        request: Option<RequestKey>,
     ) -> Result<Decision, Refusal> {
         let voucher = &verified.voucher;
         let key = LaneKey {
@@ -186,8 +200,12 @@ impl Ledger {
             key,
             maximum,
             checkpoint: BaseUnits::ZERO,
+            request,
         };
         self.reservations.insert(id, reservation);
+        if let Some(request) = &request {
+            self.outcomes.begin(id, request);
+        }
         records.push(Record::Lane(key, lane_record(lane)));
         records.push(Record::Used(key, voucher.authorized));
         records.extend(forgotten(key, closed));
@@ -207,15 +225,45 @@ impl Ledger {
         Some(reservation_record(id, reservation))
     }
 
-    /// Ends a reservation: charges `actual`, never more than was reserved. `None` if it has ended
-    /// already.
+    /// The request that came before with the same key, if one did and is remembered.
+    ///
+    /// # Errors
+    /// [`Refusal::KeyReused`] if it asked for something else.
+    pub fn earlier(&self, request: &RequestKey) -> Result<Option<Earlier>, Refusal> {
+        let Some(id) = self.outcomes.id_of(&request.key) else {
+            return Ok(None);
+        };
+        let (known, earlier) = if let Some(outcome) = self.outcomes.ended(id) {
+            (Some(outcome.request), Earlier::Ended(id, *outcome))
+        } else {
+            let reservation = self.reservations.get(&id);
+            (
+                reservation.and_then(|reservation| reservation.request),
+                Earlier::InFlight(id),
+            )
+        };
+        if known.is_some_and(|known| known.digest == request.digest) {
+            Ok(Some(earlier))
+        } else {
+            Err(Refusal::KeyReused)
+        }
+    }
+
+    /// Ends a reservation: charges `actual`, never more than was reserved, and keeps the answer of a
+    /// request with a key. `None` if it has ended already.
     pub fn complete(
         &mut self,
         id: ReservationId,
         actual: BaseUnits,
+        answer: Option<AnswerRecord>,
         now: Moment,
     ) -> Option<Decision> {
-        let Reservation { key, maximum, .. } = self.reservations.remove(&id)?;
+        let Reservation {
+            key,
+            maximum,
+            request,
+            ..
+        } = self.reservations.remove(&id)?;
         let channel = self.channels.get_mut(&key.domain)?;
         let lane = channel.lanes.get_mut(&key.in_channel())?;
         let charged_before = lane.charged;
@@ -233,6 +281,25 @@ impl Ledger {
         let mut snapshot = snapshot(lane, BaseUnits::ZERO);
         channel.release(key.in_channel(), maximum, charged_before, charged_after);
         snapshot.deposit = channel.position().deposit;
+        let charged = charged_after.saturating_sub(charged_before);
+        match request {
+            Some(request) if charged == BaseUnits::ZERO => self.outcomes.release(&request),
+            Some(request) => {
+                let outcome = OutcomeRecord {
+                    lane: key,
+                    request,
+                    charged,
+                    charged_total: snapshot.charged,
+                    reserved: snapshot.reserved,
+                    authorized: snapshot.authorized,
+                    deposit: snapshot.deposit,
+                    ended_at: self.running_time(now),
+                    answer_bytes: None,
+                };
+                records.extend(self.outcomes.end(id, outcome, answer));
+            }
+            None => {}
+        }
         Some(Decision {
             reservation: id,
             lane: snapshot,
@@ -256,6 +323,24 @@ impl Ledger {
             }
             None => None,
         }
+    }
+
+    /// For how many seconds verifiers have run with this store. No clock that anybody can set is
+    /// asked, so an outcome lives at least as long as is promised.
+    fn running_time(&self, now: Moment) -> u64 {
+        (self.ran_before + now.since(self.runs_since)).as_secs()
+    }
+
+    /// The outcomes that are kept for whoever asks again.
+    #[must_use]
+    pub fn outcomes(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    /// The bytes of the answers that are kept for whoever asks again.
+    #[must_use]
+    pub fn answer_bytes(&self) -> u64 {
+        self.outcomes.answer_bytes()
     }
 
     /// The requests in flight.
@@ -311,6 +396,7 @@ fn reservation_record(id: ReservationId, reservation: &Reservation) -> Record {
         key: reservation.key,
         maximum: reservation.maximum,
         checkpoint: reservation.checkpoint,
+        request: reservation.request,
     };
     Record::Reservation(id, record)
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use farthing_verifier::store::{Record, Store, StoreError, StoredState};
+use farthing_verifier::ledger::ReservationId;
+use farthing_verifier::store::{AnswerRecord, Record, Store, StoreError, StoredState};
 
 /// Tells a [`FragileStore`] what to do.
 #[derive(Debug, Clone, Default)]
@@ -62,5 +63,9 @@ impl Store for FragileStore {
         }
         self.switch.commits.fetch_add(1, Ordering::SeqCst);
         self.inner.commit(records)
+    }
+
+    fn answer(&mut self, id: ReservationId) -> Result<Option<AnswerRecord>, StoreError> {
+        self.inner.answer(id)
     }
 }

@@ -344,6 +344,28 @@ impl World {
         request.send().await.expect("the gateway answers")
     }
 
+    /// Sends a chat completion with an idempotency key and does not read the answer.
+    pub async fn begin_with_key(
+        &self,
+        body: &Value,
+        payment: &str,
+        key: &str,
+    ) -> reqwest::Response {
+        let request = self.http.post(self.url("/v1/chat/completions")).json(body);
+        let request = request
+            .header(PAYMENT_SIGNATURE, payment)
+            .header("idempotency-key", key);
+        request.send().await.expect("the gateway answers")
+    }
+
+    /// Sends a chat completion with an idempotency key and reads the answer.
+    pub async fn send_with_key(&self, body: &Value, payment: &str, key: &str) -> Answer {
+        let reading = async { Answer::read(self.begin_with_key(body, payment, key).await).await };
+        tokio::time::timeout(PATIENCE, reading)
+            .await
+            .expect("the answer comes to an end")
+    }
+
     /// Sends a chat completion and reads the answer.
     pub async fn send(&self, body: &Value, payment: Option<&str>) -> Answer {
         let reading = async { Answer::read(self.begin(body, payment).await).await };

@@ -11,7 +11,7 @@ use crate::books::Reservation;
 use crate::crash_point::CrashPoint;
 use crate::gateway::Accepted;
 use crate::ledger::LaneSnapshot;
-use crate::store::{StoreFailed, Ticket};
+use crate::store::{AnswerRecord, StoreFailed, Ticket};
 
 /// Bytes of text that make a token where nobody has counted.
 pub(crate) const BYTES_PER_TOKEN: u64 = 4;
@@ -87,6 +87,14 @@ impl Bill {
         }))
     }
 
+    /// Whether the client may ask again, so that the answer is worth keeping.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Free => false,
+            Self::Paid(bill) => bill.reservation.has_key(),
+        }
+    }
+
     /// What to charge if the client goes away now.
     pub(crate) fn if_dropped(&mut self, produced: Produced) {
         if let Self::Paid(bill) = self {
@@ -124,16 +132,18 @@ impl Bill {
         }
     }
 
-    /// Charges for what was produced and waits until that is durable. `None` if the request was free.
+    /// Charges for what was produced, keeps the answer for whoever asks again, and waits until that is
+    /// durable. `None` if the request was free.
     pub(crate) async fn settle(
         self,
         produced: Produced,
+        answer: Option<AnswerRecord>,
     ) -> Result<Option<SettleResponse>, StoreFailed> {
         let Self::Paid(bill) = self else {
             return Ok(None);
         };
         let charge = bill.tariff.charge(produced);
-        let (lane, ticket): (LaneSnapshot, Ticket) = bill.reservation.complete(charge)?;
+        let (lane, ticket): (LaneSnapshot, Ticket) = bill.reservation.complete(charge, answer)?;
         CrashPoint::ChargeQueued.pass();
         ticket.durable().await?;
         CrashPoint::ChargeDurable.pass();
@@ -149,8 +159,9 @@ impl Bill {
     pub(crate) async fn settle_with_headers(
         self,
         produced: Produced,
+        answer: Option<AnswerRecord>,
     ) -> Result<PaymentHeaders, ApiError> {
-        let receipt = self.settle(produced).await?;
+        let receipt = self.settle(produced, answer).await?;
         Ok(receipt
             .as_ref()
             .map(PaymentHeaders::receipt)
@@ -159,7 +170,7 @@ impl Bill {
 
     /// Ends the request with an error of the upstream: nothing is charged, and the error says so.
     pub(crate) async fn fail(self, error: ApiError) -> ApiError {
-        match self.settle_with_headers(Produced::Nothing).await {
+        match self.settle_with_headers(Produced::Nothing, None).await {
             Ok(headers) => error.with_headers(headers),
             Err(store_failed) => store_failed,
         }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use solana_sdk::pubkey::Pubkey;
 
 use super::error::ApiError;
+use super::idempotency;
 use crate::gateway::{Gateway, Refused};
 use crate::ledger::LaneSnapshot;
 
@@ -136,7 +137,7 @@ fn challenge(
             mime_type: Some(mime_type.to_owned()),
         },
         accepts: vec![gateway.requirements(quote, refused)],
-        extensions: None,
+        extensions: Some(idempotency::extension()),
     };
     error.headers.required = Some(header(&required));
     error

@@ -58,6 +58,11 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
     }
 
+    pub(crate) fn failed() -> Self {
+        let message = "the request failed here, which is a defect: tell the provider";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+    }
+
     pub(crate) fn body_too_large(limit: usize) -> Self {
         let message = format!("the body is longer than {limit} bytes");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
@@ -88,6 +93,12 @@ impl ApiError {
             param,
             ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
         }
+    }
+
+    pub(crate) fn answer_not_kept() -> Self {
+        let message = "this request was served and charged as its receipt says, and its answer is no longer kept: \
+                       ask again with a new key to be served, and charged, anew";
+        Self::new(StatusCode::GONE, "answer_not_kept", message)
     }
 
     pub(crate) fn upstream_unreachable() -> Self {
@@ -200,6 +211,7 @@ fn refusal_code(refusal: &Refusal) -> (StatusCode, &'static str) {
             return (StatusCode::SERVICE_UNAVAILABLE, "store_behind_chain");
         }
         Refusal::VoucherUsed => "voucher_used",
+        Refusal::KeyReused => return (StatusCode::CONFLICT, "idempotency_key_reused"),
         // A need beyond 64 bits is above every ceiling.
         Refusal::Amount(AcceptError::CeilingBelowNeed { .. } | AcceptError::Overflow) => {
             "ceiling_below_need"

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::header::{
-    ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT,
+    ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_ENCODING, HeaderName, USER_AGENT,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use bytes::{Bytes, BytesMut};
@@ -196,16 +196,6 @@ fn check_head(response: &Response) -> Result<(), ApiError> {
         return Err(ApiError::upstream_invalid(message));
     }
     Ok(())
-}
-
-/// Whether an answer is a stream of server-sent events.
-pub(crate) fn is_event_stream(response: &Response) -> bool {
-    let content_type = response.headers().get(CONTENT_TYPE);
-    let content_type = content_type.and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|value| {
-        let essence = value.split(';').next().unwrap_or_default();
-        essence.trim().eq_ignore_ascii_case("text/event-stream")
-    })
 }
 
 /// What of an upstream's headers a client sees.

@@ -21,13 +21,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bill::{Bill, Produced};
-use super::challenge;
 use super::error::ApiError;
-use super::meter;
-use super::proxy::{Upstream, is_event_stream, returned_headers};
-use super::stream::{Surroundings, relay};
+use super::proxy::{Upstream, returned_headers};
+use super::replay::{kept, replay};
+use super::stream::{Surroundings, is_event_stream_type, relay};
+use super::{challenge, idempotency, meter};
 use crate::crash_point::CrashPoint;
-use crate::gateway::{Gateway, Order};
+use crate::gateway::{Admission, Gateway, Order, Replay};
 
 /// Everything that a request meets.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub(crate) struct Limits {
     pub(crate) max_header_bytes: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) checkpoint_interval: Duration,
+    /// Longest answer that is kept for whoever asks again.
+    pub(crate) max_stored_answer_bytes: usize,
 }
 
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -126,10 +128,33 @@ struct Sale {
     permit: OwnedSemaphorePermit,
 }
 
-async fn sell(app: &App, request: Request) -> Result<Response, ApiError> {
+/// What a request leads to.
+enum Taken {
+    Sale(Sale),
+    /// It was asked before, and answered.
+    Replay(Replay),
+}
+
+async fn sell(app: &Arc<App>, request: Request) -> Result<Response, ApiError> {
     let pays = request.headers().contains_key(PAYMENT_SIGNATURE);
     match take_order(app, request).await {
-        Ok(sale) => serve(app, sale).await,
+        // Whoever may ask again finds the answer, so it is worth having even if nobody waits for it. A
+        // stream stops with its client and keeps what it has until then.
+        Ok(Taken::Sale(sale)) if sale.bill.is_repeatable() && !sale.quote.stream => {
+            let (app, tasks) = (Arc::clone(app), app.tasks.clone());
+            let serving = tasks.spawn(async move {
+                tokio::select! {
+                    outcome = serve(&app, sale) => outcome,
+                    () = app.cut_off.cancelled() => Err(ApiError::shutting_down()),
+                }
+            });
+            serving.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "a request panicked");
+                Err(ApiError::failed())
+            })
+        }
+        Ok(Taken::Sale(sale)) => serve(app, sale).await,
+        Ok(Taken::Replay(again)) => replay(&app.gateway.offer().network, again),
         // Whatever the reason, a client that paid learns that its voucher was not used.
         Err(error) if pays => Err(challenge::refusal(&app.gateway, error)),
         Err(error) => Err(error),
@@ -137,7 +162,7 @@ async fn sell(app: &App, request: Request) -> Result<Response, ApiError> {
 }
 
 /// Everything before the service: nothing is changed unless the payment is accepted.
-async fn take_order(app: &App, request: Request) -> Result<Sale, ApiError> {
+async fn take_order(app: &App, request: Request) -> Result<Taken, ApiError> {
     if app.draining.is_cancelled() {
         return Err(ApiError::shutting_down());
     }
@@ -147,6 +172,13 @@ async fn take_order(app: &App, request: Request) -> Result<Sale, ApiError> {
     let (head, body) = request.into_parts();
     let payment = challenge::payment(&head.headers)?;
     let body = read_body(app, &head.headers, body).await?;
+    let key = payment
+        .as_ref()
+        .map(|payment| {
+            idempotency::client_key(&head.headers, payment, &head.method, &head.uri, &body)
+        })
+        .transpose()?
+        .flatten();
     let body: Value = serde_json::from_slice(&body).map_err(|error| {
         ApiError::invalid_request(format!("the body is not JSON: {error}"), None)
     })?;
@@ -157,21 +189,26 @@ async fn take_order(app: &App, request: Request) -> Result<Sale, ApiError> {
             let Some(payment) = payment else {
                 return Err(challenge::required(&app.gateway, &quote, url));
             };
-            let accepted = app
+            let admission = app
                 .gateway
-                .accept(&payment, &quote)
+                .accept(&payment, key.as_ref(), &quote)
                 .await
                 .map_err(|refused| challenge::refused(&app.gateway, &quote, url, &refused))?;
-            let bill = Bill::paid(accepted, &quote, &app.gateway.offer().network);
-            (quote, bill)
+            match admission {
+                Admission::Replay(again) => return Ok(Taken::Replay(again)),
+                Admission::Accepted(accepted) => {
+                    let bill = Bill::paid(accepted, &quote, &app.gateway.offer().network);
+                    (quote, bill)
+                }
+            }
         }
     };
-    Ok(Sale {
+    Ok(Taken::Sale(Sale {
         client_headers: head.headers,
         quote,
         bill,
         permit,
-    })
+    }))
 }
 
 async fn read_body(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
@@ -220,10 +257,11 @@ async fn serve(app: &App, sale: Sale) -> Result<Response, ApiError> {
         Err(error) => return Err(bill.fail(error).await),
     };
     CrashPoint::UpstreamAnswered.pass();
-    if upstream.status().is_success() && is_event_stream(&upstream) {
+    if upstream.status().is_success() && is_event_stream_type(upstream.headers()) {
         let surroundings = Surroundings {
             idle_timeout: app.upstream.idle_timeout(),
             checkpoint_interval: app.limits.checkpoint_interval,
+            max_stored_bytes: app.limits.max_stored_answer_bytes,
             cut_off: app.cut_off.clone(),
             tasks: app.tasks.clone(),
             permit,
@@ -263,10 +301,13 @@ async fn pass_whole(
         // The upstream failed, whatever its body says.
         Produced::Nothing
     };
-    let payment = bill.settle_with_headers(produced).await?;
+    let headers = returned_headers(upstream.headers());
+    let is_kept = bill.is_repeatable() && body.len() <= app.limits.max_stored_answer_bytes;
+    let answer = is_kept.then(|| kept(status, &headers, &body, true));
+    let payment = bill.settle_with_headers(produced, answer).await?;
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    *response.headers_mut() = returned_headers(upstream.headers());
+    *response.headers_mut() = headers;
     payment.write_to(response.headers_mut());
     Ok(response)
 }

@@ -9,6 +9,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use farthing_client::x402::{STREAM_RECEIPT_PREFIX, SettleResponse, encode_header};
@@ -22,6 +24,7 @@ use super::bill::{Bill, Produced};
 use super::error::ApiError;
 use super::meter::Meter;
 use super::proxy::returned_headers;
+use super::replay::kept;
 use crate::crash_point::CrashPoint;
 
 /// Chunks that wait for a slow client; then the upstream waits.
@@ -31,6 +34,8 @@ const CHUNKS_IN_FLIGHT: usize = 16;
 pub(crate) struct Surroundings {
     pub(crate) idle_timeout: Duration,
     pub(crate) checkpoint_interval: Duration,
+    /// Longest stream that is kept for whoever asks again, in bytes.
+    pub(crate) max_stored_bytes: usize,
     /// Ends what still runs when the drain at shutdown took too long.
     pub(crate) cut_off: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -56,8 +61,13 @@ pub(crate) async fn relay(
 ) -> Result<Response, ApiError> {
     let payment = bill.reserved().await?;
     let mut headers = returned_headers(upstream.headers());
-    payment.write_to(&mut headers);
     let status = upstream.status();
+    let copy = bill.is_repeatable().then(|| Copy {
+        status,
+        headers: headers.clone(),
+        body: Vec::new(),
+    });
+    payment.write_to(&mut headers);
     let (sender, receiver) = mpsc::channel(CHUNKS_IN_FLIGHT);
     let tasks = surroundings.tasks.clone();
     let pump = Pump {
@@ -65,6 +75,7 @@ pub(crate) async fn relay(
         bill,
         meter: Meter::new(),
         line_is_open: false,
+        copy,
         sender,
         surroundings,
     };
@@ -101,8 +112,17 @@ struct Pump {
     meter: Meter,
     /// Whether the last byte that passed was not the end of a line.
     line_is_open: bool,
+    /// What passed, as long as it is worth keeping.
+    copy: Option<Copy>,
     sender: mpsc::Sender<io::Result<Bytes>>,
     surroundings: Surroundings,
+}
+
+/// What passed, for whoever asks again.
+struct Copy {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
 }
 
 impl Pump {
@@ -118,7 +138,11 @@ impl Pump {
         }
         // Whatever the upstream still has to say is not wanted.
         drop(self.upstream);
-        let last = match self.bill.settle(produced).await {
+        let answer = self.copy.map(|copy| {
+            let is_whole = ending == Ending::Complete;
+            kept(copy.status, &copy.headers, &copy.body, is_whole)
+        });
+        let last = match self.bill.settle(produced, answer).await {
             Ok(receipt) => {
                 receipt.map(|receipt| Ok(receipt_line(&receipt, self.line_is_open, ending)))
             }
@@ -162,6 +186,14 @@ impl Pump {
             };
             last_byte_at = Instant::now();
             self.meter.feed(&bytes);
+            let limit = self.surroundings.max_stored_bytes;
+            self.copy = self
+                .copy
+                .take()
+                .filter(|copy| copy.body.len() + bytes.len() <= limit);
+            if let Some(copy) = &mut self.copy {
+                copy.body.extend_from_slice(&bytes);
+            }
             self.bill.if_dropped(self.meter.stopped());
             self.line_is_open = !bytes.ends_with(b"\n");
             let passed = timeout(self.surroundings.idle_timeout, self.sender.send(Ok(bytes)));
@@ -187,4 +219,20 @@ fn receipt_line(receipt: &SettleResponse, line_is_open: bool, ending: Ending) ->
     };
     let receipt = encode_header(receipt);
     Bytes::from(format!("{start}{STREAM_RECEIPT_PREFIX}{receipt}{end}"))
+}
+
+/// The receipt of a stream that ends as it should, after `body`.
+pub(crate) fn event_stream_receipt(receipt: &SettleResponse, body: &[u8]) -> Bytes {
+    let line_is_open = !body.is_empty() && !body.ends_with(b"\n");
+    receipt_line(receipt, line_is_open, Ending::Complete)
+}
+
+/// Whether an answer is a stream of server-sent events, by its headers.
+pub(crate) fn is_event_stream_type(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|value| {
+        let essence = value.split(';').next().unwrap_or_default();
+        essence.trim().eq_ignore_ascii_case("text/event-stream")
+    })
 }

@@ -1,10 +1,12 @@
 //! The ledger after a restart.
 
+use std::time::Duration;
+
 use farthing_protocol::BaseUnits;
 
 use super::channel::ChannelLedger;
 use super::lane::{LaneLedger, UsedValues};
-use super::{Ledger, Reservation, forgotten};
+use super::{Ledger, OutcomeLimits, Reservation, forgotten};
 use crate::ports::Moment;
 use crate::store::{Record, StoredState};
 
@@ -12,8 +14,18 @@ impl Ledger {
     /// The ledger as it was when the last record was written. Reservations without an outcome are
     /// charged their last checkpoint; the records say so and must be written before anything else.
     #[must_use]
-    pub fn restore(state: StoredState, now: Moment) -> (Self, Vec<Record>) {
-        let mut ledger = Self::default();
+    pub fn restore(state: StoredState, limits: OutcomeLimits, now: Moment) -> (Self, Vec<Record>) {
+        let mut ledger = Self {
+            runs_since: now,
+            ..Self::default()
+        };
+        ledger.outcomes.limits = limits;
+        for (id, outcome) in state.outcomes {
+            ledger.last_reservation = ledger.last_reservation.max(id.0);
+            let ran = Duration::from_secs(outcome.ended_at);
+            ledger.ran_before = ledger.ran_before.max(ran);
+            ledger.outcomes.restore(id, outcome);
+        }
         for channel in state.channels {
             let books = ChannelLedger::new(channel.address);
             ledger.channels.insert(channel.domain, books);
@@ -50,11 +62,15 @@ impl Ledger {
                 key: record.key,
                 maximum: record.maximum,
                 checkpoint: record.checkpoint,
+                request: record.request,
             };
+            if let Some(request) = &record.request {
+                ledger.outcomes.begin(*id, request);
+            }
             ledger.reservations.insert(*id, reservation);
         }
         for (id, record) in state.reservations {
-            if let Some(decision) = ledger.complete(id, record.checkpoint, now) {
+            if let Some(decision) = ledger.complete(id, record.checkpoint, None, now) {
                 records.extend(decision.records);
             }
         }

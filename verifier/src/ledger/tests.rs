@@ -3,6 +3,7 @@
 
 mod exhaustive;
 mod model;
+mod outcomes;
 mod rules;
 
 use std::sync::Arc;

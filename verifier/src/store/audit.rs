@@ -8,7 +8,7 @@ mod finding;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use farthing_protocol::{BaseUnits, Domain};
 use solana_sdk::bs58;
@@ -70,6 +70,37 @@ pub fn inconsistencies(state: &StoredState) -> Vec<Finding> {
     findings.extend(of_reservations(state, &lanes));
     for settlement in &state.settlements {
         findings.extend(of_settlement(settlement, &channels, &lanes));
+    }
+    findings.extend(of_outcomes(state, &lanes));
+    findings
+}
+
+fn of_outcomes(state: &StoredState, lanes: &BTreeMap<LaneKey, LaneRecord>) -> Vec<Finding> {
+    let in_flight = state.reservations.iter();
+    let mut keys: BTreeSet<[u8; 32]> = in_flight
+        .filter_map(|(_, reservation)| reservation.request)
+        .map(|request| request.key)
+        .collect();
+    let mut findings = Vec::new();
+    for (id, outcome) in &state.outcomes {
+        let charged = lanes
+            .get(&outcome.lane)
+            .map_or(BaseUnits::ZERO, |lane| lane.charged);
+        let is_within = outcome.charged > BaseUnits::ZERO
+            && outcome.charged <= outcome.charged_total
+            && outcome.charged_total <= charged;
+        if !is_within {
+            findings.push(Finding::OutcomeNotCharged {
+                id: *id,
+                lane: Lane(outcome.lane),
+                outcome: outcome.charged,
+                total: outcome.charged_total,
+                charged,
+            });
+        }
+        if !keys.insert(outcome.request.key) {
+            findings.push(Finding::KeyTwice { id: *id });
+        }
     }
     findings
 }

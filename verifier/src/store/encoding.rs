@@ -10,10 +10,14 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
 use super::StoreError;
-use super::record::{ChannelRecord, ClaimRecord, LaneRecord, ReservationRecord, SettlementRecord};
-use crate::ledger::LaneKey;
+use super::record::{
+    AnswerRecord, ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReservationRecord,
+    SettlementRecord,
+};
+use crate::ledger::{LaneKey, RequestKey};
 
 const VERSION_1: u8 = 1;
+const VERSION_2: u8 = 2;
 
 /// domain[32], lane u16 BE, generation u16 BE
 pub(super) const LANE_KEY_LENGTH: usize = 36;
@@ -40,6 +44,46 @@ struct ReservationV1 {
     checkpoint: u64,
 }
 
+/// The same with the key of whoever may ask again.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct ReservationV2 {
+    domain: [u8; 32],
+    lane: u16,
+    generation: u16,
+    maximum: u64,
+    checkpoint: u64,
+    request: Option<RequestV1>,
+}
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct RequestV1 {
+    key: [u8; 32],
+    digest: [u8; 32],
+}
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct OutcomeV1 {
+    domain: [u8; 32],
+    lane: u16,
+    generation: u16,
+    request: RequestV1,
+    charged: u64,
+    charged_total: u64,
+    reserved: u64,
+    authorized: u64,
+    deposit: u64,
+    ended_at: u64,
+    answer_bytes: Option<u32>,
+}
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct AnswerV1 {
+    status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+    is_whole: bool,
+}
+
 #[derive(BorshSerialize, BorshDeserialize)]
 struct SettlementV1 {
     last_valid_block_height: u64,
@@ -57,8 +101,8 @@ struct ClaimV1 {
     owed: u64,
 }
 
-fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![VERSION_1];
+fn encode<T: BorshSerialize>(version: u8, value: &T) -> Vec<u8> {
+    let mut bytes = vec![version];
     value
         .serialize(&mut bytes)
         .expect("writing to a vector cannot fail");
@@ -66,13 +110,33 @@ fn encode<T: BorshSerialize>(value: &T) -> Vec<u8> {
 }
 
 fn decode<T: BorshDeserialize>(what: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
-    let unreadable = |reason: String| StoreError::Unreadable { what, reason };
+    match version(what, bytes)? {
+        (VERSION_1, value) => read(what, value),
+        (version, _) => Err(unknown_version(what, version)),
+    }
+}
+
+fn version<'a>(what: &'static str, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), StoreError> {
     match bytes.split_first() {
-        Some((&VERSION_1, value)) => {
-            T::try_from_slice(value).map_err(|error| unreadable(error.to_string()))
-        }
-        Some((version, _)) => Err(unreadable(format!("version {version} is not known"))),
-        None => Err(unreadable("it is empty".to_owned())),
+        Some((version, value)) => Ok((*version, value)),
+        None => Err(StoreError::Unreadable {
+            what,
+            reason: "it is empty".to_owned(),
+        }),
+    }
+}
+
+fn read<T: BorshDeserialize>(what: &'static str, value: &[u8]) -> Result<T, StoreError> {
+    T::try_from_slice(value).map_err(|error| StoreError::Unreadable {
+        what,
+        reason: error.to_string(),
+    })
+}
+
+fn unknown_version(what: &'static str, version: u8) -> StoreError {
+    StoreError::Unreadable {
+        what,
+        reason: format!("version {version} is not known"),
     }
 }
 
@@ -121,12 +185,15 @@ pub(super) fn read_used(key: &[u8], mark: &[u8]) -> Result<(LaneKey, BaseUnits),
 }
 
 pub(super) fn lane(record: &LaneRecord) -> Vec<u8> {
-    encode(&LaneV1 {
-        authorized: record.authorized.0,
-        signature: record.signature,
-        charged: record.charged.0,
-        floor: record.floor.0,
-    })
+    encode(
+        VERSION_1,
+        &LaneV1 {
+            authorized: record.authorized.0,
+            signature: record.signature,
+            charged: record.charged.0,
+            floor: record.floor.0,
+        },
+    )
 }
 
 pub(super) fn read_lane(bytes: &[u8]) -> Result<LaneRecord, StoreError> {
@@ -140,7 +207,7 @@ pub(super) fn read_lane(bytes: &[u8]) -> Result<LaneRecord, StoreError> {
 }
 
 pub(super) fn address(address: &Pubkey) -> Vec<u8> {
-    encode(&address.to_bytes())
+    encode(VERSION_1, &address.to_bytes())
 }
 
 pub(super) fn read_channel(key: &[u8], bytes: &[u8]) -> Result<ChannelRecord, StoreError> {
@@ -152,26 +219,113 @@ pub(super) fn read_channel(key: &[u8], bytes: &[u8]) -> Result<ChannelRecord, St
     })
 }
 
+fn lane_of(domain: [u8; 32], lane: u16, generation: u16) -> LaneKey {
+    LaneKey {
+        domain: Domain(domain),
+        lane: LaneIndex(lane),
+        generation: Generation(generation),
+    }
+}
+
+impl From<RequestKey> for RequestV1 {
+    fn from(RequestKey { key, digest }: RequestKey) -> Self {
+        Self { key, digest }
+    }
+}
+
+impl From<RequestV1> for RequestKey {
+    fn from(RequestV1 { key, digest }: RequestV1) -> Self {
+        Self { key, digest }
+    }
+}
+
 pub(super) fn reservation(record: &ReservationRecord) -> Vec<u8> {
-    encode(&ReservationV1 {
+    let reservation = ReservationV2 {
         domain: record.key.domain.0,
         lane: record.key.lane.0,
         generation: record.key.generation.0,
         maximum: record.maximum.0,
         checkpoint: record.checkpoint.0,
-    })
+        request: record.request.map(RequestV1::from),
+    };
+    encode(VERSION_2, &reservation)
 }
 
 pub(super) fn read_reservation(bytes: &[u8]) -> Result<ReservationRecord, StoreError> {
-    let reservation: ReservationV1 = decode("reservation", bytes)?;
+    const WHAT: &str = "reservation";
+    let reservation = match version(WHAT, bytes)? {
+        (VERSION_1, value) => {
+            let old: ReservationV1 = read(WHAT, value)?;
+            ReservationV2 {
+                domain: old.domain,
+                lane: old.lane,
+                generation: old.generation,
+                maximum: old.maximum,
+                checkpoint: old.checkpoint,
+                request: None,
+            }
+        }
+        (VERSION_2, value) => read(WHAT, value)?,
+        (version, _) => return Err(unknown_version(WHAT, version)),
+    };
+    let key = lane_of(reservation.domain, reservation.lane, reservation.generation);
     Ok(ReservationRecord {
-        key: LaneKey {
-            domain: Domain(reservation.domain),
-            lane: LaneIndex(reservation.lane),
-            generation: Generation(reservation.generation),
-        },
+        key,
         maximum: BaseUnits(reservation.maximum),
         checkpoint: BaseUnits(reservation.checkpoint),
+        request: reservation.request.map(RequestKey::from),
+    })
+}
+
+pub(super) fn outcome(record: &OutcomeRecord) -> Vec<u8> {
+    let outcome = OutcomeV1 {
+        domain: record.lane.domain.0,
+        lane: record.lane.lane.0,
+        generation: record.lane.generation.0,
+        request: record.request.into(),
+        charged: record.charged.0,
+        charged_total: record.charged_total.0,
+        reserved: record.reserved.0,
+        authorized: record.authorized.0,
+        deposit: record.deposit.0,
+        ended_at: record.ended_at,
+        answer_bytes: record.answer_bytes,
+    };
+    encode(VERSION_1, &outcome)
+}
+
+pub(super) fn read_outcome(bytes: &[u8]) -> Result<OutcomeRecord, StoreError> {
+    let outcome: OutcomeV1 = decode("outcome", bytes)?;
+    Ok(OutcomeRecord {
+        lane: lane_of(outcome.domain, outcome.lane, outcome.generation),
+        request: outcome.request.into(),
+        charged: BaseUnits(outcome.charged),
+        charged_total: BaseUnits(outcome.charged_total),
+        reserved: BaseUnits(outcome.reserved),
+        authorized: BaseUnits(outcome.authorized),
+        deposit: BaseUnits(outcome.deposit),
+        ended_at: outcome.ended_at,
+        answer_bytes: outcome.answer_bytes,
+    })
+}
+
+pub(super) fn answer(record: &AnswerRecord) -> Vec<u8> {
+    let answer = AnswerV1 {
+        status: record.status,
+        headers: record.headers.clone(),
+        body: record.body.clone(),
+        is_whole: record.is_whole,
+    };
+    encode(VERSION_1, &answer)
+}
+
+pub(super) fn read_answer(bytes: &[u8]) -> Result<AnswerRecord, StoreError> {
+    let answer: AnswerV1 = decode("answer", bytes)?;
+    Ok(AnswerRecord {
+        status: answer.status,
+        headers: answer.headers,
+        body: answer.body,
+        is_whole: answer.is_whole,
     })
 }
 
@@ -182,13 +336,16 @@ pub(super) fn settlement(record: &SettlementRecord) -> Vec<u8> {
         debit_to: claim.debit_to.0,
         owed: claim.owed.0,
     });
-    encode(&SettlementV1 {
-        last_valid_block_height: record.last_valid_block_height,
-        transaction: record.transaction.clone(),
-        channel: record.channel.to_bytes(),
-        domain: record.domain.0,
-        claims: claims.collect(),
-    })
+    encode(
+        VERSION_1,
+        &SettlementV1 {
+            last_valid_block_height: record.last_valid_block_height,
+            transaction: record.transaction.clone(),
+            channel: record.channel.to_bytes(),
+            domain: record.domain.0,
+            claims: claims.collect(),
+        },
+    )
 }
 
 pub(super) fn read_settlement(key: &[u8], bytes: &[u8]) -> Result<SettlementRecord, StoreError> {

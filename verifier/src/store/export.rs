@@ -2,12 +2,13 @@
 //!
 //! * The first line names the format, its version and how many records of each kind follow.
 //! * Every record is a line of its own, ordered as the store orders them: channels, lanes, used
-//!   values, reservations, settlements, each kind ascending by its key. So one state has one export.
+//!   values, reservations, settlements, outcomes, each kind ascending by its key. So one state has one export.
 //! * The last line has the SHA-256 of all bytes before it. Without it the export was cut; if it is
 //!   another one, the export was changed. It is no proof of where an export comes from.
 //!
 //! Amounts are decimal strings of base units; keys, signatures and hashes are base58, transactions
-//! base64. What must not live here: files, and whether the records make sense together.
+//! base64. Answers that are kept for whoever asks again are not exported: an outcome without its answer still
+//! charges nothing twice. What must not live here: files, and whether the records make sense together.
 
 mod line;
 mod read;
@@ -27,8 +28,10 @@ pub use read::{ReadError, read_export};
 
 /// Name of the format.
 const FORMAT: &str = "farthing-store";
-/// Version of the format.
-const VERSION: u32 = 1;
+/// Version of the format. Version 1 knew no outcomes, and no keys of reservations.
+const VERSION: u32 = 2;
+/// The oldest version that is read.
+const OLDEST_VERSION: u32 = 1;
 /// The longest line. A settlement with as many claims as its transaction has room for takes a tenth
 /// of this.
 const MAX_LINE_LENGTH: usize = 256 * 1_024;
@@ -47,6 +50,9 @@ pub struct Counts {
     pub reservations: u64,
     /// Settlements without an outcome.
     pub settlements: u64,
+    /// Outcomes of requests with a key.
+    #[serde(default)]
+    pub outcomes: u64,
 }
 
 impl Counts {
@@ -59,13 +65,19 @@ impl Counts {
             used: state.used.len() as u64,
             reservations: state.reservations.len() as u64,
             settlements: state.settlements.len() as u64,
+            outcomes: state.outcomes.len() as u64,
         }
     }
 
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        self.channels + self.lanes + self.used + self.reservations + self.settlements
+        self.channels
+            + self.lanes
+            + self.used
+            + self.reservations
+            + self.settlements
+            + self.outcomes
     }
 }
 

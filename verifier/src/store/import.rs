@@ -128,10 +128,15 @@ fn records(state: &StoredState) -> Vec<Record> {
         .iter()
         .map(|(id, reservation)| Record::Reservation(*id, *reservation));
     let settlements = state.settlements.iter().cloned().map(Record::Settlement);
+    let outcomes = state
+        .outcomes
+        .iter()
+        .map(|(id, outcome)| Record::Outcome(*id, *outcome));
     channels
         .chain(lanes)
         .chain(used)
         .chain(reservations)
         .chain(settlements)
+        .chain(outcomes)
         .collect()
 }

@@ -9,7 +9,8 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
 use super::record::{
-    ChannelRecord, LaneRecord, Record, ReservationRecord, SettlementRecord, StoredState,
+    AnswerRecord, ChannelRecord, LaneRecord, OutcomeRecord, Record, ReservationRecord,
+    SettlementRecord, StoredState,
 };
 use super::{Store, StoreError};
 use crate::ledger::{LaneKey, ReservationId};
@@ -21,6 +22,8 @@ struct Tables {
     used: BTreeMap<(LaneKey, BaseUnits), ()>,
     reservations: BTreeMap<ReservationId, ReservationRecord>,
     settlements: BTreeMap<Signature, SettlementRecord>,
+    outcomes: BTreeMap<ReservationId, OutcomeRecord>,
+    answers: BTreeMap<ReservationId, AnswerRecord>,
 }
 
 /// Clones share their tables, as two openings of one file do.
@@ -54,6 +57,11 @@ impl Store for MemoryStore {
                 .map(|(id, record)| (*id, *record))
                 .collect(),
             settlements: tables.settlements.values().cloned().collect(),
+            outcomes: tables
+                .outcomes
+                .iter()
+                .map(|(id, outcome)| (*id, *outcome))
+                .collect(),
         })
     }
 
@@ -82,6 +90,19 @@ impl Store for MemoryStore {
                 Record::Completed(id) => {
                     tables.reservations.remove(&id);
                 }
+                Record::Outcome(id, outcome) => {
+                    tables.outcomes.insert(id, outcome);
+                }
+                Record::OutcomeForgotten(id) => {
+                    tables.outcomes.remove(&id);
+                    tables.answers.remove(&id);
+                }
+                Record::Answer(id, answer) => {
+                    tables.answers.insert(id, answer);
+                }
+                Record::AnswerForgotten(id) => {
+                    tables.answers.remove(&id);
+                }
                 Record::Settlement(settlement) => {
                     tables.settlements.insert(settlement.signature, settlement);
                 }
@@ -91,5 +112,10 @@ impl Store for MemoryStore {
             }
         }
         Ok(())
+    }
+
+    fn answer(&mut self, id: ReservationId) -> Result<Option<AnswerRecord>, StoreError> {
+        let tables = self.tables.lock().expect("tests do not poison");
+        Ok(tables.answers.get(&id).cloned())
     }
 }

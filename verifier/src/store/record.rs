@@ -4,7 +4,7 @@ use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use crate::ledger::{LaneKey, ReservationId};
+use crate::ledger::{LaneKey, RequestKey, ReservationId};
 
 /// One change of the durable state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,14 @@ pub enum Record {
     Reservation(ReservationId, ReservationRecord),
     /// The end of a request.
     Completed(ReservationId),
+    /// What a request with a key came to, replacing what was said before.
+    Outcome(ReservationId, OutcomeRecord),
+    /// The end of an outcome's time, and of its answer's.
+    OutcomeForgotten(ReservationId),
+    /// The answer that belongs to an outcome.
+    Answer(ReservationId, AnswerRecord),
+    /// An answer for which there is no room any longer.
+    AnswerForgotten(ReservationId),
     /// A settlement about to be sent.
     Settlement(SettlementRecord),
     /// The end of a settlement, whatever its outcome.
@@ -58,6 +66,54 @@ pub struct ReservationRecord {
     pub maximum: BaseUnits,
     /// What it is charged if the process dies now.
     pub checkpoint: BaseUnits,
+    /// How whoever asks again is recognised, if the client gave a key.
+    pub request: Option<RequestKey>,
+}
+
+/// What a request with a key came to: what its receipt said, word for word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutcomeRecord {
+    /// Whose.
+    pub lane: LaneKey,
+    /// How whoever asks again is recognised.
+    pub request: RequestKey,
+    /// What it was charged, more than nothing.
+    pub charged: BaseUnits,
+    /// Charged to the lane in total then.
+    pub charged_total: BaseUnits,
+    /// The lane's maxima in flight then.
+    pub reserved: BaseUnits,
+    /// The highest ceiling signed then.
+    pub authorized: BaseUnits,
+    /// The channel's deposit then.
+    pub deposit: BaseUnits,
+    /// When: for how many seconds verifiers had run with this store.
+    pub ended_at: u64,
+    /// Length of the answer in the store; `None` if it is not kept.
+    pub answer_bytes: Option<u32>,
+}
+
+/// The answer to a request with a key, as it left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AnswerRecord {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, without those of the payment.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body, without the receipt of a stream.
+    pub body: Vec<u8>,
+    /// Whether the body has its end.
+    pub is_whole: bool,
+}
+
+impl AnswerRecord {
+    /// Its length in bytes, as it counts for the limits.
+    #[must_use]
+    pub fn length(&self) -> u32 {
+        let headers = self.headers.iter();
+        let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+        u32::try_from(headers + self.body.len()).unwrap_or(u32::MAX)
+    }
 }
 
 /// A settlement that was or is about to be sent.
@@ -103,4 +159,6 @@ pub struct StoredState {
     pub reservations: Vec<(ReservationId, ReservationRecord)>,
     /// Settlements without an outcome.
     pub settlements: Vec<SettlementRecord>,
+    /// Outcomes of requests with a key. Their answers are read one by one.
+    pub outcomes: Vec<(ReservationId, OutcomeRecord)>,
 }

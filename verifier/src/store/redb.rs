@@ -21,18 +21,21 @@ use redb::backends::FileBackend;
 use redb::{Database, Durability, StorageBackend, TableDefinition, WriteTransaction};
 
 use super::read_only::ReadOnlyFile;
-use super::record::{LaneRecord, Record, ReservationRecord, StoredState};
+use super::record::{AnswerRecord, LaneRecord, Record, ReservationRecord, StoredState};
 use super::{Store, StoreError, encoding};
 use crate::ledger::{LaneKey, ReservationId};
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+/// What belongs to a request, by its number.
+type Numbered = TableDefinition<'static, u64, &'static [u8]>;
 
 const CHANNELS: Table = TableDefinition::new("channels");
 const LANES: Table = TableDefinition::new("lanes");
 const USED: Table = TableDefinition::new("used");
-const RESERVATIONS: TableDefinition<'static, u64, &'static [u8]> =
-    TableDefinition::new("reservations");
+const RESERVATIONS: Numbered = TableDefinition::new("reservations");
 const SETTLEMENTS: Table = TableDefinition::new("settlements");
+const OUTCOMES: Numbered = TableDefinition::new("outcomes");
+const ANSWERS: Numbered = TableDefinition::new("answers");
 
 /// A database file.
 #[derive(Debug)]
@@ -115,6 +118,10 @@ impl Store for RedbStore {
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
         write(&self.database, records).map_err(|error| self.failed(error))
     }
+
+    fn answer(&mut self, id: ReservationId) -> Result<Option<AnswerRecord>, StoreError> {
+        self.read_answer(id)
+    }
 }
 
 fn write(database: &Database, records: &[Record]) -> Result<(), redb::Error> {
@@ -129,7 +136,9 @@ fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), redb:
     let open = |table: Table| transaction.open_table(table);
     let (mut channels, mut lanes, mut used) = (open(CHANNELS)?, open(LANES)?, open(USED)?);
     let mut settlements = open(SETTLEMENTS)?;
-    let mut reservations = transaction.open_table(RESERVATIONS)?;
+    let numbered = |table: Numbered| transaction.open_table(table);
+    let mut reservations = numbered(RESERVATIONS)?;
+    let (mut outcomes, mut answers) = (numbered(OUTCOMES)?, numbered(ANSWERS)?);
     for record in records {
         let written = match record {
             Record::Channel(domain, address) => channels
@@ -154,6 +163,17 @@ fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), redb:
                 .insert(id.0, encoding::reservation(reservation).as_slice())
                 .map(drop),
             Record::Completed(id) => reservations.remove(id.0).map(drop),
+            Record::Outcome(id, outcome) => outcomes
+                .insert(id.0, encoding::outcome(outcome).as_slice())
+                .map(drop),
+            Record::OutcomeForgotten(id) => outcomes
+                .remove(id.0)
+                .map(drop)
+                .and_then(|()| answers.remove(id.0).map(drop)),
+            Record::Answer(id, answer) => answers
+                .insert(id.0, encoding::answer(answer).as_slice())
+                .map(drop),
+            Record::AnswerForgotten(id) => answers.remove(id.0).map(drop),
             Record::Settlement(settlement) => settlements
                 .insert(
                     settlement.signature.as_ref(),
@@ -199,6 +219,7 @@ fn time_commits(path: &Path, count: usize) -> Result<Vec<Duration>, StoreError> 
             key,
             maximum: BaseUnits(1),
             checkpoint: BaseUnits::ZERO,
+            request: None,
         };
         let records = [
             Record::Lane(key, lane),

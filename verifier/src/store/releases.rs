@@ -13,13 +13,13 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
 use super::{
-    ChannelRecord, ClaimRecord, LaneRecord, Record, RedbStore, ReservationRecord, SettlementRecord,
-    Store, StoredState, audit, export, import, read_export,
+    ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, Record, RedbStore, ReservationRecord,
+    SettlementRecord, Store, StoredState, audit, export, import, read_export,
 };
-use crate::ledger::{LaneKey, ReservationId};
+use crate::ledger::{LaneKey, RequestKey, ReservationId};
 
-/// Those whose stores there are.
-const RELEASES: [&str; 1] = ["0.1.0"];
+/// Those whose stores there are, and what was added within a release.
+const RELEASES: [&str; 2] = ["0.1.0", "0.1.0+outcomes"];
 
 fn path(name: &str) -> PathBuf {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/stores");
@@ -34,9 +34,33 @@ fn key(lane: u16, generation: u16) -> LaneKey {
     }
 }
 
+/// A store in the middle of its work: [`before_outcomes`], and of two requests with a key one in flight
+/// and one that has ended.
+pub(super) fn sample() -> StoredState {
+    let mut state = before_outcomes();
+    let request = |key: u8| RequestKey {
+        key: [key; 32],
+        digest: [8; 32],
+    };
+    state.reservations[1].1.request = Some(request(7));
+    let outcome = OutcomeRecord {
+        lane: key(0, 1),
+        request: request(9),
+        charged: BaseUnits(45),
+        charged_total: BaseUnits(300),
+        reserved: BaseUnits(120),
+        authorized: BaseUnits(1_000),
+        deposit: BaseUnits(5_000),
+        ended_at: 86_399,
+        answer_bytes: None,
+    };
+    state.outcomes.push((ReservationId(40), outcome));
+    state
+}
+
 /// A store in the middle of its work: two incarnations of a channel, a rotated lane, requests in flight
 /// and a settlement under way.
-pub(super) fn sample() -> StoredState {
+fn before_outcomes() -> StoredState {
     let lane = |authorized: u64, charged: u64, floor: u64| LaneRecord {
         authorized: BaseUnits(authorized),
         signature: Some([5; 64]),
@@ -47,6 +71,7 @@ pub(super) fn sample() -> StoredState {
         key: key(lane, 1),
         maximum: BaseUnits(maximum),
         checkpoint: BaseUnits(checkpoint),
+        request: None,
     };
     let channel = |domain: u8| ChannelRecord {
         domain: Domain([domain; 32]),
@@ -92,12 +117,14 @@ pub(super) fn sample() -> StoredState {
                 },
             ],
         }],
+        outcomes: vec![],
     }
 }
 
 /// Writes the fixtures of the present release, which must be a new one.
 fn bless(release: &str) {
-    assert_eq!(release, env!("CARGO_PKG_VERSION"));
+    let release_of = release.split('+').next();
+    assert_eq!(release_of, Some(env!("CARGO_PKG_VERSION")));
     let mut text = Vec::new();
     export(&sample(), &mut text).expect("memory takes everything");
     let store = path(&format!("{release}.redb"));
@@ -136,7 +163,8 @@ fn stores_of_every_release_open() {
         assert_eq!(findings, [], "{release}");
         let mut again = Vec::new();
         export(&state, &mut again).expect("memory takes everything");
-        assert_eq!(String::from_utf8(again).expect("text"), text, "{release}");
+        let (again, _) = read_export(again.as_slice()).expect("what is exported is whole");
+        assert_eq!(again, expected, "{release}");
         drop(looked_at);
         let left = fs::read(&fixture).expect("readable");
         assert!(left == original, "who only looks changes nothing");
@@ -151,7 +179,17 @@ fn stores_of_every_release_open() {
 
 #[test]
 fn the_sample_is_what_the_present_release_left() {
-    let text = fs::read(path("0.1.0.jsonl")).expect("the export of the first release");
-    let (state, _) = read_export(text.as_slice()).expect("it is whole");
-    assert_eq!(state, sample());
+    for (release, sample) in RELEASES.into_iter().zip([before_outcomes(), sample()]) {
+        let text = fs::read(path(&format!("{release}.jsonl"))).expect("there is an export of it");
+        let (state, _) = read_export(text.as_slice()).expect("it is whole");
+        assert_eq!(state, sample, "{release}");
+    }
+    let newest = fs::read(path(&format!("{}.jsonl", RELEASES[RELEASES.len() - 1])));
+    let mut present = Vec::new();
+    export(&sample(), &mut present).expect("memory takes everything");
+    assert_eq!(
+        present,
+        newest.expect("there is an export of it"),
+        "the shape has changed"
+    );
 }

@@ -9,11 +9,11 @@ use solana_sdk::signature::Signature;
 
 use super::memory::MemoryStore;
 use super::record::{
-    ChannelRecord, ClaimRecord, LaneRecord, Record, ReservationRecord, SettlementRecord,
-    StoredState,
+    AnswerRecord, ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, Record, ReservationRecord,
+    SettlementRecord, StoredState,
 };
 use super::{RedbStore, Store, StoreFailed, Writer};
-use crate::ledger::{LaneKey, ReservationId};
+use crate::ledger::{LaneKey, RequestKey, ReservationId};
 
 mod broken_disk;
 mod clock_back;
@@ -47,6 +47,7 @@ fn reservation(checkpoint: u64) -> ReservationRecord {
         key: key(1),
         maximum: BaseUnits(50),
         checkpoint: BaseUnits(checkpoint),
+        request: None,
     }
 }
 
@@ -63,6 +64,36 @@ fn settlement() -> SettlementRecord {
             debit_to: BaseUnits(10),
             owed: BaseUnits(4),
         }],
+    }
+}
+
+fn request() -> RequestKey {
+    RequestKey {
+        key: [8; 32],
+        digest: [9; 32],
+    }
+}
+
+fn outcome(answer_bytes: Option<u32>) -> OutcomeRecord {
+    OutcomeRecord {
+        lane: key(1),
+        request: request(),
+        charged: BaseUnits(1),
+        charged_total: BaseUnits(2),
+        reserved: BaseUnits(3),
+        authorized: BaseUnits(4),
+        deposit: BaseUnits(5),
+        ended_at: 6,
+        answer_bytes,
+    }
+}
+
+fn answer(text: &str) -> AnswerRecord {
+    AnswerRecord {
+        status: 200,
+        headers: vec![("content-type".to_owned(), b"text/plain".to_vec())],
+        body: text.as_bytes().to_vec(),
+        is_whole: true,
     }
 }
 
@@ -86,6 +117,10 @@ fn conforms(mut reopen: impl FnMut() -> Box<dyn Store>) {
             Record::Reservation(ReservationId(1), reservation(0)),
             Record::Reservation(ReservationId(2), reservation(0)),
             Record::Settlement(settlement()),
+            Record::Outcome(ReservationId(3), outcome(Some(4))),
+            Record::Answer(ReservationId(3), answer("an answer")),
+            Record::Outcome(ReservationId(4), outcome(Some(4))),
+            Record::Answer(ReservationId(4), answer("another")),
         ])
         .expect("a commit succeeds");
     drop(store);
@@ -103,27 +138,54 @@ fn conforms(mut reopen: impl FnMut() -> Box<dyn Store>) {
             (ReservationId(2), reservation(0)),
         ],
         settlements: vec![settlement()],
+        outcomes: vec![
+            (ReservationId(3), outcome(Some(4))),
+            (ReservationId(4), outcome(Some(4))),
+        ],
     };
     assert_eq!(store.load().expect("what was written loads"), expected);
+    for (id, expected) in [
+        (3, Some(answer("an answer"))),
+        (4, Some(answer("another"))),
+        (5, None),
+    ] {
+        let found = store.answer(ReservationId(id)).expect("it reads");
+        assert_eq!(found, expected, "{id}");
+    }
+    let with_key = ReservationRecord {
+        request: Some(request()),
+        ..reservation(7)
+    };
     store
         .commit(&[
-            Record::Reservation(ReservationId(1), reservation(7)),
+            Record::Reservation(ReservationId(1), with_key),
             Record::Completed(ReservationId(2)),
             Record::Completed(ReservationId(99)),
             Record::Forgotten(key(1), BaseUnits(300)),
             Record::SettlementEnded(settlement().signature),
+            Record::AnswerForgotten(ReservationId(3)),
+            Record::Outcome(ReservationId(3), outcome(None)),
+            Record::OutcomeForgotten(ReservationId(4)),
+            Record::OutcomeForgotten(ReservationId(99)),
+            Record::AnswerForgotten(ReservationId(99)),
         ])
         .expect("ending what never began is no error");
     drop(store);
 
-    let state = reopen().load().expect("what was written loads");
+    let mut store = reopen();
+    let state = store.load().expect("what was written loads");
     let expected = StoredState {
         used: vec![(key(1), BaseUnits(30))],
-        reservations: vec![(ReservationId(1), reservation(7))],
+        reservations: vec![(ReservationId(1), with_key)],
         settlements: vec![],
+        outcomes: vec![(ReservationId(3), outcome(None))],
         ..expected
     };
     assert_eq!(state, expected);
+    for id in [3, 4] {
+        let found = store.answer(ReservationId(id)).expect("it reads");
+        assert_eq!(found, None, "an answer goes with its outcome, or before");
+    }
 }
 
 #[test]
@@ -216,6 +278,34 @@ impl Store for Panics {
     fn commit(&mut self, _records: &[Record]) -> Result<(), super::StoreError> {
         panic!("the test says so")
     }
+
+    fn answer(&mut self, _id: ReservationId) -> Result<Option<AnswerRecord>, super::StoreError> {
+        Err(super::StoreError::database("the test says so"))
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_read_after_what_was_queued_before() {
+    let store = MemoryStore::default();
+    let writer = Writer::start(Box::new(store.clone())).expect("there is a thread");
+    let id = ReservationId(1);
+    let _ticket = writer.enqueue(vec![Record::Answer(id, answer("first"))]);
+    let _ticket = writer.enqueue(vec![Record::Answer(id, answer("second"))]);
+    assert_eq!(writer.answer(id).await, Ok(Some(answer("second"))));
+    let _ticket = writer.enqueue(vec![Record::AnswerForgotten(id)]);
+    assert_eq!(writer.answer(id).await, Ok(None));
+
+    store.fails.store(true, Ordering::SeqCst);
+    let _ticket = writer.enqueue(vec![]);
+    assert_eq!(writer.answer(id).await, Err(StoreFailed));
+    assert_eq!(writer.answer(id).await, Err(StoreFailed));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_has_failed() {
+    let writer = Writer::start(Box::new(Panics)).expect("there is a thread");
+    assert_eq!(writer.answer(ReservationId(1)).await, Err(StoreFailed));
+    assert!(writer.has_failed());
 }
 
 #[tokio::test]

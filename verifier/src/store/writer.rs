@@ -11,8 +11,9 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use super::{Record, Store};
+use super::{AnswerRecord, Record, Store};
 use crate::crash_point::CrashPoint;
+use crate::ledger::ReservationId;
 
 /// The most batches of one transaction.
 const MAX_BATCHES_PER_COMMIT: usize = 4_096;
@@ -47,6 +48,10 @@ enum Message {
     Batch {
         records: Vec<Record>,
         done: oneshot::Sender<()>,
+    },
+    Answer {
+        id: ReservationId,
+        reader: oneshot::Sender<Option<AnswerRecord>>,
     },
     Stop,
 }
@@ -96,6 +101,19 @@ impl Writer {
         }
     }
 
+    /// Reads the answer that belongs to an outcome, `None` if it is not kept. Everything that was queued
+    /// before is durable when it is returned.
+    ///
+    /// # Errors
+    /// [`StoreFailed`] if it cannot be read, or if that is not known.
+    pub async fn answer(&self, id: ReservationId) -> Result<Option<AnswerRecord>, StoreFailed> {
+        let (reader, answer) = oneshot::channel();
+        self.sender
+            .send(Message::Answer { id, reader })
+            .map_err(|_| StoreFailed)?;
+        answer.await.map_err(|_| StoreFailed)
+    }
+
     /// Whether new work may begin: the store has not failed and keeps up.
     #[must_use]
     pub fn is_available(&self) -> bool {
@@ -133,7 +151,9 @@ impl Drop for FailsAtTheEnd<'_> {
 fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &State) {
     let mut records = Vec::new();
     let mut waiting = Vec::new();
-    // Dropped before what waits, so that whoever hears of a failure finds the writer failed.
+    // Whoever asks for an answer waits for what was queued before.
+    let mut asking = None;
+    // Dropped before who waits, so that whoever hears of a failure finds the writer failed.
     let _end = FailsAtTheEnd(state);
     while let Ok(first) = receiver.recv() {
         let mut stop = false;
@@ -146,6 +166,10 @@ fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &St
                 } => {
                     records.extend(batch);
                     waiting.push(done);
+                }
+                Message::Answer { id, reader } => {
+                    asking = Some((id, reader));
+                    break;
                 }
                 Message::Stop => {
                     stop = true;
@@ -170,6 +194,18 @@ fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &St
             for done in waiting.drain(..) {
                 // Whoever does not wait any longer needs no answer.
                 let _ = done.send(());
+            }
+        }
+        if let Some((id, _)) = &asking {
+            let answer = match store.answer(*id) {
+                Ok(answer) => answer,
+                Err(error) => {
+                    tracing::error!(%error, "the store failed, nothing is served any longer");
+                    return;
+                }
+            };
+            if let Some((_, reader)) = asking.take() {
+                let _ = reader.send(answer);
             }
         }
         if stop {

@@ -49,7 +49,11 @@ pub async fn start(config: Config, keys: Keys) -> Result<Verifier, StartError> {
 pub async fn start_with(config: Config, keys: Keys, ports: Ports) -> Result<Verifier, StartError> {
     config.check()?;
     let genesis_hash = ports.chain.genesis_hash().await?;
-    let (books, unfinished) = Books::open(ports.store, Arc::clone(&ports.clock))?;
+    let (books, unfinished) = Books::open(
+        ports.store,
+        config.store.outcome_limits(),
+        Arc::clone(&ports.clock),
+    )?;
     let criteria = criteria(&config, genesis_hash, keys.settler.pubkey());
     let with_books: Vec<Pubkey> = books.read(|ledger| {
         let channels = ledger.channels();
@@ -152,6 +156,7 @@ fn app(
             max_header_bytes: config.http.max_header_bytes,
             body_timeout: config.http.body_timeout(),
             checkpoint_interval: config.store.checkpoint_interval(),
+            max_stored_answer_bytes: config.store.max_stored_answer_bytes,
         },
         permits: Arc::new(Semaphore::new(config.http.max_concurrent_requests)),
         public_url: config.http.public_url.clone(),

@@ -133,7 +133,7 @@ async fn an_import_takes_only_whole_exports_and_replaces_nothing() {
 #[tokio::test]
 async fn a_store_is_backed_up_and_restored() {
     let terminal = terminal();
-    let counts = json!({"channels": 2, "lanes": 3, "used": 3, "reservations": 2, "settlements": 1});
+    let counts = json!({"channels": 2, "lanes": 3, "used": 3, "reservations": 2, "settlements": 1, "outcomes": 0});
     let imported = import(&terminal, "ledger.redb").await;
     assert_eq!(imported["counts"], counts);
     let before = fs::read(terminal.path("ledger.redb")).expect("readable");

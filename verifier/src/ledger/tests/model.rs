@@ -10,7 +10,7 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{collection, proptest};
 
 use super::{facts, key, lane_facts, voucher_of};
-use crate::ledger::{ChannelFacts, Ledger, Refusal, ReservationId};
+use crate::ledger::{ChannelFacts, Ledger, OutcomeLimits, Refusal, ReservationId};
 use crate::ports::Moment;
 use crate::store::memory::MemoryStore;
 use crate::store::{Record, Store, inconsistencies};
@@ -130,7 +130,7 @@ impl World {
         let voucher = voucher_of(lane, 0, value);
         match self
             .ledger
-            .accept(&self.facts, &voucher, BaseUnits(maximum))
+            .accept(&self.facts, &voucher, BaseUnits(maximum), None)
         {
             Ok(decision) => {
                 assert!(expected, "lane {lane} accepted {value} for {maximum}");
@@ -159,9 +159,9 @@ impl World {
                 let earlier = index.and_then(|index| self.bought.iter().nth(index).copied());
                 if let Some((lane, value)) = earlier {
                     let voucher = voucher_of(lane, 0, value);
-                    let outcome = self
-                        .ledger
-                        .accept(&self.facts, &voucher, BaseUnits(maximum));
+                    let outcome =
+                        self.ledger
+                            .accept(&self.facts, &voucher, BaseUnits(maximum), None);
                     let refusal = outcome.expect_err("no value buys twice");
                     assert_eq!(refusal, Refusal::VoucherUsed);
                 }
@@ -171,7 +171,7 @@ impl World {
                     let (lane, maximum, _) = self.open.remove(&id).expect("it was picked");
                     let decision = self
                         .ledger
-                        .complete(id, BaseUnits(actual), Moment::default())
+                        .complete(id, BaseUnits(actual), None, Moment::default())
                         .expect("it is open");
                     self.commit(&decision.records);
                     self.lanes[usize::from(lane)].charged += actual.min(maximum);
@@ -205,7 +205,7 @@ impl World {
 
     fn crash(&mut self) {
         let state = self.store.load().expect("memory does not fail");
-        let (ledger, records) = Ledger::restore(state, Moment::default());
+        let (ledger, records) = Ledger::restore(state, OutcomeLimits::default(), Moment::default());
         self.commit(&records);
         self.ledger = ledger;
         for (lane, _, checkpoint) in std::mem::take(&mut self.open).into_values() {

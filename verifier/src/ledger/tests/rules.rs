@@ -7,7 +7,7 @@ use farthing_protocol::debit::AcceptError;
 use farthing_protocol::{BaseUnits, Generation, LaneIndex};
 
 use super::{facts, key, lane_facts, one_lane, voucher, voucher_of};
-use crate::ledger::{ChannelFacts, LaneKey, Ledger, MAX_USED_VALUES, Refusal};
+use crate::ledger::{ChannelFacts, LaneKey, Ledger, MAX_USED_VALUES, OutcomeLimits, Refusal};
 use crate::ports::Moment;
 use crate::store::memory::MemoryStore;
 use crate::store::{Record, Store};
@@ -17,7 +17,7 @@ const NOW: Moment = Moment(std::time::Duration::from_secs(1));
 fn refused(ledger: &mut Ledger, facts: &Arc<ChannelFacts>, value: u64, maximum: u64) -> Refusal {
     let before = ledger.lane(facts, key(0));
     let refusal = ledger
-        .accept(facts, &voucher(value), BaseUnits(maximum))
+        .accept(facts, &voucher(value), BaseUnits(maximum), None)
         .expect_err("the rule forbids it");
     assert_eq!(
         ledger.lane(facts, key(0)),
@@ -29,10 +29,10 @@ fn refused(ledger: &mut Ledger, facts: &Arc<ChannelFacts>, value: u64, maximum: 
 
 fn paid(ledger: &mut Ledger, facts: &Arc<ChannelFacts>, value: u64, maximum: u64, actual: u64) {
     let decision = ledger
-        .accept(facts, &voucher(value), BaseUnits(maximum))
+        .accept(facts, &voucher(value), BaseUnits(maximum), None)
         .expect("the rules allow it");
     ledger
-        .complete(decision.reservation, BaseUnits(actual), NOW)
+        .complete(decision.reservation, BaseUnits(actual), None, NOW)
         .expect("the reservation is open");
 }
 
@@ -40,10 +40,10 @@ fn paid(ledger: &mut Ledger, facts: &Arc<ChannelFacts>, value: u64, maximum: u64
 fn one_voucher_buys_one_request() {
     let (mut ledger, facts) = (Ledger::default(), one_lane(1_000, 1_000));
     let first = ledger
-        .accept(&facts, &voucher(100), BaseUnits(10))
+        .accept(&facts, &voucher(100), BaseUnits(10), None)
         .expect("the first use is accepted");
     assert_eq!(refused(&mut ledger, &facts, 100, 10), Refusal::VoucherUsed);
-    ledger.complete(first.reservation, BaseUnits(10), NOW);
+    ledger.complete(first.reservation, BaseUnits(10), None, NOW);
     assert_eq!(refused(&mut ledger, &facts, 100, 10), Refusal::VoucherUsed);
     // Slack may be spent with a lower value that was never used.
     paid(&mut ledger, &facts, 50, 10, 10);
@@ -74,13 +74,13 @@ fn requests_in_flight_count_before_they_end() {
     let lanes = vec![lane_facts(1_000, 0), lane_facts(1_000, 0)];
     let (mut ledger, facts) = (Ledger::default(), Arc::new(facts(100, lanes)));
     ledger
-        .accept(&facts, &voucher_of(0, 0, 60), BaseUnits(60))
+        .accept(&facts, &voucher_of(0, 0, 60), BaseUnits(60), None)
         .expect("the deposit covers it");
     let exhausted = Refusal::Amount(AcceptError::DepositExhausted);
-    let other_lane = ledger.accept(&facts, &voucher_of(1, 0, 60), BaseUnits(60));
+    let other_lane = ledger.accept(&facts, &voucher_of(1, 0, 60), BaseUnits(60), None);
     assert_eq!(other_lane.expect_err("the channel is spent"), exhausted);
     ledger
-        .accept(&facts, &voucher_of(1, 0, 40), BaseUnits(40))
+        .accept(&facts, &voucher_of(1, 0, 40), BaseUnits(40), None)
         .expect("the rest is free");
 }
 
@@ -114,11 +114,11 @@ fn the_chain_closes_doors_at_once() {
         ),
     ];
     for (facts, expected) in cases {
-        let refusal = ledger.accept(&facts, &voucher(10), BaseUnits(1));
+        let refusal = ledger.accept(&facts, &voucher(10), BaseUnits(1), None);
         assert_eq!(refusal.expect_err("the door is closed"), expected);
     }
     let facts = Arc::new(base.clone());
-    let refusal = ledger.accept(&facts, &voucher_of(0, 1, 10), BaseUnits(1));
+    let refusal = ledger.accept(&facts, &voucher_of(0, 1, 10), BaseUnits(1), None);
     let expected = Generation(0);
     let mismatch = Refusal::GenerationMismatch { expected };
     assert_eq!(refusal.expect_err("another generation"), mismatch);
@@ -142,10 +142,10 @@ fn a_new_generation_starts_at_the_chains_counter() {
     rotated.lanes[0].generation = Generation(1);
     let rotated = Arc::new(rotated);
     let decision = ledger
-        .accept(&rotated, &voucher_of(0, 1, 100), BaseUnits(70))
+        .accept(&rotated, &voucher_of(0, 1, 100), BaseUnits(70), None)
         .expect("value 100 was used in another generation");
     assert_eq!(decision.lane.charged, BaseUnits(30));
-    let old = ledger.accept(&rotated, &voucher(200), BaseUnits(1));
+    let old = ledger.accept(&rotated, &voucher(200), BaseUnits(1), None);
     let expected = Generation(1);
     let mismatch = Refusal::GenerationMismatch { expected };
     assert_eq!(old.expect_err("the generation is over"), mismatch);
@@ -154,7 +154,7 @@ fn a_new_generation_starts_at_the_chains_counter() {
         generation: Generation(1),
         ..key(0)
     };
-    ledger.complete(decision.reservation, BaseUnits(5), NOW);
+    ledger.complete(decision.reservation, BaseUnits(5), None, NOW);
     let unsettled = ledger.unsettled(&rotated);
     assert_eq!(unsettled.len(), 1);
     assert_eq!(unsettled[0].generation, new.generation);
@@ -167,9 +167,9 @@ fn beyond_its_room_the_oldest_range_closes() {
     let mut forgotten = Vec::new();
     for value in 1..=(MAX_USED_VALUES as u64 + 10) {
         let decision = ledger
-            .accept(&facts, &voucher(value * 2), BaseUnits(0))
+            .accept(&facts, &voucher(value * 2), BaseUnits(0), None)
             .expect("every value is new");
-        ledger.complete(decision.reservation, BaseUnits(0), NOW);
+        ledger.complete(decision.reservation, BaseUnits(0), None, NOW);
         forgotten.extend(
             decision
                 .records
@@ -193,15 +193,15 @@ fn beyond_its_room_the_oldest_range_closes() {
 fn a_charge_is_at_most_what_was_reserved_and_ends_once() {
     let (mut ledger, facts) = (Ledger::default(), one_lane(1_000, 1_000));
     let decision = ledger
-        .accept(&facts, &voucher(100), BaseUnits(10))
+        .accept(&facts, &voucher(100), BaseUnits(10), None)
         .expect("the rules allow it");
     let ended = ledger
-        .complete(decision.reservation, BaseUnits(11), NOW)
+        .complete(decision.reservation, BaseUnits(11), None, NOW)
         .expect("the reservation is open");
     assert_eq!(ended.lane.charged, BaseUnits(10));
     assert!(
         ledger
-            .complete(decision.reservation, BaseUnits(5), NOW)
+            .complete(decision.reservation, BaseUnits(5), None, NOW)
             .is_none()
     );
     assert!(
@@ -217,10 +217,10 @@ fn after_a_crash_the_last_checkpoint_is_charged() {
     let (mut ledger, facts) = (Ledger::default(), one_lane(1_000, 1_000));
     let mut store = MemoryStore::default();
     let first = ledger
-        .accept(&facts, &voucher(100), BaseUnits(30))
+        .accept(&facts, &voucher(100), BaseUnits(30), None)
         .expect("the rules allow it");
     let second = ledger
-        .accept(&facts, &voucher(200), BaseUnits(30))
+        .accept(&facts, &voucher(200), BaseUnits(30), None)
         .expect("the rules allow it");
     let mut records = first.records;
     records.extend(second.records);
@@ -228,7 +228,7 @@ fn after_a_crash_the_last_checkpoint_is_charged() {
     store.commit(&records).expect("memory does not fail");
 
     let state = store.load().expect("memory does not fail");
-    let (mut restored, records) = Ledger::restore(state, NOW);
+    let (mut restored, records) = Ledger::restore(state, OutcomeLimits::default(), NOW);
     store.commit(&records).expect("memory does not fail");
     let lane = restored.lane(&facts, key(0)).expect("the lane is known");
     assert_eq!((lane.charged, lane.reserved), (BaseUnits(7), BaseUnits(0)));

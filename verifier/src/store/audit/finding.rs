@@ -124,6 +124,28 @@ pub enum Finding {
         /// What was charged; nothing if the lane is not known.
         charged: BaseUnits,
     },
+    /// The outcome of a request that says something else than its lane.
+    #[error(
+        "request {} was charged {outcome}, to a total of {total}, on {lane}, which was charged {charged}", id.0
+    )]
+    OutcomeNotCharged {
+        /// The request.
+        id: ReservationId,
+        /// The lane.
+        lane: Lane,
+        /// What the request was charged.
+        outcome: BaseUnits,
+        /// What the lane was charged then.
+        total: BaseUnits,
+        /// What the lane was charged since; nothing if it is not known.
+        charged: BaseUnits,
+    },
+    /// Two requests with the same key, of which one was charged in vain.
+    #[error("request {} has the key of another request", id.0)]
+    KeyTwice {
+        /// The later one.
+        id: ReservationId,
+    },
 }
 
 /// A lane's name for people.

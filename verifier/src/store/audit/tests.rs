@@ -30,6 +30,40 @@ fn a_sound_store_has_no_findings() {
 }
 
 #[test]
+fn outcomes_say_what_their_lanes_do() {
+    let (id, units) = (ReservationId(40), BaseUnits);
+    let not_charged = |lane, outcome, total, charged| Finding::OutcomeNotCharged {
+        id,
+        lane,
+        outcome: units(outcome),
+        total: units(total),
+        charged: units(charged),
+    };
+    let findings = found(|state| state.outcomes[0].1.charged_total = units(301));
+    assert_eq!(findings, [not_charged(lane(0), 45, 301, 300)]);
+    let findings = found(|state| state.outcomes[0].1.charged = units(0));
+    assert_eq!(findings, [not_charged(lane(0), 0, 300, 300)]);
+    let findings = found(|state| state.outcomes[0].1.charged = units(301));
+    assert_eq!(findings, [not_charged(lane(0), 301, 300, 300)]);
+    let findings = found(|state| state.outcomes[0].1.lane.lane = LaneIndex(9));
+    let mut unknown = lane(0);
+    unknown.0.lane = LaneIndex(9);
+    assert_eq!(findings, [not_charged(unknown, 45, 300, 0)]);
+
+    let findings = found(|state| {
+        let in_flight = state.reservations[1].1.request;
+        state.outcomes[0].1.request = in_flight.expect("it has a key");
+    });
+    assert_eq!(findings, [Finding::KeyTwice { id }]);
+    let findings = found(|state| {
+        let outcome = state.outcomes[0].1;
+        state.outcomes.push((ReservationId(42), outcome));
+    });
+    let id = ReservationId(42);
+    assert_eq!(findings, [Finding::KeyTwice { id }]);
+}
+
+#[test]
 fn lanes_keep_the_rules_of_acceptance() {
     let (first, units) = (lane(0), BaseUnits);
     let findings = found(|state| state.lanes[0].1.authorized = units(419));

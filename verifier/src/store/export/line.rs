@@ -1,4 +1,5 @@
-//! The lines of an export. A released shape never changes: another shape is another version.
+//! The lines of an export. A released shape never changes: another shape is another version. What version 1
+//! does not have is optional here, so that it reads as version 2 does.
 
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use serde::{Deserialize, Serialize};
@@ -8,10 +9,11 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
 use super::Counts;
-use crate::ledger::{LaneKey, ReservationId};
+use crate::ledger::{LaneKey, RequestKey, ReservationId};
 use crate::store::encoding;
 use crate::store::record::{
-    ChannelRecord, ClaimRecord, LaneRecord, ReservationRecord, SettlementRecord, StoredState,
+    ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReservationRecord, SettlementRecord,
+    StoredState,
 };
 
 /// What makes a file an export, whatever its version.
@@ -40,6 +42,7 @@ pub(super) enum Line {
     Used(UsedLine),
     Reservation(ReservationLine),
     Settlement(SettlementLine),
+    Outcome(OutcomeLine),
     /// The last one: the hash of all bytes before it.
     Sha256(#[serde_as(as = "DisplayFromStr")] Hash),
 }
@@ -97,6 +100,42 @@ pub(super) struct ReservationLine {
     maximum: BaseUnits,
     #[serde_as(as = "DisplayFromStr")]
     checkpoint: BaseUnits,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<RequestLine>,
+}
+
+#[serde_as]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestLine {
+    #[serde_as(as = "DisplayFromStr")]
+    key: Hash,
+    #[serde_as(as = "DisplayFromStr")]
+    digest: Hash,
+}
+
+/// Without the answer, which is no record of what is owed.
+#[serde_as]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutcomeLine {
+    id: u64,
+    #[serde_as(as = "DisplayFromStr")]
+    domain: Pubkey,
+    lane: u16,
+    generation: u16,
+    request: RequestLine,
+    #[serde_as(as = "DisplayFromStr")]
+    charged: BaseUnits,
+    #[serde_as(as = "DisplayFromStr")]
+    charged_total: BaseUnits,
+    #[serde_as(as = "DisplayFromStr")]
+    reserved: BaseUnits,
+    #[serde_as(as = "DisplayFromStr")]
+    authorized: BaseUnits,
+    #[serde_as(as = "DisplayFromStr")]
+    deposit: BaseUnits,
+    ended_at_seconds: u64,
 }
 
 #[serde_as]
@@ -179,14 +218,31 @@ pub(super) fn lines(state: &StoredState) -> impl Iterator<Item = Line> {
             generation: record.key.generation.0,
             maximum: record.maximum,
             checkpoint: record.checkpoint,
+            request: record.request.map(RequestLine::from),
         })
     });
     let settlements = state.settlements.iter().map(settlement);
+    let outcomes = state.outcomes.iter().map(|(id, record)| {
+        Line::Outcome(OutcomeLine {
+            id: id.0,
+            domain: base58(record.lane.domain),
+            lane: record.lane.lane.0,
+            generation: record.lane.generation.0,
+            request: record.request.into(),
+            charged: record.charged,
+            charged_total: record.charged_total,
+            reserved: record.reserved,
+            authorized: record.authorized,
+            deposit: record.deposit,
+            ended_at_seconds: record.ended_at,
+        })
+    });
     channels
         .chain(lanes)
         .chain(used)
         .chain(reservations)
         .chain(settlements)
+        .chain(outcomes)
 }
 
 fn settlement(record: &SettlementRecord) -> Line {
@@ -228,6 +284,7 @@ impl Line {
             Self::Used(line) => (2, encoding::used_key(line.key(), line.value).to_vec()),
             Self::Reservation(line) => (3, line.id.to_be_bytes().to_vec()),
             Self::Settlement(line) => (4, line.signature.as_ref().to_vec()),
+            Self::Outcome(line) => (5, line.id.to_be_bytes().to_vec()),
             Self::Sha256(_) => return None,
         })
     }
@@ -246,10 +303,12 @@ impl Line {
                     key: lane_key(&line.domain, line.lane, line.generation),
                     maximum: line.maximum,
                     checkpoint: line.checkpoint,
+                    request: line.request.map(RequestKey::from),
                 };
                 state.reservations.push((ReservationId(line.id), record));
             }
             Self::Settlement(line) => state.settlements.push(line.record()),
+            Self::Outcome(line) => state.outcomes.push((ReservationId(line.id), line.record())),
             Self::Sha256(_) => {}
         }
     }
@@ -291,6 +350,40 @@ impl SettlementLine {
             domain: Domain(self.domain.to_bytes()),
             claims: claims.collect(),
             transaction: self.transaction,
+        }
+    }
+}
+
+impl From<RequestKey> for RequestLine {
+    fn from(request: RequestKey) -> Self {
+        Self {
+            key: Hash::new_from_array(request.key),
+            digest: Hash::new_from_array(request.digest),
+        }
+    }
+}
+
+impl From<RequestLine> for RequestKey {
+    fn from(line: RequestLine) -> Self {
+        Self {
+            key: line.key.to_bytes(),
+            digest: line.digest.to_bytes(),
+        }
+    }
+}
+
+impl OutcomeLine {
+    fn record(self) -> OutcomeRecord {
+        OutcomeRecord {
+            lane: lane_key(&self.domain, self.lane, self.generation),
+            request: self.request.into(),
+            charged: self.charged,
+            charged_total: self.charged_total,
+            reserved: self.reserved,
+            authorized: self.authorized,
+            deposit: self.deposit,
+            ended_at: self.ended_at_seconds,
+            answer_bytes: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use solana_sdk::hash::Hash;
 
 use super::line::{Header, Kind, Line};
-use super::{Counts, ExportSummary, FORMAT, MAX_LINE_LENGTH, VERSION};
+use super::{Counts, ExportSummary, FORMAT, MAX_LINE_LENGTH, OLDEST_VERSION, VERSION};
 use crate::store::StoredState;
 
 /// Why an export cannot be read. Nothing of it is used then.
@@ -20,7 +20,7 @@ pub enum ReadError {
     NotAnExport,
     /// An export of another version.
     #[error(
-        "the export has version {found} of its format, this version of farthing reads {VERSION}"
+        "the export has version {found} of its format, this version of farthing reads {OLDEST_VERSION} to {VERSION}"
     )]
     UnknownVersion {
         /// Its version.
@@ -117,7 +117,7 @@ fn header(lines: &mut Lines<impl BufRead>) -> Result<Counts, ReadError> {
     if kind.format != FORMAT {
         return Err(ReadError::NotAnExport);
     }
-    if kind.version != VERSION {
+    if !(OLDEST_VERSION..=VERSION).contains(&kind.version) {
         return Err(ReadError::UnknownVersion {
             found: kind.version,
         });

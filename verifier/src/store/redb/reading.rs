@@ -2,12 +2,22 @@
 
 use redb::{ReadableDatabase, ReadableTable, TableHandle};
 
-use super::{CHANNELS, LANES, RESERVATIONS, RedbStore, SETTLEMENTS, Table, USED};
+use super::{
+    ANSWERS, CHANNELS, LANES, Numbered, OUTCOMES, RESERVATIONS, RedbStore, SETTLEMENTS, Table, USED,
+};
 use crate::ledger::ReservationId;
-use crate::store::{Store, StoreError, StoredState, encoding};
+use crate::store::{AnswerRecord, Store, StoreError, StoredState, encoding};
 
 /// All tables: a store with another one was written by another version.
-const TABLES: [&str; 5] = ["channels", "lanes", "used", "reservations", "settlements"];
+const TABLES: [&str; 7] = [
+    "channels",
+    "lanes",
+    "used",
+    "reservations",
+    "settlements",
+    "outcomes",
+    "answers",
+];
 
 impl RedbStore {
     /// Reads what can be understood. What cannot goes to `refuse` with its key, which decides
@@ -46,16 +56,34 @@ impl RedbStore {
             let record = encoding::read_settlement(&key, &value);
             keep(record, &key, &mut state.settlements, &mut refuse)?;
         }
-        let reservations = transaction.open_table(RESERVATIONS);
-        let reservations = reservations.map_err(|e| self.failed(e))?;
-        for entry in reservations.iter().map_err(|e| self.failed(e))? {
-            let (id, value) = entry.map_err(|e| self.failed(e))?;
-            let record = encoding::read_reservation(value.value())
-                .map(|reservation| (ReservationId(id.value()), reservation));
-            let key = id.value().to_be_bytes();
+        let numbered = |table: Numbered| -> Result<NumberedEntries, StoreError> {
+            let table = transaction.open_table(table).map_err(|e| self.failed(e))?;
+            numbered_entries(&table).map_err(|e| self.failed(e))
+        };
+        for (id, value) in numbered(RESERVATIONS)? {
+            let record = encoding::read_reservation(&value).map(|record| (id, record));
+            let key = id.0.to_be_bytes();
             keep(record, &key, &mut state.reservations, &mut refuse)?;
         }
+        for (id, value) in numbered(OUTCOMES)? {
+            let record = encoding::read_outcome(&value).map(|record| (id, record));
+            let key = id.0.to_be_bytes();
+            keep(record, &key, &mut state.outcomes, &mut refuse)?;
+        }
         Ok(state)
+    }
+
+    pub(super) fn read_answer(
+        &self,
+        id: ReservationId,
+    ) -> Result<Option<AnswerRecord>, StoreError> {
+        let transaction = self.database.begin_read().map_err(|e| self.failed(e))?;
+        let answers = transaction.open_table(ANSWERS);
+        let answers = answers.map_err(|e| self.failed(e))?;
+        let answer = answers.get(id.0).map_err(|e| self.failed(e))?;
+        answer
+            .map(|answer| encoding::read_answer(answer.value()))
+            .transpose()
     }
 }
 
@@ -81,6 +109,19 @@ fn entries(
     for entry in table.iter()? {
         let (key, value) = entry?;
         entries.push((key.value().to_vec(), value.value().to_vec()));
+    }
+    Ok(entries)
+}
+
+type NumberedEntries = Vec<(ReservationId, Vec<u8>)>;
+
+fn numbered_entries(
+    table: &impl ReadableTable<u64, &'static [u8]>,
+) -> Result<NumberedEntries, redb::Error> {
+    let mut entries = Vec::new();
+    for entry in table.iter()? {
+        let (id, value) = entry?;
+        entries.push((ReservationId(id.value()), value.value().to_vec()));
     }
     Ok(entries)
 }

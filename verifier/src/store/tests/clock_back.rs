@@ -1,4 +1,4 @@
-//! A clock that was set back. No record holds a time, and the verifier's own clock starts anew with
+//! A clock that was set back. Records hold no time of day, and the verifier's own clock starts anew with
 //! every process: a restart looks like a clock at zero, and must change nothing that is owed.
 
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use solana_sdk::pubkey::Pubkey;
 
 use super::super::memory::MemoryStore;
 use super::key;
-use crate::books::{Books, ReserveError};
-use crate::ledger::{ChannelFacts, LaneFacts, VerifiedVoucher};
+use crate::books::{Books, ReserveError, Reserved};
+use crate::ledger::{ChannelFacts, LaneFacts, OutcomeLimits, VerifiedVoucher};
 use crate::ports::{Clock, Moment};
 
 #[derive(Debug, Clone, Default)]
@@ -61,19 +61,26 @@ fn voucher(authorized: u64) -> VerifiedVoucher {
 async fn a_clock_that_went_back_changes_nothing_that_is_owed() {
     let store = MemoryStore::default();
     let clock = TestClock(Arc::new(AtomicU64::new(1_000_000)));
-    let (books, _) = Books::open(Box::new(store.clone()), Arc::new(clock.clone())).expect("opens");
-    let (reservation, _ticket) = books
-        .reserve(&facts(), &voucher(100), BaseUnits(100))
-        .expect("there is room");
+    let open = || {
+        let limits = OutcomeLimits::default();
+        Books::open(Box::new(store.clone()), limits, Arc::new(clock.clone())).expect("opens")
+    };
+    let (books, _) = open();
+    let reserved = books.reserve(&facts(), &voucher(100), BaseUnits(100), None);
+    let Ok(Reserved::New(reservation, _ticket)) = reserved else {
+        panic!("there is room: {reserved:?}");
+    };
     // The clock goes back while a request is in flight, which a monotonic one never does.
     clock.0.store(10, Ordering::SeqCst);
-    let (_, ticket) = reservation.complete(BaseUnits(60)).expect("it is known");
+    let (_, ticket) = reservation
+        .complete(BaseUnits(60), None)
+        .expect("it is known");
     ticket.durable().await.expect("memory does not fail");
     let before = books.read(|ledger| ledger.unsettled(&facts()));
     books.close();
 
     clock.0.store(0, Ordering::SeqCst);
-    let (books, _) = Books::open(Box::new(store), Arc::new(clock)).expect("opens again");
+    let (books, _) = open();
     let after = books.read(|ledger| ledger.unsettled(&facts()));
     assert_eq!(after.len(), 1);
     assert_eq!(after[0].owed, BaseUnits(60));
@@ -81,7 +88,7 @@ async fn a_clock_that_went_back_changes_nothing_that_is_owed() {
     assert_eq!(after[0].signature, before[0].signature);
     // It has waited since the restart, not since a moment of the clock before.
     assert_eq!(after[0].since, Moment::default());
-    let again = books.reserve(&facts(), &voucher(100), BaseUnits(40));
+    let again = books.reserve(&facts(), &voucher(100), BaseUnits(40), None);
     assert!(
         matches!(again, Err(ReserveError::Refused(_))),
         "a voucher buys once, whatever the time: {again:?}"

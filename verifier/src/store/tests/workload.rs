@@ -8,10 +8,11 @@ use solana_sdk::signature::Signature;
 
 use super::super::memory::MemoryStore;
 use super::super::record::{
-    ClaimRecord, LaneRecord, Record, ReservationRecord, SettlementRecord, StoredState,
+    AnswerRecord, ClaimRecord, LaneRecord, OutcomeRecord, Record, ReservationRecord,
+    SettlementRecord, StoredState,
 };
 use super::seeded::Seeded;
-use crate::ledger::{LaneKey, ReservationId};
+use crate::ledger::{LaneKey, RequestKey, ReservationId};
 use crate::store::Store;
 
 const LANES: u16 = 24;
@@ -45,6 +46,7 @@ struct Traffic {
     in_flight: VecDeque<(ReservationId, ReservationRecord)>,
     used: VecDeque<(LaneKey, BaseUnits)>,
     settlements: VecDeque<Signature>,
+    outcomes: VecDeque<ReservationId>,
 }
 
 impl Traffic {
@@ -55,6 +57,7 @@ impl Traffic {
             in_flight: VecDeque::new(),
             used: VecDeque::new(),
             settlements: VecDeque::new(),
+            outcomes: VecDeque::new(),
         }
     }
 
@@ -113,6 +116,10 @@ impl Traffic {
             key,
             maximum: BaseUnits(50),
             checkpoint: BaseUnits::ZERO,
+            request: (self.random.below(2) == 0).then_some(RequestKey {
+                key: [3; 32],
+                digest: [4; 32],
+            }),
         };
         let id = ReservationId(self.clock);
         self.in_flight.push_back((id, reservation));
@@ -136,9 +143,42 @@ impl Traffic {
 
     fn complete(&mut self) -> Vec<Record> {
         match self.in_flight.pop_front() {
-            Some((id, reservation)) => vec![self.lane(reservation.key), Record::Completed(id)],
+            Some((id, reservation)) => {
+                let mut records = vec![self.lane(reservation.key), Record::Completed(id)];
+                if let Some(request) = reservation.request {
+                    records.extend(self.outcome(id, reservation.key, request));
+                }
+                records
+            }
             None => self.accept(),
         }
+    }
+
+    /// With an answer that may take several pages; an old one goes with its outcome.
+    fn outcome(&mut self, id: ReservationId, lane: LaneKey, request: RequestKey) -> Vec<Record> {
+        let answer = AnswerRecord {
+            status: 200,
+            headers: Vec::new(),
+            body: vec![5; self.random.below(10_000)],
+            is_whole: true,
+        };
+        let outcome = OutcomeRecord {
+            lane,
+            request,
+            charged: BaseUnits(1),
+            charged_total: BaseUnits(self.clock),
+            reserved: BaseUnits::ZERO,
+            authorized: BaseUnits(self.clock),
+            deposit: BaseUnits(self.clock),
+            ended_at: self.clock,
+            answer_bytes: Some(answer.length()),
+        };
+        let mut records = vec![Record::Outcome(id, outcome), Record::Answer(id, answer)];
+        self.outcomes.push_back(id);
+        if self.outcomes.len() > 3 {
+            records.extend(self.outcomes.pop_front().map(Record::OutcomeForgotten));
+        }
+        records
     }
 
     fn forget(&mut self) -> Vec<Record> {

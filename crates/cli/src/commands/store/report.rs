@@ -134,13 +134,14 @@ fn usdc(base_units: u64) -> String {
     format!("{} USDC", Usdc(BaseUnits(base_units)))
 }
 
-fn counted(counts: &Counts) -> [(&'static str, String); 5] {
+fn counted(counts: &Counts) -> [(&'static str, String); 6] {
     [
         ("channels", counts.channels.to_string()),
         ("lanes", counts.lanes.to_string()),
         ("used values", counts.used.to_string()),
         ("requests in flight", counts.reservations.to_string()),
         ("settlements under way", counts.settlements.to_string()),
+        ("outcomes kept", counts.outcomes.to_string()),
     ]
 }
 

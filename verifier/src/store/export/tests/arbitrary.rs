@@ -9,9 +9,10 @@ use proptest::{collection, option};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use crate::ledger::{LaneKey, ReservationId};
+use crate::ledger::{LaneKey, RequestKey, ReservationId};
 use crate::store::record::{
-    ChannelRecord, ClaimRecord, LaneRecord, ReservationRecord, SettlementRecord, StoredState,
+    ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReservationRecord, SettlementRecord,
+    StoredState,
 };
 
 fn bytes() -> impl Strategy<Value = [u8; 32]> {
@@ -73,6 +74,30 @@ fn settlement() -> impl Strategy<Value = SettlementRecord> {
         )
 }
 
+fn request() -> impl Strategy<Value = RequestKey> {
+    (bytes(), bytes()).prop_map(|(key, digest)| RequestKey { key, digest })
+}
+
+fn outcome() -> impl Strategy<Value = OutcomeRecord> {
+    let amounts = (amount(), amount(), amount(), amount(), amount());
+    (lane_key(), request(), amounts, any::<u64>()).prop_map(
+        |(lane, request, (charged, charged_total, reserved, authorized, deposit), ended_at)| {
+            OutcomeRecord {
+                lane,
+                request,
+                charged,
+                charged_total,
+                reserved,
+                authorized,
+                deposit,
+                ended_at,
+                // No export says that it has the answer.
+                answer_bytes: None,
+            }
+        },
+    )
+}
+
 /// Anything that a store can hold.
 pub(super) fn state() -> impl Strategy<Value = StoredState> {
     let lane = (amount(), option::of(signature()), amount(), amount()).prop_map(
@@ -83,39 +108,48 @@ pub(super) fn state() -> impl Strategy<Value = StoredState> {
             floor,
         },
     );
-    let reservation =
-        (lane_key(), amount(), amount()).prop_map(|(key, maximum, checkpoint)| ReservationRecord {
+    let reservation = (lane_key(), amount(), amount(), option::of(request())).prop_map(
+        |(key, maximum, checkpoint, request)| ReservationRecord {
             key,
             maximum,
             checkpoint,
-        });
+            request,
+        },
+    );
     (
         collection::btree_map(bytes(), bytes(), 0..4),
         collection::btree_map(lane_key(), lane, 0..6),
         collection::btree_set((lane_key(), amount()), 0..12),
         collection::btree_map(any::<u64>(), reservation, 0..6),
         collection::vec(settlement(), 0..4),
+        collection::btree_map(any::<u64>(), outcome(), 0..6),
     )
-        .prop_map(|(channels, lanes, used, reservations, settlements)| {
-            let settlements: BTreeMap<_, _> = settlements
-                .into_iter()
-                .map(|settlement| (settlement.signature, settlement))
-                .collect();
-            StoredState {
-                channels: channels
+        .prop_map(
+            |(channels, lanes, used, reservations, settlements, outcomes)| {
+                let settlements: BTreeMap<_, _> = settlements
                     .into_iter()
-                    .map(|(domain, address)| ChannelRecord {
-                        domain: Domain(domain),
-                        address: Pubkey::new_from_array(address),
-                    })
-                    .collect(),
-                lanes: lanes.into_iter().collect(),
-                used: used.into_iter().collect(),
-                reservations: reservations
-                    .into_iter()
-                    .map(|(id, reservation)| (ReservationId(id), reservation))
-                    .collect(),
-                settlements: settlements.into_values().collect(),
-            }
-        })
+                    .map(|settlement| (settlement.signature, settlement))
+                    .collect();
+                StoredState {
+                    channels: channels
+                        .into_iter()
+                        .map(|(domain, address)| ChannelRecord {
+                            domain: Domain(domain),
+                            address: Pubkey::new_from_array(address),
+                        })
+                        .collect(),
+                    lanes: lanes.into_iter().collect(),
+                    used: used.into_iter().collect(),
+                    reservations: reservations
+                        .into_iter()
+                        .map(|(id, reservation)| (ReservationId(id), reservation))
+                        .collect(),
+                    settlements: settlements.into_values().collect(),
+                    outcomes: outcomes
+                        .into_iter()
+                        .map(|(id, outcome)| (ReservationId(id), outcome))
+                        .collect(),
+                }
+            },
+        )
 }

@@ -1,0 +1,207 @@
+//! The key by which a client may ask again: where it is written, and what tells its requests apart.
+//!
+//! A key is the header `Idempotency-Key` or the x402 extension `payment-identifier`, from 16 to 128 visible
+//! ASCII characters. Both are one namespace, which belongs to a lane and its generation.
+
+use axum::http::{HeaderMap, Method, Uri};
+use farthing_client::x402::PaymentPayload;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::error::ApiError;
+use crate::gateway::ClientKey;
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const PAYMENT_IDENTIFIER: &str = "payment-identifier";
+const MIN_LENGTH: usize = 16;
+const MAX_LENGTH: usize = 128;
+
+/// The key that a request brings, if it brings one, with what was asked.
+pub(crate) fn client_key(
+    headers: &HeaderMap,
+    payment: &PaymentPayload,
+    method: &Method,
+    uri: &Uri,
+    body: &[u8],
+) -> Result<Option<ClientKey>, ApiError> {
+    let text = match (from_header(headers)?, from_extension(payment)?) {
+        (Some(header), Some(extension)) if header != extension => {
+            return Err(invalid(
+                "the Idempotency-Key header and the payment-identifier extension differ: give one of them",
+            ));
+        }
+        (header, extension) => header.or(extension),
+    };
+    Ok(text.map(|text| ClientKey {
+        text: text.to_owned(),
+        digest: digest(method, uri, body),
+    }))
+}
+
+/// What a 402 says about keys.
+pub(crate) fn extension() -> Value {
+    json!({
+        PAYMENT_IDENTIFIER: {
+            "info": { "required": false },
+            "schema": {
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "type": "object",
+                "properties": {
+                    "required": { "type": "boolean" },
+                    "id": {
+                        "type": "string",
+                        "minLength": MIN_LENGTH,
+                        "maxLength": MAX_LENGTH,
+                        "pattern": "^[a-zA-Z0-9_-]+$",
+                    },
+                },
+                "required": ["required"],
+            },
+        },
+    })
+}
+
+fn from_header(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(invalid("give the Idempotency-Key header once"));
+    }
+    checked(value.to_str().ok()).map(Some)
+}
+
+fn from_extension(payment: &PaymentPayload) -> Result<Option<&str>, ApiError> {
+    let extensions = payment.extensions.as_ref();
+    let id =
+        extensions.and_then(|extensions| extensions.get(PAYMENT_IDENTIFIER)?.pointer("/info/id"));
+    id.map(|id| checked(id.as_str())).transpose()
+}
+
+fn checked(text: Option<&str>) -> Result<&str, ApiError> {
+    text.filter(|text| (MIN_LENGTH..=MAX_LENGTH).contains(&text.len()))
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()))
+        .ok_or_else(|| {
+            invalid("an idempotency key has 16 to 128 visible ASCII characters and no spaces")
+        })
+}
+
+fn invalid(message: &str) -> ApiError {
+    ApiError::new(
+        axum::http::StatusCode::BAD_REQUEST,
+        "idempotency_key_invalid",
+        message,
+    )
+}
+
+/// Hash of what was asked; each part is preceded by its length, so that no two requests share one.
+fn digest(method: &Method, uri: &Uri, body: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [
+        method.as_str().as_bytes(),
+        uri.path().as_bytes(),
+        uri.query().unwrap_or_default().as_bytes(),
+        body,
+    ] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use axum::http::HeaderValue;
+    use farthing_client::x402::PaymentRequirements;
+    use farthing_protocol::BaseUnits;
+
+    use super::*;
+
+    fn payment(extensions: Option<Value>) -> PaymentPayload {
+        PaymentPayload {
+            x402_version: 2,
+            payload: Value::Null,
+            accepted: PaymentRequirements {
+                scheme: String::new(),
+                network: String::new(),
+                amount: BaseUnits::ZERO,
+                asset: String::new(),
+                pay_to: String::new(),
+                max_timeout_seconds: 1,
+                extra: Value::Null,
+            },
+            resource: None,
+            extensions,
+        }
+    }
+
+    fn key(header: Option<&str>, id: Option<Value>) -> Result<Option<String>, &'static str> {
+        let mut headers = HeaderMap::new();
+        if let Some(header) = header {
+            let value = HeaderValue::from_str(header).expect("a header value");
+            headers.insert(IDEMPOTENCY_KEY, value);
+        }
+        let extensions =
+            id.map(|id| json!({"payment-identifier": {"info": {"required": false, "id": id}}}));
+        client_key(
+            &headers,
+            &payment(extensions),
+            &Method::POST,
+            &Uri::from_static("/v1/x"),
+            b"",
+        )
+        .map(|key| key.map(|key| key.text))
+        .map_err(|error| error.code)
+    }
+
+    #[test]
+    fn a_key_is_in_either_place() {
+        const KEY: &str = "0123456789abcdef";
+        assert_eq!(key(None, None), Ok(None));
+        assert_eq!(key(Some(KEY), None), Ok(Some(KEY.to_owned())));
+        assert_eq!(key(None, Some(json!(KEY))), Ok(Some(KEY.to_owned())));
+        assert_eq!(key(Some(KEY), Some(json!(KEY))), Ok(Some(KEY.to_owned())));
+    }
+
+    #[test]
+    fn refuses_what_is_no_key() {
+        const INVALID: Result<Option<String>, &str> = Err("idempotency_key_invalid");
+        let long = "x".repeat(129);
+        for text in ["", "0123456789abcde", "0123456789 abcdef", long.as_str()] {
+            assert_eq!(key(Some(text), None), INVALID, "{text}");
+            assert_eq!(key(None, Some(json!(text))), INVALID, "{text}");
+        }
+        assert_eq!(key(None, Some(json!(1_234_567_890_123_456_u64))), INVALID);
+        let differ = key(Some("0123456789abcdef"), Some(json!("0123456789abcdeg")));
+        assert_eq!(differ, INVALID);
+        let mut twice = HeaderMap::new();
+        for _ in 0..2 {
+            twice.append(
+                IDEMPOTENCY_KEY,
+                HeaderValue::from_static("0123456789abcdef"),
+            );
+        }
+        let error = from_header(&twice).expect_err("one key is enough");
+        assert_eq!(error.code, "idempotency_key_invalid");
+    }
+
+    #[test]
+    fn every_part_of_a_request_counts() {
+        let requests = [
+            (Method::POST, "/v1/a", "b"),
+            (Method::GET, "/v1/a", "b"),
+            (Method::POST, "/v1/ab", ""),
+            (Method::POST, "/v1/a?b", ""),
+            (Method::POST, "/v1/a?", "b?"),
+            (Method::POST, "/v1/a", ""),
+        ];
+        let digests: BTreeSet<[u8; 32]> = requests
+            .iter()
+            .map(|(method, uri, body)| digest(method, &Uri::from_static(uri), body.as_bytes()))
+            .collect();
+        assert_eq!(digests.len(), requests.len());
+    }
+}

@@ -1,0 +1,121 @@
+//! The answer to a request that was asked before: as it left the first time, with the receipt of then.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use farthing_client::x402::SettleResponse;
+
+use super::challenge::{PaymentHeaders, receipt};
+use super::error::ApiError;
+use super::stream::{event_stream_receipt, is_event_stream_type};
+use crate::gateway::Replay;
+use crate::ledger::LaneSnapshot;
+use crate::store::AnswerRecord;
+
+/// Says that an answer is not new.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// What of a stream may be asked for again: the events that have arrived whole, and then an event that
+/// says so where the rest is missing.
+const INCOMPLETE: &str = concat!(
+    "data: {\"error\":{\"code\":\"answer_incomplete\",\"message\":\"the connection was lost and the ",
+    "answer ended there: this is all of it, and all that was charged\",\"type\":\"server_error\",",
+    "\"param\":null}}\n\n"
+);
+
+/// Keeps an answer for whoever asks again.
+pub(crate) fn kept(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    is_whole: bool,
+) -> AnswerRecord {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
+    AnswerRecord {
+        status: status.as_u16(),
+        headers: headers.collect(),
+        body: body.to_vec(),
+        is_whole,
+    }
+}
+
+/// Answers as the first time.
+///
+/// # Errors
+/// [`ApiError`] with the receipt, if the answer is not kept.
+pub(crate) fn replay(network: &str, replay: Replay) -> Result<Response, ApiError> {
+    let outcome = replay.outcome;
+    let lane = LaneSnapshot {
+        authorized: outcome.authorized,
+        signature: None,
+        charged: outcome.charged_total,
+        reserved: outcome.reserved,
+        deposit: outcome.deposit,
+    };
+    let receipt = receipt(network, &replay.payer, &lane, Some(outcome.charged));
+    match replay.answer {
+        Some(answer) => Ok(again(answer, &receipt)),
+        None => Err(ApiError::answer_not_kept().with_headers(PaymentHeaders::receipt(&receipt))),
+    }
+}
+
+fn again(answer: AnswerRecord, receipt: &SettleResponse) -> Response {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &answer.headers {
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_bytes(value),
+        ) {
+            headers.append(name, value);
+        }
+    }
+    let mut body = answer.body;
+    if is_event_stream_type(&headers) {
+        if !answer.is_whole {
+            body.truncate(end_of_events(&body));
+            body.extend_from_slice(INCOMPLETE.as_bytes());
+        }
+        body.extend_from_slice(&event_stream_receipt(receipt, &body));
+    }
+    PaymentHeaders::receipt(receipt).write_to(&mut headers);
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Where the last whole event ends: behind the last blank line.
+fn end_of_events(body: &[u8]) -> usize {
+    let mut line_start = 0;
+    let mut end = 0;
+    for (at, _) in body.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
+        if matches!(&body[line_start..at], b"" | b"\r") {
+            end = at + 1;
+        }
+        line_start = at + 1;
+    }
+    end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::end_of_events;
+
+    #[test]
+    fn a_part_of_an_event_is_no_event() {
+        for (body, end) in [
+            ("", 0),
+            ("data: 1", 0),
+            ("data: 1\n", 0),
+            ("data: 1\n\n", 9),
+            ("data: 1\n\ndata: 2\n", 9),
+            ("data: 1\r\n\r\ndata", 11),
+            ("data: 1\n\n: comment\n\ndata: 2", 20),
+        ] {
+            assert_eq!(end_of_events(body.as_bytes()), end, "{body:?}");
+        }
+    }
+}
