@@ -1,6 +1,9 @@
 //! What can be typed.
 
+use std::ffi::OsString;
+
 use clap::{Args, Parser, Subcommand};
+use farthing_verifier::crash_point::CrashPoint;
 
 /// Measure Farthing, and write what was measured into docs/.
 #[derive(Debug, Parser)]
@@ -20,6 +23,11 @@ pub enum Command {
     Model(ModelArgs),
     /// The tests of the on-chain program: which changes of it they notice
     Mutants(MutantsArgs),
+    /// The verifier: killed under load, again and again, and what it has lost, doubled or leaked
+    Crash(CrashArgs),
+    /// What `crash` kills
+    #[command(hide = true)]
+    ServeAndDie(DyingArgs),
 }
 
 /// Arguments of `program`.
@@ -53,6 +61,44 @@ pub struct MutantsArgs {
     /// End with the figures as one line of JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `crash`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct CrashArgs {
+    /// How many processes to kill
+    #[arg(long, default_value_t = 200)]
+    pub kills: usize,
+    /// Decides when they die, by default chance
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// End with the figures as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of the process that `crash` kills.
+#[derive(Debug, Clone, Args)]
+pub struct DyingArgs {
+    /// Where to die
+    #[arg(long, value_name = "NAME", value_parser = crash_point)]
+    pub point: Option<CrashPoint>,
+    /// At which passage
+    #[arg(long, default_value_t = 1)]
+    pub passage: u64,
+    /// Count from the start, and not from the first line on stdin
+    #[arg(long)]
+    pub from_start: bool,
+    /// Arguments of `farthing serve`
+    #[arg(last = true)]
+    pub serve: Vec<OsString>,
+}
+
+fn crash_point(name: &str) -> Result<CrashPoint, String> {
+    let mut points = CrashPoint::ALL.iter().copied();
+    points
+        .find(|point| point.name() == name)
+        .ok_or_else(|| format!("there is no crash point {name}"))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! pages are made of; nothing here decides what is measured but those modules.
 
 pub mod cli;
+pub mod crash;
 pub mod model;
 pub mod mutants;
 pub mod program;

@@ -4,13 +4,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use farthing_bench::cli::{Cli, Command};
-use farthing_bench::{model, mutants, program};
+use farthing_bench::{crash, model, mutants, program};
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Program(args) => program::run(&args),
         Command::Model(args) => model::run(&args),
         Command::Mutants(args) => mutants::run(&args),
+        Command::Crash(args) => crash::run(&args),
+        Command::ServeAndDie(args) => return crash::process::serve(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,217 @@
+//! One death after the other, and what is compared after each.
+
+use std::sync::Arc;
+
+use farthing_protocol::BaseUnits;
+use farthing_verifier::store::{RedbStore, StoredState, audit};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
+use super::Result;
+use super::client::Client;
+use super::lane::Lane;
+use super::load::{Load, Tally, body};
+use super::oracle::{Fault, Kind, LaneBooks, compared};
+use super::plan::Death;
+use super::process::{Process, Started};
+use super::report::Report;
+use super::world::World;
+
+/// Vouchers that are presented again after every start.
+const REPLAYS: usize = 16;
+/// Lanes that are asked at the same time.
+const CONCURRENT_QUESTIONS: usize = 16;
+
+/// A run.
+pub struct Trial {
+    /// What does not die.
+    pub world: World,
+    /// Chooses what is presented again.
+    pub rng: StdRng,
+    /// What came of it so far.
+    pub report: Report,
+    client: Option<Arc<Client>>,
+}
+
+impl Trial {
+    /// A run in a new world.
+    #[must_use]
+    pub fn new(world: World, rng: StdRng, report: Report) -> Self {
+        Self {
+            world,
+            rng,
+            report,
+            client: None,
+        }
+    }
+
+    /// Starts a process, lets it serve and die, and compares its books with what its clients were told.
+    ///
+    /// # Errors
+    /// If the process does anything but serve and die.
+    pub async fn die(&mut self, death: Death) -> Result<()> {
+        let passage = match death {
+            Death::At(passage) => Some(passage),
+            Death::AnyMoment { .. } => None,
+        };
+        let mut in_flight = false;
+        if let Started::Serving(process) = self.world.processes.start(passage).await? {
+            match self.compare_restored(&process).await {
+                Ok(client) => {
+                    let tally = self.die_under_load(process, &client, death).await?;
+                    in_flight = tally.cut > 0;
+                    self.report.tally.add(tally);
+                }
+                // It was asked nothing that is paid for yet.
+                Err(_) if passage.is_some_and(|passage| passage.from_start) => {
+                    process.died().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let point = passage.map(|passage| passage.point);
+        self.report.died(point, in_flight);
+        self.compare_books()?;
+        Ok(())
+    }
+
+    async fn die_under_load(
+        &self,
+        mut process: Process,
+        client: &Arc<Client>,
+        death: Death,
+    ) -> Result<Tally> {
+        let load = Load::start(&self.world.lanes, client, &process.url);
+        process.arm().await;
+        match death {
+            Death::At(_) => process.died().await?,
+            Death::AnyMoment { accepted, delay } => {
+                load.accepted(accepted).await?;
+                tokio::time::sleep(delay).await;
+                process.kill().await?;
+            }
+        }
+        load.end().await
+    }
+
+    /// Starts a process, lets it answer `requests`, end in peace and settle everything, and compares the chain with
+    /// what its clients were told.
+    ///
+    /// # Errors
+    /// If it does not end in peace, or the chain does not answer.
+    pub async fn end(&mut self, requests: u64) -> Result<()> {
+        let Started::Serving(process) = self.world.processes.start(None).await? else {
+            return Err("a process died that nobody killed".into());
+        };
+        let client = self.compare_restored(&process).await?;
+        let load = Load::start(&self.world.lanes, &client, &process.url);
+        load.accepted(requests).await?;
+        let tally = load.end().await?;
+        self.report.tally.add(tally);
+        process.stop().await?;
+        let state = self.compare_books()?;
+        for (what, count) in [
+            ("reservations", state.reservations.len()),
+            ("settlements", state.settlements.len()),
+        ] {
+            if count > 0 {
+                let what = format!("{count} {what} are left at the end");
+                self.report.add([Fault::new(Kind::Leaked, what)]);
+            }
+        }
+        self.compare_chain().await
+    }
+
+    async fn client(&mut self, url: &str) -> Result<Arc<Client>> {
+        if let Some(client) = &self.client {
+            return Ok(Arc::clone(client));
+        }
+        let client = Arc::new(Client::learn(url, &question()).await?);
+        self.client = Some(Arc::clone(&client));
+        Ok(client)
+    }
+
+    /// Asks a process, before the load begins, for the state of every lane, and presents vouchers again that bought
+    /// something from the processes before it.
+    async fn compare_restored(&mut self, process: &Process) -> Result<Arc<Client>> {
+        self.report.restarts.push(process.ready_in);
+        for lane in &self.world.lanes {
+            lane.history().restarted();
+        }
+        let url = &process.url;
+        let client = self.client(url).await?;
+        let replayed: Vec<(Arc<Lane>, u64)> = self
+            .world
+            .lanes
+            .choose_multiple(&mut self.rng, REPLAYS)
+            .map(|lane| (Arc::clone(lane), self.rng.r#gen()))
+            .collect();
+        let question = &question();
+        let restored = stream::iter(&self.world.lanes)
+            .map(|lane| lane.compare(&client, url, question))
+            .buffer_unordered(CONCURRENT_QUESTIONS)
+            .try_collect::<Vec<_>>();
+        let again = stream::iter(&replayed)
+            .map(|(lane, choice)| {
+                lane.replay(&client, url, question, |values| chosen(values, *choice))
+            })
+            .buffer_unordered(CONCURRENT_QUESTIONS)
+            .try_collect::<Vec<_>>();
+        let (restored, again) = tokio::try_join!(restored, again)?;
+        self.report.add(restored.into_iter().flatten());
+        self.report.add(again.into_iter().flatten());
+        Ok(client)
+    }
+
+    /// Reads the store of a process that has died, which the next one will find so.
+    fn compare_books(&mut self) -> Result<StoredState> {
+        let mut store = RedbStore::open_read_only(&self.world.store)?;
+        let (state, findings) = audit(&mut store)?;
+        let findings = findings.into_iter();
+        // Whatever a record says that no ledger writes, what it should say is lost.
+        self.report
+            .add(findings.map(|finding| Fault::new(Kind::Lost, finding.to_string())));
+        let books = LaneBooks::of(&state);
+        let unused = LaneBooks::default();
+        for lane in &self.world.lanes {
+            let books = books.get(&lane.id).unwrap_or(&unused);
+            let faults = lane.history().died(books);
+            self.report.add(faults);
+        }
+        Ok(state)
+    }
+
+    /// Compares what the chain has debited and paid with what is owed.
+    async fn compare_chain(&mut self) -> Result<()> {
+        let debited = self.world.debited().await?;
+        let mut owed = 0;
+        for (lane, debited) in self.world.lanes.iter().zip(debited) {
+            let history = lane.history();
+            owed += history.owed().0;
+            self.report.add(history.settled(debited));
+        }
+        let balance = self.world.payee_balance().await?;
+        self.report
+            .add(compared("the payee received", balance, BaseUnits(owed)));
+        Ok(())
+    }
+}
+
+/// One of the values that bought something, half of the time one of the last.
+fn chosen(values: &[BaseUnits], choice: u64) -> Option<BaseUnits> {
+    let recent = values.len().saturating_sub(8);
+    let from = if choice % 2 == 0 {
+        &values[recent..]
+    } else {
+        values
+    };
+    let index = (choice / 2).checked_rem(from.len() as u64)?;
+    from.get(usize::try_from(index).ok()?).copied()
+}
+
+/// What is asked when the answer does not matter.
+fn question() -> serde_json::Value {
+    body("What does one inference cost?", false)
+}
