@@ -79,15 +79,6 @@ pub struct Processes {
     pub http: reqwest::Client,
 }
 
-/// How a start went.
-#[derive(Debug)]
-pub enum Started {
-    /// It serves.
-    Serving(Process),
-    /// It died before.
-    Died,
-}
-
 /// A process that serves.
 #[derive(Debug)]
 pub struct Process {
@@ -102,11 +93,11 @@ pub struct Process {
 }
 
 impl Processes {
-    /// Starts a process that dies at this passage, if at any.
+    /// Starts a process that dies at this passage, if at any, and waits until it serves; `None` if it died before.
     ///
     /// # Errors
     /// If it ends otherwise, or takes too long.
-    pub async fn start(&self, death: Option<Passage>) -> Result<Started> {
+    pub async fn start(&self, death: Option<Passage>) -> Result<Option<Process>> {
         let mut command = self.command(death)?;
         let started_at = Instant::now();
         let mut child = command.spawn()?;
@@ -115,7 +106,7 @@ impl Processes {
         let mut stdout = BufReader::new(stdout).lines();
         let Some(line) = timeout(PATIENCE, stdout.next_line()).await?? else {
             check_death(child.wait().await?, &self.log)?;
-            return Ok(Started::Died);
+            return Ok(None);
         };
         let listening: Value = serde_json::from_str(&line)?;
         let url = listening["url"]
@@ -133,7 +124,7 @@ impl Processes {
         while !self.is_well(&healthz).await {
             if let Some(status) = process.child.try_wait()? {
                 check_death(status, &self.log)?;
-                return Ok(Started::Died);
+                return Ok(None);
             }
             if started_at.elapsed() > PATIENCE {
                 return Err("a process listens and is not well".into());
@@ -141,7 +132,7 @@ impl Processes {
             tokio::time::sleep(HEALTH_INTERVAL).await;
         }
         process.ready_in = started_at.elapsed();
-        Ok(Started::Serving(process))
+        Ok(Some(process))
     }
 
     async fn is_well(&self, healthz: &str) -> bool {

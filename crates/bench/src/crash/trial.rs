@@ -15,12 +15,14 @@ use super::lane::Lane;
 use super::load::{Load, Tally, body};
 use super::oracle::{Fault, Kind, LaneBooks, compared};
 use super::plan::Death;
-use super::process::{Process, Started};
+use super::process::Process;
 use super::report::Report;
 use super::world::World;
 
 /// Vouchers that are presented again after every start.
 const REPLAYS: usize = 16;
+/// Of a lane's vouchers, those that the process that died last has accepted, about.
+const LAST_VALUES: usize = 8;
 /// Lanes that are asked at the same time.
 const CONCURRENT_QUESTIONS: usize = 16;
 
@@ -57,7 +59,7 @@ impl Trial {
             Death::AnyMoment { .. } => None,
         };
         let mut in_flight = false;
-        if let Started::Serving(process) = self.world.processes.start(passage).await? {
+        if let Some(process) = self.world.processes.start(passage).await? {
             match self.compare_restored(&process).await {
                 Ok(client) => {
                     let tally = self.die_under_load(process, &client, death).await?;
@@ -102,7 +104,7 @@ impl Trial {
     /// # Errors
     /// If it does not end in peace, or the chain does not answer.
     pub async fn end(&mut self, requests: u64) -> Result<()> {
-        let Started::Serving(process) = self.world.processes.start(None).await? else {
+        let Some(process) = self.world.processes.start(None).await? else {
             return Err("a process died that nobody killed".into());
         };
         let client = self.compare_restored(&process).await?;
@@ -201,9 +203,9 @@ impl Trial {
 
 /// One of the values that bought something, half of the time one of the last.
 fn chosen(values: &[BaseUnits], choice: u64) -> Option<BaseUnits> {
-    let recent = values.len().saturating_sub(8);
-    let from = if choice % 2 == 0 {
-        &values[recent..]
+    let last = &values[values.len().saturating_sub(LAST_VALUES)..];
+    let from = if choice.is_multiple_of(2) {
+        last
     } else {
         values
     };
