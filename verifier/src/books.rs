@@ -26,6 +26,11 @@ pub enum OpenError {
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store was made from an export, which may be old.
+    #[error(
+        "the store was made from an export, which may be old: compare it with the chain first, by `farthing reconcile`"
+    )]
+    Imported,
     /// There is no thread for the writer.
     #[error("the system has no thread for the store: {0}")]
     Thread(#[from] std::io::Error),
@@ -115,6 +120,9 @@ impl Books {
         clock: Arc<dyn Clock>,
     ) -> Result<(Arc<Self>, Vec<SettlementRecord>), OpenError> {
         let mut state = store.load()?;
+        if state.is_imported {
+            return Err(OpenError::Imported);
+        }
         let settlements = std::mem::take(&mut state.settlements);
         let unfinished = state.reservations.len();
         let (ledger, records) = Ledger::restore(state, limits, clock.now());

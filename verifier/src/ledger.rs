@@ -24,7 +24,7 @@ use crate::ports::Moment;
 use crate::store::{AnswerRecord, LaneRecord, OutcomeRecord, Record, ReservationRecord};
 
 pub use channel::{ChannelFacts, LaneFacts};
-pub use lane::MAX_USED_VALUES;
+pub use lane::{ALL_USED, MAX_USED_VALUES};
 pub use outcomes::{Earlier, OutcomeLimits, RequestKey};
 pub use settling::Unsettled;
 
@@ -331,6 +331,14 @@ impl Ledger {
         (self.ran_before + now.since(self.runs_since)).as_secs()
     }
 
+    /// The lanes of a channel with books that the chain debited beyond what they know of: the store is an
+    /// old copy, or somebody else settles.
+    #[must_use]
+    pub fn behind(&self, facts: &ChannelFacts) -> Vec<LaneIndex> {
+        let channel = self.channels.get(&facts.domain);
+        channel.map_or_else(Vec::new, |channel| channel.behind(facts))
+    }
+
     /// The outcomes that are kept for whoever asks again.
     #[must_use]
     pub fn outcomes(&self) -> usize {
@@ -369,6 +377,9 @@ fn judge(
             &unused
         }
     };
+    if lane.used.floor == ALL_USED {
+        return Err(Refusal::StoreBehindChain);
+    }
     if lane.is_used(value) {
         return Err(Refusal::VoucherUsed);
     }

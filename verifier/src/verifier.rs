@@ -63,6 +63,20 @@ pub enum StartError {
     /// The chain cannot be asked which one it is.
     #[error("cannot read the genesis hash, check chain.rpc_url: {0}")]
     Chain(#[from] ChainError),
+    /// The chain debited lanes beyond what the store knows of.
+    #[error(
+        "the store is older than the chain, or somebody else settles with this key: {lanes} lanes were debited beyond \
+         what it knows, the first is lane {first} of channel {channel}; stop whoever else settles, then run \
+         `farthing reconcile`"
+    )]
+    StoreBehindChain {
+        /// How many.
+        lanes: usize,
+        /// The first one's channel.
+        channel: Pubkey,
+        /// The first one.
+        first: LaneIndex,
+    },
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -134,6 +148,12 @@ impl Verifier {
     #[must_use]
     pub fn requests_in_flight(&self) -> usize {
         self.books.read(crate::ledger::Ledger::reservations)
+    }
+
+    /// Whether every channel with books was asked for since the start, so that no request waits for it.
+    #[must_use]
+    pub fn is_resolved(&self) -> bool {
+        self.channels.is_resolved()
     }
 
     /// Reads all known channels now instead of at the next interval.

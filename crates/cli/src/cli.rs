@@ -6,6 +6,7 @@ pub mod dev;
 pub mod escrow;
 pub mod pay;
 pub mod program;
+pub mod reconcile;
 pub mod serve;
 pub mod store;
 
@@ -22,6 +23,7 @@ pub use dev::DevArgs;
 pub use escrow::EscrowCommand;
 pub use pay::PayArgs;
 pub use program::ProgramCommand;
+pub use reconcile::ReconcileArgs;
 pub use serve::ServeArgs;
 pub use store::StoreCommand;
 
@@ -51,6 +53,8 @@ pub enum Command {
     /// The verifier's ledger on disk: look, back up, restore, check
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Compare a store that was restored with the chain, before it is served from again
+    Reconcile(ReconcileArgs),
     /// Make one paid call and print the answer and its receipt
     Pay(Box<PayArgs>),
     /// The on-chain program itself: deploy, compare with a build, hand over

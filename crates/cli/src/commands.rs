@@ -6,6 +6,7 @@ pub mod dev;
 pub mod escrow;
 pub mod pay;
 pub mod program;
+pub mod reconcile;
 pub mod serve;
 pub mod store;
 pub mod support;
@@ -26,6 +27,7 @@ pub async fn run(command: Command, output: Output) -> Result<ExitCode, CliError>
         Command::Channel(command) => channel::run(command, output).await?,
         Command::Serve(args) => serve::run(*args, output).await?,
         Command::Store(command) => store::run(command, output)?,
+        Command::Reconcile(args) => reconcile::run(args, output).await?,
         Command::Pay(args) => pay::run(*args, output).await?,
         Command::Program(command) => program::run(*command, output).await?,
         #[cfg(feature = "dev")]

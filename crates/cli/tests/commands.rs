@@ -2,6 +2,8 @@
 //! to the last base unit withdrawn, and what each command says when something is missing.
 
 mod common;
+#[path = "commands/reconcile.rs"]
+mod reconcile;
 #[path = "commands/store.rs"]
 mod store;
 

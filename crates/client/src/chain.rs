@@ -1,12 +1,13 @@
 //! The chain, for owners, payees and settlers: addresses, instructions, accounts and RPC.
 //!
-//! [`addresses`], [`token`], [`instructions`], [`accounts`] and [`loader`] are pure; only [`rpc`] talks to a
-//! node.
+//! [`addresses`], [`token`], [`instructions`], [`accounts`], [`debits`] and [`loader`] are pure; only [`rpc`]
+//! talks to a node.
 //! What must not live here: HTTP to a provider, and any state of a payer.
 
 pub mod accounts;
 pub mod addresses;
 pub mod cluster;
+pub mod debits;
 pub mod instructions;
 pub mod loader;
 pub mod refusal;

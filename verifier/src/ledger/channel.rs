@@ -146,6 +146,15 @@ impl ChannelLedger {
             .unwrap_or_default()
     }
 
+    /// The lanes that the chain debited beyond what the books know of.
+    pub(super) fn behind(&self, facts: &ChannelFacts) -> Vec<LaneIndex> {
+        let lanes = facts.lanes.iter().zip((0..=u16::MAX).map(LaneIndex));
+        lanes
+            .filter(|(on_chain, index)| on_chain.debited > self.known_charge(*index))
+            .map(|(_, index)| index)
+            .collect()
+    }
+
     pub(super) fn reserve(&mut self, maximum: BaseUnits) {
         self.reserved = BaseUnits(self.reserved.0.saturating_add(maximum.0));
     }

@@ -10,6 +10,10 @@ use crate::ports::Moment;
 /// The most used values kept above `charged`. Beyond, the lowest closes: it becomes the floor.
 pub const MAX_USED_VALUES: usize = 1_024;
 
+/// The floor of a lane of which vouchers may be public that nobody here knows: it accepts nothing until it
+/// is rotated.
+pub const ALL_USED: BaseUnits = BaseUnits(u64::MAX);
+
 /// The books of one lane in one generation.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LaneLedger {

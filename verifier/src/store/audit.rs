@@ -15,7 +15,7 @@ use solana_sdk::bs58;
 use solana_sdk::pubkey::Pubkey;
 
 use super::{LaneRecord, RedbStore, SettlementRecord, StoreError, StoredState};
-use crate::ledger::{LaneKey, MAX_USED_VALUES};
+use crate::ledger::{ALL_USED, LaneKey, MAX_USED_VALUES};
 
 pub use finding::{Finding, Lane};
 
@@ -113,7 +113,9 @@ fn of_lane(lane: Lane, record: &LaneRecord, reserved: BaseUnits, used: usize) ->
         floor,
     } = *record;
     let mut findings = Vec::new();
-    if charged > authorized {
+    // Nothing is authorized in a generation that was never used, and starts at the chain's counter.
+    let is_unused = authorized == BaseUnits::ZERO && signature.is_none();
+    if charged > authorized && !is_unused {
         findings.push(Finding::ChargedAboveAuthorized {
             lane,
             charged,
@@ -133,7 +135,7 @@ fn of_lane(lane: Lane, record: &LaneRecord, reserved: BaseUnits, used: usize) ->
     if authorized > BaseUnits::ZERO && signature.is_none() {
         findings.push(Finding::Unsigned(lane));
     }
-    if floor > authorized {
+    if floor > authorized && floor != ALL_USED {
         findings.push(Finding::FloorAboveAuthorized {
             lane,
             floor,

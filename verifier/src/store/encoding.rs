@@ -184,6 +184,18 @@ pub(super) fn read_used(key: &[u8], mark: &[u8]) -> Result<(LaneKey, BaseUnits),
     Ok((read_lane_key(key)?, BaseUnits(u64::from_be_bytes(*value))))
 }
 
+/// Reads a mark, which must be the expected one.
+pub(super) fn read_mark(key: &[u8], mark: &[u8], expected: &[u8]) -> Result<(), StoreError> {
+    let _: () = decode("mark", mark)?;
+    if key == expected {
+        return Ok(());
+    }
+    Err(StoreError::Unreadable {
+        what: "mark",
+        reason: "it is not known".to_owned(),
+    })
+}
+
 pub(super) fn lane(record: &LaneRecord) -> Vec<u8> {
     encode(
         VERSION_1,

@@ -81,16 +81,16 @@ fn failed(path: &Path, error: io::Error) -> ImportError {
 fn write(state: &StoredState, path: &Path) -> Result<(), ImportError> {
     let mut store = RedbStore::open(path)?;
     let records = records(state);
-    // One commit at least, which makes the tables.
-    store.commit(&[])?;
+    // Its age is not known, so nothing is served from it before it was compared with the chain.
+    store.commit(&[Record::Imported])?;
     for chunk in records.chunks(MAX_RECORDS_PER_COMMIT) {
         store.commit(chunk)?;
     }
     drop(store);
     let file = File::open(path).and_then(|file| file.sync_all());
     file.map_err(|error| failed(path, error))?;
-    let written = RedbStore::open_read_only(path)?.load()?;
-    if written != *state {
+    let mut written = RedbStore::open_read_only(path)?.load()?;
+    if !std::mem::take(&mut written.is_imported) || written != *state {
         return Err(ImportError::NotTheSame);
     }
     Ok(())

@@ -24,6 +24,7 @@ struct Tables {
     settlements: BTreeMap<Signature, SettlementRecord>,
     outcomes: BTreeMap<ReservationId, OutcomeRecord>,
     answers: BTreeMap<ReservationId, AnswerRecord>,
+    is_imported: bool,
 }
 
 /// Clones share their tables, as two openings of one file do.
@@ -62,6 +63,7 @@ impl Store for MemoryStore {
                 .iter()
                 .map(|(id, outcome)| (*id, *outcome))
                 .collect(),
+            is_imported: tables.is_imported,
         })
     }
 
@@ -103,6 +105,8 @@ impl Store for MemoryStore {
                 Record::AnswerForgotten(id) => {
                     tables.answers.remove(&id);
                 }
+                Record::Imported => tables.is_imported = true,
+                Record::Reconciled => tables.is_imported = false,
                 Record::Settlement(settlement) => {
                     tables.settlements.insert(settlement.signature, settlement);
                 }

@@ -29,6 +29,10 @@ pub enum Record {
     Answer(ReservationId, AnswerRecord),
     /// An answer for which there is no room any longer.
     AnswerForgotten(ReservationId),
+    /// The store was made from an export, which may be old.
+    Imported,
+    /// The store was compared with the chain since.
+    Reconciled,
     /// A settlement about to be sent.
     Settlement(SettlementRecord),
     /// The end of a settlement, whatever its outcome.
@@ -161,4 +165,6 @@ pub struct StoredState {
     pub settlements: Vec<SettlementRecord>,
     /// Outcomes of requests with a key. Their answers are read one by one.
     pub outcomes: Vec<(ReservationId, OutcomeRecord)>,
+    /// Whether it was made from an export and not compared with the chain since.
+    pub is_imported: bool,
 }

@@ -34,8 +34,13 @@ const LANES: Table = TableDefinition::new("lanes");
 const USED: Table = TableDefinition::new("used");
 const RESERVATIONS: Numbered = TableDefinition::new("reservations");
 const SETTLEMENTS: Table = TableDefinition::new("settlements");
+/// What is said of the whole store; the only key is [`IMPORTED`].
+const MARKS: Table = TableDefinition::new("marks");
 const OUTCOMES: Numbered = TableDefinition::new("outcomes");
 const ANSWERS: Numbered = TableDefinition::new("answers");
+
+/// The mark of a store that was made from an export and not compared with the chain since.
+const IMPORTED: &[u8] = b"imported";
 
 /// A database file.
 #[derive(Debug)]
@@ -135,7 +140,7 @@ fn write(database: &Database, records: &[Record]) -> Result<(), redb::Error> {
 fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), redb::Error> {
     let open = |table: Table| transaction.open_table(table);
     let (mut channels, mut lanes, mut used) = (open(CHANNELS)?, open(LANES)?, open(USED)?);
-    let mut settlements = open(SETTLEMENTS)?;
+    let (mut settlements, mut marks) = (open(SETTLEMENTS)?, open(MARKS)?);
     let numbered = |table: Numbered| transaction.open_table(table);
     let mut reservations = numbered(RESERVATIONS)?;
     let (mut outcomes, mut answers) = (numbered(OUTCOMES)?, numbered(ANSWERS)?);
@@ -174,6 +179,8 @@ fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), redb:
                 .insert(id.0, encoding::answer(answer).as_slice())
                 .map(drop),
             Record::AnswerForgotten(id) => answers.remove(id.0).map(drop),
+            Record::Imported => marks.insert(IMPORTED, encoding::MARK.as_slice()).map(drop),
+            Record::Reconciled => marks.remove(IMPORTED).map(drop),
             Record::Settlement(settlement) => settlements
                 .insert(
                     settlement.signature.as_ref(),

@@ -58,6 +58,14 @@ pub(super) fn sample() -> StoredState {
     state
 }
 
+/// [`sample`] as an import leaves it.
+pub(super) fn imported_sample() -> StoredState {
+    StoredState {
+        is_imported: true,
+        ..sample()
+    }
+}
+
 /// A store in the middle of its work: two incarnations of a channel, a rotated lane, requests in flight
 /// and a settlement under way.
 fn before_outcomes() -> StoredState {
@@ -118,6 +126,7 @@ fn before_outcomes() -> StoredState {
             ],
         }],
         outcomes: vec![],
+        is_imported: false,
     }
 }
 
@@ -132,6 +141,8 @@ fn bless(release: &str) {
     import(text.as_slice(), &store).expect("the fixture can be written");
     // As a verifier leaves it: with space of records that ended.
     let mut open = RedbStore::open(&store).expect("it opens");
+    open.commit(&[Record::Reconciled])
+        .expect("the fixture can be written");
     let ended = ReservationId(301);
     let (_, reservation) = sample().reservations[0];
     for record in [

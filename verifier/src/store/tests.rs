@@ -121,6 +121,7 @@ fn conforms(mut reopen: impl FnMut() -> Box<dyn Store>) {
             Record::Answer(ReservationId(3), answer("an answer")),
             Record::Outcome(ReservationId(4), outcome(Some(4))),
             Record::Answer(ReservationId(4), answer("another")),
+            Record::Imported,
         ])
         .expect("a commit succeeds");
     drop(store);
@@ -142,6 +143,7 @@ fn conforms(mut reopen: impl FnMut() -> Box<dyn Store>) {
             (ReservationId(3), outcome(Some(4))),
             (ReservationId(4), outcome(Some(4))),
         ],
+        is_imported: true,
     };
     assert_eq!(store.load().expect("what was written loads"), expected);
     for (id, expected) in [
@@ -168,6 +170,7 @@ fn conforms(mut reopen: impl FnMut() -> Box<dyn Store>) {
             Record::OutcomeForgotten(ReservationId(4)),
             Record::OutcomeForgotten(ReservationId(99)),
             Record::AnswerForgotten(ReservationId(99)),
+            Record::Reconciled,
         ])
         .expect("ending what never began is no error");
     drop(store);
@@ -179,6 +182,7 @@ fn conforms(mut reopen: impl FnMut() -> Box<dyn Store>) {
         reservations: vec![(ReservationId(1), with_key)],
         settlements: vec![],
         outcomes: vec![(ReservationId(3), outcome(None))],
+        is_imported: false,
         ..expected
     };
     assert_eq!(state, expected);

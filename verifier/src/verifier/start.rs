@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use farthing_protocol::LaneIndex;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;
@@ -20,7 +21,7 @@ use crate::http::proxy::Upstream;
 use crate::http::routes::Limits;
 use crate::http::server::{self, ConnectionLimits, accept_all};
 use crate::http::{App, router};
-use crate::ports::{ChainSource, Clock, SystemClock};
+use crate::ports::{ChainError, ChainSource, Clock, SystemClock};
 use crate::settlement::Settler;
 use crate::settlement::planner::Policy;
 use crate::settlement::submitter::{Pace, SettlerParts};
@@ -66,6 +67,11 @@ pub async fn start_with(config: Config, keys: Keys, ports: Ports) -> Result<Veri
         channel_limits(&config),
         with_books,
     ));
+    if let Err(error) = require_current(&books, &channels).await {
+        // So that whoever mends it finds the store closed.
+        books.close();
+        return Err(error);
+    }
     let app = Arc::new(app(&config, &criteria, &books, &channels)?);
     let listen = config.http.listen;
     let failed = |error| StartError::Listen {
@@ -100,6 +106,31 @@ pub async fn start_with(config: Config, keys: Keys, ports: Ports) -> Result<Veri
         drain_timeout: config.http.drain_timeout(),
         settle_timeout: config.settler.shutdown_timeout(),
     })
+}
+
+/// Requires that the store knows all that the chain knows of its channels.
+async fn require_current(books: &Books, channels: &Channels) -> Result<(), StartError> {
+    channels.poll().await;
+    if !channels.is_resolved() {
+        let message = "it did not tell the channels of the store";
+        return Err(ChainError::Unavailable(message.to_owned()).into());
+    }
+    let behind: Vec<(Pubkey, LaneIndex)> = books.read(|ledger| {
+        let known = channels.all();
+        let lanes = known.iter().flat_map(|facts| {
+            let lanes = ledger.behind(facts).into_iter();
+            lanes.map(|lane| (facts.address, lane))
+        });
+        lanes.collect()
+    });
+    match behind.iter().min() {
+        None => Ok(()),
+        Some((channel, first)) => Err(StartError::StoreBehindChain {
+            lanes: behind.len(),
+            channel: *channel,
+            first: *first,
+        }),
+    }
 }
 
 fn criteria(config: &Config, genesis_hash: Hash, settler: Pubkey) -> Criteria {

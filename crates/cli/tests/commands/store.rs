@@ -21,10 +21,14 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(folder).join(name)
 }
 
-/// A folder with an export of the first release.
+/// A folder with an export.
 fn terminal() -> Terminal {
     let terminal = Terminal::new(NO_NODE);
-    fs::copy(fixture("0.1.0.jsonl"), terminal.path("backup.jsonl")).expect("writable");
+    fs::copy(
+        fixture("0.1.0+outcomes.jsonl"),
+        terminal.path("backup.jsonl"),
+    )
+    .expect("writable");
     terminal
 }
 
@@ -133,7 +137,7 @@ async fn an_import_takes_only_whole_exports_and_replaces_nothing() {
 #[tokio::test]
 async fn a_store_is_backed_up_and_restored() {
     let terminal = terminal();
-    let counts = json!({"channels": 2, "lanes": 3, "used": 3, "reservations": 2, "settlements": 1, "outcomes": 0});
+    let counts = json!({"channels": 2, "lanes": 3, "used": 3, "reservations": 2, "settlements": 1, "outcomes": 1});
     let imported = import(&terminal, "ledger.redb").await;
     assert_eq!(imported["counts"], counts);
     let before = fs::read(terminal.path("ledger.redb")).expect("readable");
@@ -173,7 +177,7 @@ async fn a_store_is_backed_up_and_restored() {
     let checked = terminal.ok(&["store", "check"]).await;
     assert_eq!(
         (&checked["records"], &checked["findings"]),
-        (&json!(11), &json!([]))
+        (&json!(12), &json!([]))
     );
     let human = terminal
         .run(&["store", "inspect", "--store", "ledger.redb"])

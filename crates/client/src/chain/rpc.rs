@@ -4,6 +4,7 @@
 //! A node's URL may carry an access key, so neither errors nor `Debug` show more of it than its host.
 
 mod error;
+mod history;
 mod program;
 mod send;
 mod send_many;
@@ -20,6 +21,7 @@ use solana_sdk::pubkey;
 use solana_sdk::pubkey::Pubkey;
 
 pub use error::{ChainError, Endpoint};
+pub use history::HistoryPage;
 pub use program::{Deployed, UpgradeAuthority};
 pub use send_many::{Batch, room_for_data};
 

@@ -9,7 +9,7 @@ use solana_sdk::signature::Signature;
 
 use super::{Finding, Lane, audit, inconsistencies};
 use crate::ledger::{MAX_USED_VALUES, ReservationId};
-use crate::store::releases::sample;
+use crate::store::releases::{imported_sample, sample};
 use crate::store::{Record, RedbStore, Store, StoreError, StoredState, export, import};
 
 /// Findings after a change.
@@ -283,7 +283,10 @@ fn a_store_in_use_is_not_looked_at_and_a_damaged_one_says_so() {
     let left = fs::read(&path).expect("readable");
     fs::write(&crashed, &left).expect("writable");
     let mut store = RedbStore::open_read_only(&crashed).expect("it opens");
-    assert_eq!(audit(&mut store).expect("it reads"), (sample(), vec![]));
+    assert_eq!(
+        audit(&mut store).expect("it reads"),
+        (imported_sample(), vec![])
+    );
     drop(store);
     assert!(fs::read(&crashed).expect("readable") == left);
     drop(serving);
@@ -314,7 +317,7 @@ fn a_damaged_store_is_never_read_as_another() {
         damaged[position] ^= 0x10;
         fs::write(&path, damaged).expect("writable");
         match RedbStore::open_read_only(&path).and_then(|mut store| audit(&mut store)) {
-            Ok(found) => assert_eq!(found, (sample(), vec![]), "byte {position}"),
+            Ok(found) => assert_eq!(found, (imported_sample(), vec![]), "byte {position}"),
             Err(_) => refused += 1,
         }
     }

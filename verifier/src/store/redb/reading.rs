@@ -3,13 +3,14 @@
 use redb::{ReadableDatabase, ReadableTable, TableHandle};
 
 use super::{
-    ANSWERS, CHANNELS, LANES, Numbered, OUTCOMES, RESERVATIONS, RedbStore, SETTLEMENTS, Table, USED,
+    ANSWERS, CHANNELS, IMPORTED, LANES, MARKS, Numbered, OUTCOMES, RESERVATIONS, RedbStore,
+    SETTLEMENTS, Table, USED,
 };
 use crate::ledger::ReservationId;
 use crate::store::{AnswerRecord, Store, StoreError, StoredState, encoding};
 
 /// All tables: a store with another one was written by another version.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
     "channels",
     "lanes",
     "used",
@@ -17,6 +18,7 @@ const TABLES: [&str; 7] = [
     "settlements",
     "outcomes",
     "answers",
+    "marks",
 ];
 
 impl RedbStore {
@@ -55,6 +57,13 @@ impl RedbStore {
         for (key, value) in entries(SETTLEMENTS)? {
             let record = encoding::read_settlement(&key, &value);
             keep(record, &key, &mut state.settlements, &mut refuse)?;
+        }
+        for (key, value) in entries(MARKS)? {
+            let mark = encoding::read_mark(&key, &value, IMPORTED);
+            match mark {
+                Ok(()) => state.is_imported = true,
+                Err(error) => refuse(&key, error)?,
+            }
         }
         let numbered = |table: Numbered| -> Result<NumberedEntries, StoreError> {
             let table = transaction.open_table(table).map_err(|e| self.failed(e))?;

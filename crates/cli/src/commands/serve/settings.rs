@@ -58,7 +58,11 @@ impl Settings {
         Ok(path.unwrap_or_else(|| DEFAULT_STORE.to_owned()).into())
     }
 
-    fn without_flags(config: Option<&Path>) -> Result<Self, CliError> {
+    /// Reads file and environment.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn without_flags(config: Option<&Path>) -> Result<Self, CliError> {
         let default = Path::new(DEFAULT_FILE);
         let file = config.or_else(|| default.exists().then_some(default));
         let mut table = match file {

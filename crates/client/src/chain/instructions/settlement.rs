@@ -1,6 +1,6 @@
 //! Instructions of a channel's payee and settler.
 
-use borsh::BorshSerialize;
+use borsh::{BorshDeserialize, BorshSerialize};
 use farthing_protocol::instruction::{
     CLOSE_CHANNEL, PAY_OUT, RELEASE, SET_SETTLER, SETTLE, SETTLE_STATEMENT,
 };
@@ -59,12 +59,12 @@ pub struct Claim {
     pub signature: Signature,
 }
 
-#[derive(BorshSerialize)]
-struct ClaimArguments {
-    lane: u16,
-    authorized: u64,
-    undebited: u32,
-    signature: [u8; 64],
+#[derive(BorshSerialize, BorshDeserialize)]
+pub(in crate::chain) struct ClaimArguments {
+    pub(in crate::chain) lane: u16,
+    pub(in crate::chain) authorized: u64,
+    pub(in crate::chain) undebited: u32,
+    pub(in crate::chain) signature: [u8; 64],
 }
 
 /// What `settle` needs.
@@ -130,11 +130,11 @@ pub struct SettleStatement {
     pub earlier: Vec<EarlierGeneration>,
 }
 
-#[derive(BorshSerialize)]
-struct SettleStatementArguments {
+#[derive(BorshSerialize, BorshDeserialize)]
+pub(in crate::chain) struct SettleStatementArguments {
     signature: [u8; 64],
-    entries: Vec<(u16, u64)>,
-    earlier: Vec<(u16, u16)>,
+    pub(in crate::chain) entries: Vec<(u16, u64)>,
+    pub(in crate::chain) earlier: Vec<(u16, u16)>,
 }
 
 /// Debits many lanes by one signature of the countersigner and pays the payee once.

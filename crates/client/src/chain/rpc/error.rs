@@ -122,6 +122,15 @@ impl fmt::Display for Endpoint {
 }
 
 impl Endpoint {
+    /// The node answered with something that no node answers.
+    pub(super) fn unexpected(&self, action: &'static str, what: &str) -> ChainError {
+        ChainError::Rpc {
+            endpoint: self.clone(),
+            action,
+            message: format!("it answered with {what}"),
+        }
+    }
+
     pub(super) fn new(url: &str) -> Self {
         let shown = reqwest::Url::parse(url)
             .map(|url| url.origin().ascii_serialization())

@@ -149,6 +149,7 @@ pub(super) fn state() -> impl Strategy<Value = StoredState> {
                         .into_iter()
                         .map(|(id, outcome)| (ReservationId(id), outcome))
                         .collect(),
+                    is_imported: false,
                 }
             },
         )
