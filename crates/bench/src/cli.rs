@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand};
 use farthing_verifier::crash_point::CrashPoint;
 
+use crate::growth::part::Part;
+
 /// Measure Farthing, and write what was measured into docs/.
 #[derive(Debug, Parser)]
 #[command(name = "farthing-bench", version)]
@@ -28,6 +30,11 @@ pub enum Command {
     /// What `crash` kills
     #[command(hide = true)]
     ServeAndDie(DyingArgs),
+    /// The verifier's store with a thousand lanes and with a million: restarts, throughput, memory and disk
+    Growth(GrowthArgs),
+    /// What `growth` runs as a process of its own
+    #[command(hide = true, subcommand)]
+    GrowthPart(Part),
 }
 
 /// Arguments of `program`.
@@ -58,6 +65,29 @@ pub struct MutantsArgs {
     /// Try only those whose name contains this
     #[arg(long, value_name = "TEXT")]
     pub only: Option<String>,
+    /// End with the figures as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `growth`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct GrowthArgs {
+    /// Lanes of the large store; the middle one has a tenth, the small one a thousand
+    #[arg(long, default_value_t = 1_000_000)]
+    pub lanes: usize,
+    /// How often everything is measured; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    pub rounds: u64,
+    /// Seconds of each kind of traffic in each round
+    #[arg(long, default_value_t = 10)]
+    pub seconds: u64,
+    /// Requests after which the middle store's file is looked at
+    #[arg(long, default_value_t = 400_000)]
+    pub churn: u64,
+    /// What a question to the chain takes when a whole verifier is started
+    #[arg(long, default_value_t = 100)]
+    pub round_trip_ms: u64,
     /// End with the figures as one line of JSON
     #[arg(long)]
     pub json: bool,

@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod crash;
+pub mod growth;
 pub mod model;
 pub mod mutants;
 pub mod program;

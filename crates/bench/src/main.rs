@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use farthing_bench::cli::{Cli, Command};
-use farthing_bench::{crash, model, mutants, program};
+use farthing_bench::{crash, growth, model, mutants, program};
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -13,6 +13,8 @@ fn main() -> ExitCode {
         Command::Mutants(args) => mutants::run(&args),
         Command::Crash(args) => crash::run(&args),
         Command::ServeAndDie(args) => return crash::process::serve(args),
+        Command::Growth(args) => growth::run(&args),
+        Command::GrowthPart(part) => part.measure(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

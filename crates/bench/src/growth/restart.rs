@@ -1,0 +1,75 @@
+//! From a file to open books.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use farthing_verifier::books::Books;
+use farthing_verifier::ledger::OutcomeLimits;
+use farthing_verifier::ports::SystemClock;
+use farthing_verifier::store::RedbStore;
+use serde::{Deserialize, Serialize};
+
+use super::memory;
+use super::population::Population;
+
+/// One restart.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Restart {
+    /// Opening the file, which verifies every page of it.
+    pub(super) open_ms: f64,
+    /// Reading everything and opening the books.
+    pub(super) books_ms: f64,
+    /// Asking what every lane owes, as the settler does each time that it looks.
+    pub(super) unsettled_ms: f64,
+    /// Memory of the process.
+    pub(super) peak_bytes: u64,
+    /// Its memory with open books.
+    pub(super) resident_bytes: u64,
+}
+
+impl Restart {
+    /// From the file to open books.
+    pub(super) fn total_ms(&self) -> f64 {
+        self.open_ms + self.books_ms
+    }
+}
+
+/// Restarts once, in this process.
+///
+/// # Errors
+/// If the store cannot be opened.
+pub(super) fn measure(path: &Path, lanes: usize) -> io::Result<Restart> {
+    let started = Instant::now();
+    let store = RedbStore::open(path).map_err(io::Error::other)?;
+    let opened = started.elapsed();
+    let (books, _) = Books::open(
+        Box::new(store),
+        OutcomeLimits::default(),
+        Arc::new(SystemClock::default()),
+    )
+    .map_err(io::Error::other)?;
+    let total = started.elapsed();
+    let memory = memory::of_this_process()?;
+
+    let facts = Population::new(lanes).facts();
+    let started = Instant::now();
+    let owing: usize = facts
+        .iter()
+        .map(|facts| books.read(|ledger| ledger.unsettled(facts).len()))
+        .sum();
+    let unsettled = started.elapsed();
+    books.close();
+    if owing > 0 {
+        return Err(io::Error::other("what was settled is not owed"));
+    }
+    let milliseconds = |duration: std::time::Duration| duration.as_secs_f64() * 1_000.0;
+    Ok(Restart {
+        open_ms: milliseconds(opened),
+        books_ms: milliseconds(total - opened),
+        unsettled_ms: milliseconds(unsettled),
+        peak_bytes: memory.peak,
+        resident_bytes: memory.resident,
+    })
+}

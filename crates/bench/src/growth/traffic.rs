@@ -1,0 +1,167 @@
+//! Paid requests without HTTP: reserved, durable, charged, durable.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use farthing_protocol::{BaseUnits, Voucher};
+use farthing_verifier::books::{Books, Reserved};
+use farthing_verifier::chain::view::MAX_LANES_SERVED;
+use farthing_verifier::ledger::{ChannelFacts, OutcomeLimits, VerifiedVoucher};
+use farthing_verifier::ports::SystemClock;
+use farthing_verifier::store::RedbStore;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::population::{Channel, MAXIMUM, Population};
+
+/// Requests in flight at the same time.
+pub(super) const IN_FLIGHT: u64 = 256;
+
+/// What a lane's agent knows, in base units: the next voucher must exceed all of it.
+#[derive(Debug, Clone, Copy)]
+struct Payer {
+    charged: u64,
+    in_flight: u64,
+    signed: u64,
+}
+
+/// Open books and agents that pay.
+pub(super) struct Traffic {
+    books: Arc<Books>,
+    channels: Vec<Channel>,
+    facts: Vec<Arc<ChannelFacts>>,
+    payers: Vec<Mutex<Payer>>,
+    completed: AtomicU64,
+}
+
+impl Traffic {
+    /// Opens the books and asks them where the lanes stand.
+    ///
+    /// # Errors
+    /// If they cannot be opened.
+    pub(super) fn open(path: &Path, population: Population) -> io::Result<Arc<Self>> {
+        let store = RedbStore::open(path).map_err(io::Error::other)?;
+        let clock = Arc::new(SystemClock::default());
+        let (books, _) = Books::open(Box::new(store), OutcomeLimits::default(), clock)
+            .map_err(io::Error::other)?;
+        let channels: Vec<Channel> = population.channels().collect();
+        let facts = population.facts();
+        let mut payers = Vec::new();
+        for (channel, facts) in channels.iter().zip(&facts) {
+            for lane in 0..channel.lanes {
+                let known = books.lane(facts, channel.key(lane));
+                let known = known.ok_or_else(|| io::Error::other("a lane is not in the store"))?;
+                payers.push(Mutex::new(Payer {
+                    charged: known.charged.0,
+                    in_flight: 0,
+                    signed: known.authorized.0,
+                }));
+            }
+        }
+        Ok(Arc::new(Self {
+            books,
+            channels,
+            facts,
+            payers,
+            completed: AtomicU64::new(0),
+        }))
+    }
+
+    /// Requests that were charged so far.
+    pub(super) fn completed(&self) -> u64 {
+        self.completed.load(Ordering::Relaxed)
+    }
+
+    /// Starts agents that pay with these lanes, chosen anew for every request, until `stopped`.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        lanes: &Arc<Vec<usize>>,
+        stopped: &Arc<AtomicBool>,
+        seed: u64,
+    ) -> Vec<tokio::task::JoinHandle<io::Result<()>>> {
+        let agent = |number: u64| {
+            let (traffic, lanes) = (Arc::clone(self), Arc::clone(lanes));
+            let stopped = Arc::clone(stopped);
+            let mut random = StdRng::seed_from_u64(seed * IN_FLIGHT + number);
+            async move {
+                while !stopped.load(Ordering::Relaxed) {
+                    let lane = lanes[random.gen_range(0..lanes.len())];
+                    // Metered, so less than the maximum.
+                    let actual = BaseUnits(random.gen_range(MAXIMUM.0 / 5..=MAXIMUM.0));
+                    traffic.pay(lane, actual).await.map_err(io::Error::other)?;
+                }
+                Ok(())
+            }
+        };
+        (0..IN_FLIGHT)
+            .map(|number| tokio::spawn(agent(number)))
+            .collect()
+    }
+
+    async fn pay(
+        &self,
+        lane: usize,
+        actual: BaseUnits,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let channel = &self.channels[lane / MAX_LANES_SERVED];
+        let facts = &self.facts[channel.number];
+        let key = channel.key(lane % MAX_LANES_SERVED);
+        // Signed and accepted at once, since vouchers of a lane must arrive in order to suffice.
+        let (reservation, durable) = {
+            let mut payer = self.payer(lane);
+            let needed = payer.charged + payer.in_flight + MAXIMUM.0;
+            payer.signed = needed.max(payer.signed + 1);
+            payer.in_flight += MAXIMUM.0;
+            let mut signature = [0; 64];
+            signature[..8].copy_from_slice(&payer.signed.to_le_bytes());
+            signature[32..40].copy_from_slice(&payer.signed.to_be_bytes());
+            let voucher = VerifiedVoucher {
+                voucher: Voucher {
+                    domain: key.domain,
+                    lane: key.lane,
+                    generation: key.generation,
+                    authorized: BaseUnits(payer.signed),
+                },
+                signature,
+            };
+            let reserved = self.books.reserve(facts, &voucher, MAXIMUM, None)?;
+            let Reserved::New(reservation, durable) = reserved else {
+                return Err("a request without a key came before".into());
+            };
+            (reservation, durable)
+        };
+        durable.durable().await?;
+        let (snapshot, durable) = reservation.complete(actual, None)?;
+        durable.durable().await?;
+        let mut payer = self.payer(lane);
+        payer.charged = payer.charged.max(snapshot.charged.0);
+        payer.in_flight -= MAXIMUM.0;
+        self.completed.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn payer(&self, lane: usize) -> std::sync::MutexGuard<'_, Payer> {
+        // Whoever panicked left numbers that are still bounds.
+        self.payers[lane]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the books.
+    pub(super) fn close(&self) {
+        self.books.close();
+    }
+}
+
+/// Runs something asynchronous on as many threads as the verifier would have.
+///
+/// # Errors
+/// If the system has no threads, or what ran fails.
+pub(super) fn run<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
