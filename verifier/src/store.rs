@@ -20,6 +20,7 @@
 //! * **One process.** While a store is open no other process opens it; with its process ends its hold.
 //! * **Time.** No record holds the time of a clock that anyone can set. Outcomes are dated by how long
 //!   verifiers have run with the store; a settlement's last valid block height is the chain's.
+//! * **Answers.** [`Store::answer`] is asked after [`Store::load`], and sees every commit before it.
 //! * **Versions.** Every value starts with the version of its encoding; a store refuses to load what
 //!   it does not know.
 

@@ -14,6 +14,7 @@ use super::record::{
     AnswerRecord, ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReservationRecord,
     SettlementRecord,
 };
+use super::redb::Changes;
 use crate::ledger::{LaneKey, RequestKey};
 
 const VERSION_1: u8 = 1;
@@ -101,6 +102,13 @@ struct ClaimV1 {
     owed: u64,
 }
 
+/// Keys as the tables have them; lanes with their values there.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct ChangesV1 {
+    lanes: Vec<([u8; LANE_KEY_LENGTH], Vec<u8>)>,
+    used: Vec<([u8; USED_KEY_LENGTH], bool)>,
+}
+
 fn encode<T: BorshSerialize>(version: u8, value: &T) -> Vec<u8> {
     let mut bytes = vec![version];
     value
@@ -178,6 +186,10 @@ pub(super) fn used_key(key: LaneKey, value: BaseUnits) -> [u8; USED_KEY_LENGTH] 
 
 pub(super) fn read_used(key: &[u8], mark: &[u8]) -> Result<(LaneKey, BaseUnits), StoreError> {
     let _: () = decode("used value", mark)?;
+    read_used_key(key)
+}
+
+fn read_used_key(key: &[u8]) -> Result<(LaneKey, BaseUnits), StoreError> {
     let (key, value) = key
         .split_last_chunk::<8>()
         .ok_or_else(|| unreadable_key("used value"))?;

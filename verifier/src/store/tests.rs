@@ -9,7 +9,7 @@ use solana_sdk::signature::Signature;
 
 use super::memory::MemoryStore;
 use super::record::{
-    AnswerRecord, ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, Record, ReservationRecord,
+    AnswerRecord, ClaimRecord, LaneRecord, OutcomeRecord, Record, ReservationRecord,
     SettlementRecord, StoredState,
 };
 use super::{RedbStore, Store, StoreFailed, Writer};
@@ -17,6 +17,7 @@ use crate::ledger::{LaneKey, RequestKey, ReservationId};
 
 mod broken_disk;
 mod clock_back;
+mod conformance;
 mod damaged;
 mod disk;
 mod full_disk;
@@ -97,112 +98,17 @@ fn answer(text: &str) -> AnswerRecord {
     }
 }
 
-/// Every backend must pass. `reopen` opens the same store again, as after a restart.
-fn conforms(mut reopen: impl FnMut() -> Box<dyn Store>) {
-    let mut store = reopen();
-    assert_eq!(
-        store.load().expect("an empty store loads"),
-        StoredState::default()
-    );
-    store
-        .commit(&[
-            Record::Channel(Domain([3; 32]), Pubkey::new_from_array([4; 32])),
-            Record::Lane(key(1), lane(10)),
-            // The later record of a key wins, within a commit and between commits.
-            Record::Lane(key(1), lane(11)),
-            Record::Used(key(1), BaseUnits(300)),
-            Record::Used(key(1), BaseUnits(20)),
-            Record::Used(key(1), BaseUnits(30)),
-            Record::Forgotten(key(1), BaseUnits(20)),
-            Record::Reservation(ReservationId(1), reservation(0)),
-            Record::Reservation(ReservationId(2), reservation(0)),
-            Record::Settlement(settlement()),
-            Record::Outcome(ReservationId(3), outcome(Some(4))),
-            Record::Answer(ReservationId(3), answer("an answer")),
-            Record::Outcome(ReservationId(4), outcome(Some(4))),
-            Record::Answer(ReservationId(4), answer("another")),
-            Record::Imported,
-        ])
-        .expect("a commit succeeds");
-    drop(store);
-
-    let mut store = reopen();
-    let expected = StoredState {
-        channels: vec![ChannelRecord {
-            domain: Domain([3; 32]),
-            address: Pubkey::new_from_array([4; 32]),
-        }],
-        lanes: vec![(key(1), lane(11))],
-        used: vec![(key(1), BaseUnits(30)), (key(1), BaseUnits(300))],
-        reservations: vec![
-            (ReservationId(1), reservation(0)),
-            (ReservationId(2), reservation(0)),
-        ],
-        settlements: vec![settlement()],
-        outcomes: vec![
-            (ReservationId(3), outcome(Some(4))),
-            (ReservationId(4), outcome(Some(4))),
-        ],
-        is_imported: true,
-    };
-    assert_eq!(store.load().expect("what was written loads"), expected);
-    for (id, expected) in [
-        (3, Some(answer("an answer"))),
-        (4, Some(answer("another"))),
-        (5, None),
-    ] {
-        let found = store.answer(ReservationId(id)).expect("it reads");
-        assert_eq!(found, expected, "{id}");
-    }
-    let with_key = ReservationRecord {
-        request: Some(request()),
-        ..reservation(7)
-    };
-    store
-        .commit(&[
-            Record::Reservation(ReservationId(1), with_key),
-            Record::Completed(ReservationId(2)),
-            Record::Completed(ReservationId(99)),
-            Record::Forgotten(key(1), BaseUnits(300)),
-            Record::SettlementEnded(settlement().signature),
-            Record::AnswerForgotten(ReservationId(3)),
-            Record::Outcome(ReservationId(3), outcome(None)),
-            Record::OutcomeForgotten(ReservationId(4)),
-            Record::OutcomeForgotten(ReservationId(99)),
-            Record::AnswerForgotten(ReservationId(99)),
-            Record::Reconciled,
-        ])
-        .expect("ending what never began is no error");
-    drop(store);
-
-    let mut store = reopen();
-    let state = store.load().expect("what was written loads");
-    let expected = StoredState {
-        used: vec![(key(1), BaseUnits(30))],
-        reservations: vec![(ReservationId(1), with_key)],
-        settlements: vec![],
-        outcomes: vec![(ReservationId(3), outcome(None))],
-        is_imported: false,
-        ..expected
-    };
-    assert_eq!(state, expected);
-    for id in [3, 4] {
-        let found = store.answer(ReservationId(id)).expect("it reads");
-        assert_eq!(found, None, "an answer goes with its outcome, or before");
-    }
-}
-
 #[test]
 fn redb_conforms() {
     let directory = tempfile::tempdir().expect("the test has a directory");
     let path = directory.path().join("store.redb");
-    conforms(|| Box::new(RedbStore::open(&path).expect("the file opens")));
+    conformance::check(|| Box::new(RedbStore::open(&path).expect("the file opens")));
 }
 
 #[test]
 fn memory_conforms() {
     let store = MemoryStore::default();
-    conforms(|| Box::new(store.clone()));
+    conformance::check(|| Box::new(store.clone()));
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(super) struct Inspected {
     store: String,
     file_bytes: u64,
     counts: Counts,
+    /// Whether it was made from an export, and `farthing reconcile` must come before it serves.
+    is_imported: bool,
     /// Charged in total; of a lane with several generations the highest, since counters carry on.
     charged: u64,
     /// The maxima of the requests in flight.
@@ -104,6 +106,7 @@ impl Inspected {
             store: path.display().to_string(),
             file_bytes,
             counts: Counts::of(state),
+            is_imported: state.is_imported,
             charged: sum(charged.into_values()),
             reserved: sum(state
                 .reservations
@@ -151,7 +154,13 @@ impl fmt::Display for Inspected {
             ("store", self.store.clone()),
             ("size", format!("{} bytes", self.file_bytes)),
         ];
+        let serves = if self.is_imported {
+            "not before farthing reconcile"
+        } else {
+            "yes"
+        };
         let last = [
+            ("serves", serves.to_owned()),
             ("charged", usdc(self.charged)),
             ("in flight", format!("at most {}", usdc(self.reserved))),
         ];

@@ -1,0 +1,175 @@
+//! What every backend must pass: the part of the contract that can be seen without breaking anything. What
+//! happens when the power or the disk fails is tested below the backend, where it can be made to happen.
+
+use farthing_protocol::{BaseUnits, Domain};
+use solana_sdk::pubkey::Pubkey;
+
+use super::workload::Workload;
+use super::{answer, key, lane, outcome, request, reservation, settlement};
+use crate::ledger::ReservationId;
+use crate::store::{ChannelRecord, Record, ReservationRecord, Store, StoredState};
+
+/// Commits of the random part.
+const COMMITS: usize = 120;
+/// Batches of its largest commit.
+const LARGEST: usize = 40;
+/// Commits between two restarts.
+const COMMITS_PER_RUN: usize = 7;
+
+/// Checks a backend. `reopen` opens the same store again, as after a restart; it is empty at first.
+pub(super) fn check(mut reopen: impl FnMut() -> Box<dyn Store>) {
+    kinds_of_records(&mut reopen);
+    empty(&mut reopen);
+    whatever_a_verifier_writes(&mut reopen);
+}
+
+/// Forgets everything that a store holds, by records alone.
+fn empty(reopen: &mut impl FnMut() -> Box<dyn Store>) {
+    let mut store = reopen();
+    let state = store.load().expect("what was written loads");
+    let used = state.used.iter();
+    let mut records: Vec<Record> = used
+        .map(|(key, value)| Record::Forgotten(*key, *value))
+        .collect();
+    records.extend(
+        state
+            .reservations
+            .iter()
+            .map(|(id, _)| Record::Completed(*id)),
+    );
+    records.extend(
+        state
+            .outcomes
+            .iter()
+            .map(|(id, _)| Record::OutcomeForgotten(*id)),
+    );
+    store.commit(&records).expect("a commit succeeds");
+}
+
+/// The records of a busy verifier, with restarts, compared with what they stand for.
+fn whatever_a_verifier_writes(reopen: &mut impl FnMut() -> Box<dyn Store>) {
+    let workload = Workload::new(11, COMMITS, LARGEST);
+    let mut before = reopen().load().expect("what was written loads");
+    // Lanes and channels stay; the workload has others.
+    let (lanes, channels) = (before.lanes.clone(), before.channels.clone());
+    before.lanes.clear();
+    before.channels.clear();
+    assert_eq!(
+        before,
+        StoredState::default(),
+        "records end what records began"
+    );
+    let mut commits = workload.commits.iter().zip(&workload.states[1..]);
+    loop {
+        let mut store = reopen();
+        store.load().expect("what was written loads");
+        let mut expected = None;
+        for (records, state) in commits.by_ref().take(COMMITS_PER_RUN) {
+            store.commit(records).expect("a commit succeeds");
+            expected = Some(state);
+        }
+        let Some(expected) = expected else {
+            return;
+        };
+        drop(store);
+        let mut found = reopen().load().expect("what was written loads");
+        found.lanes.retain(|lane| !lanes.contains(lane));
+        found.channels.retain(|channel| !channels.contains(channel));
+        assert_eq!(found, *expected);
+    }
+}
+
+/// What each kind of record does, one by one.
+fn kinds_of_records(reopen: &mut impl FnMut() -> Box<dyn Store>) {
+    let mut store = reopen();
+    assert_eq!(
+        store.load().expect("an empty store loads"),
+        StoredState::default()
+    );
+    store
+        .commit(&[
+            Record::Channel(Domain([3; 32]), Pubkey::new_from_array([4; 32])),
+            Record::Lane(key(1), lane(10)),
+            // The later record of a key wins, within a commit and between commits.
+            Record::Lane(key(1), lane(11)),
+            Record::Used(key(1), BaseUnits(300)),
+            Record::Used(key(1), BaseUnits(20)),
+            Record::Used(key(1), BaseUnits(30)),
+            Record::Forgotten(key(1), BaseUnits(20)),
+            Record::Reservation(ReservationId(1), reservation(0)),
+            Record::Reservation(ReservationId(2), reservation(0)),
+            Record::Settlement(settlement()),
+            Record::Outcome(ReservationId(3), outcome(Some(4))),
+            Record::Answer(ReservationId(3), answer("an answer")),
+            Record::Outcome(ReservationId(4), outcome(Some(4))),
+            Record::Answer(ReservationId(4), answer("another")),
+            Record::Imported,
+        ])
+        .expect("a commit succeeds");
+    drop(store);
+
+    let mut store = reopen();
+    let expected = StoredState {
+        channels: vec![ChannelRecord {
+            domain: Domain([3; 32]),
+            address: Pubkey::new_from_array([4; 32]),
+        }],
+        lanes: vec![(key(1), lane(11))],
+        used: vec![(key(1), BaseUnits(30)), (key(1), BaseUnits(300))],
+        reservations: vec![
+            (ReservationId(1), reservation(0)),
+            (ReservationId(2), reservation(0)),
+        ],
+        settlements: vec![settlement()],
+        outcomes: vec![
+            (ReservationId(3), outcome(Some(4))),
+            (ReservationId(4), outcome(Some(4))),
+        ],
+        is_imported: true,
+    };
+    assert_eq!(store.load().expect("what was written loads"), expected);
+    for (id, expected) in [
+        (3, Some(answer("an answer"))),
+        (4, Some(answer("another"))),
+        (5, None),
+    ] {
+        let found = store.answer(ReservationId(id)).expect("it reads");
+        assert_eq!(found, expected, "{id}");
+    }
+    let with_key = ReservationRecord {
+        request: Some(request()),
+        ..reservation(7)
+    };
+    store
+        .commit(&[
+            Record::Reservation(ReservationId(1), with_key),
+            Record::Completed(ReservationId(2)),
+            Record::Completed(ReservationId(99)),
+            Record::Forgotten(key(1), BaseUnits(300)),
+            Record::SettlementEnded(settlement().signature),
+            Record::AnswerForgotten(ReservationId(3)),
+            Record::Outcome(ReservationId(3), outcome(None)),
+            Record::OutcomeForgotten(ReservationId(4)),
+            Record::OutcomeForgotten(ReservationId(99)),
+            Record::AnswerForgotten(ReservationId(99)),
+            Record::Reconciled,
+        ])
+        .expect("ending what never began is no error");
+    drop(store);
+
+    let mut store = reopen();
+    let state = store.load().expect("what was written loads");
+    let expected = StoredState {
+        used: vec![(key(1), BaseUnits(30))],
+        reservations: vec![(ReservationId(1), with_key)],
+        settlements: vec![],
+        outcomes: vec![(ReservationId(3), outcome(None))],
+        is_imported: false,
+        ..expected
+    };
+    assert_eq!(state, expected);
+    for id in [3, 4] {
+        let found = store.answer(ReservationId(id)).expect("it reads");
+        assert_eq!(found, None, "an answer goes with its outcome, or before");
+    }
+}
