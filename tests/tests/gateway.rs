@@ -15,5 +15,7 @@ mod replay;
 mod selling;
 #[path = "gateway/settlement.rs"]
 mod settlement;
+#[path = "gateway/terms.rs"]
+mod terms;
 #[path = "gateway/upstream.rs"]
 mod upstream;

@@ -14,6 +14,7 @@ mod usdc;
 use serde::Deserialize;
 
 pub use chain::ChainConfig;
+pub(crate) use http::ANY_ORIGIN;
 pub use http::HttpConfig;
 pub use pricing::{ModelConfig, PricingConfig};
 pub use settler::SettlerConfig;
@@ -133,6 +134,11 @@ mod tests {
     fn refuses_values_that_make_no_sense() {
         for (from, to, key) in [
             ("http://127.0.0.1:9000", "ftp://x", "http.upstream"),
+            (
+                "[http]",
+                "[http]\ncors_origins = [\"https://app.example.com/\"]",
+                "http.cors_origins",
+            ),
             (
                 "max_output_tokens = 256",
                 "max_output_tokens = 0",

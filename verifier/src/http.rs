@@ -4,9 +4,11 @@
 
 pub(crate) mod bill;
 pub(crate) mod challenge;
+pub(crate) mod cors;
 pub(crate) mod error;
 pub(crate) mod idempotency;
 pub(crate) mod meter;
+pub(crate) mod page;
 pub(crate) mod proxy;
 pub(crate) mod replay;
 pub(crate) mod routes;

@@ -8,6 +8,9 @@ use serde::Deserialize;
 
 use super::ConfigError;
 
+/// Stands for every origin in [`HttpConfig::cors_origins`].
+pub(crate) const ANY_ORIGIN: &str = "*";
+
 /// The server and its upstream.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +22,10 @@ pub struct HttpConfig {
     /// request's `Host`.
     #[serde(default)]
     pub public_url: Option<String>,
+    /// Origins of the web pages that may use this server from a browser, such as `https://app.example.com`; `*`, the
+    /// default, stands for all.
+    #[serde(default = "default_cors_origins")]
+    pub cors_origins: Vec<String>,
     /// Base URL of the OpenAI-compatible upstream, with or without `/v1` at its end.
     pub upstream: String,
     /// Sent to the upstream as a bearer token. Never logged, never shown.
@@ -66,6 +73,7 @@ impl HttpConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             public_url: None,
+            cors_origins: default_cors_origins(),
             upstream: upstream.into(),
             upstream_api_key: None,
             max_body_bytes: default_max_body_bytes(),
@@ -90,6 +98,13 @@ impl HttpConfig {
             if let Some(url) = url {
                 check_url(key, url)?;
             }
+        }
+        let mut origins = self.cors_origins.iter();
+        if let Some(origin) = origins.find(|origin| *origin != ANY_ORIGIN && !is_origin(origin)) {
+            let reason = format!(
+                "{origin} is no origin: give scheme, host and port as a browser does, or *"
+            );
+            return Err(ConfigError::value("http.cors_origins", reason));
         }
         for (key, value) in [
             ("http.max_body_bytes", self.max_body_bytes),
@@ -138,6 +153,12 @@ impl HttpConfig {
     }
 }
 
+/// Whether a text is what a browser sends as `Origin`.
+fn is_origin(text: &str) -> bool {
+    let url = reqwest::Url::parse(text);
+    url.is_ok_and(|url| url.has_host() && url.origin().ascii_serialization() == text)
+}
+
 pub(crate) fn check_url(key: &'static str, url: &str) -> Result<(), ConfigError> {
     match reqwest::Url::parse(url) {
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => Ok(()),
@@ -161,6 +182,10 @@ impl fmt::Debug for HttpConfig {
 
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8402))
+}
+
+fn default_cors_origins() -> Vec<String> {
+    vec![ANY_ORIGIN.to_owned()]
 }
 
 fn default_max_body_bytes() -> usize {

@@ -1,11 +1,13 @@
 //! The x402 headers: reading a payment, asking for one, and answering one.
 
+mod terms;
+
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use farthing_client::pricing::Quote;
 use farthing_client::x402::{
-    HeaderError, PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload,
-    PaymentRequired, PaymentState, ReceiptExtra, ResourceInfo, SettleResponse, X402_VERSION,
-    decode_header, encode_header,
+    HeaderError, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired,
+    PaymentState, ReceiptExtra, ResourceInfo, SettleResponse, X402_VERSION, decode_header,
+    encode_header,
 };
 use farthing_protocol::BaseUnits;
 use serde::Serialize;
@@ -16,32 +18,33 @@ use super::idempotency;
 use crate::gateway::{Gateway, Refused};
 use crate::ledger::LaneSnapshot;
 
-/// The header of the other payment protocol; both at once would leave open which one pays.
+pub(crate) use terms::{PAYMENT_METHODS, Terms};
+
+/// Another name of the request's header. Both at once would leave open which one pays.
 const PAYMENT_INFO: &str = "payment-info";
 
 /// The payment headers of an answer.
 #[derive(Debug, Default)]
 pub(crate) struct PaymentHeaders {
-    required: Option<HeaderValue>,
+    /// What a 402 asks for.
+    pub(crate) terms: Option<Terms>,
     response: Option<HeaderValue>,
 }
 
 impl PaymentHeaders {
     pub(crate) fn receipt(receipt: &SettleResponse) -> Self {
         Self {
-            required: None,
+            terms: None,
             response: Some(header(receipt)),
         }
     }
 
     pub(crate) fn write_to(self, headers: &mut HeaderMap) {
-        for (name, value) in [
-            (PAYMENT_REQUIRED, self.required),
-            (PAYMENT_RESPONSE, self.response),
-        ] {
-            if let Some(value) = value {
-                headers.insert(name, value);
-            }
+        if let Some(terms) = &self.terms {
+            terms.write_to(headers);
+        }
+        if let Some(response) = self.response {
+            headers.insert(PAYMENT_RESPONSE, response);
         }
     }
 }
@@ -50,21 +53,31 @@ fn header<T: Serialize>(value: &T) -> HeaderValue {
     HeaderValue::try_from(encode_header(value)).expect("base64 is a header value")
 }
 
+/// Whether a request means to pay, however badly.
+pub(crate) fn pays(headers: &HeaderMap) -> bool {
+    headers.contains_key(PAYMENT_SIGNATURE) || headers.contains_key(PAYMENT_INFO)
+}
+
 /// The payment that a request brings, if it brings one.
 pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<PaymentPayload>, ApiError> {
-    let mut values = headers.get_all(PAYMENT_SIGNATURE).iter();
+    let name = match (
+        headers.contains_key(PAYMENT_SIGNATURE),
+        headers.contains_key(PAYMENT_INFO),
+    ) {
+        (true, true) => {
+            return Err(ApiError::payment_header(
+                "give either PAYMENT-SIGNATURE or Payment-Info",
+            ));
+        }
+        (_, false) => PAYMENT_SIGNATURE,
+        (false, true) => PAYMENT_INFO,
+    };
+    let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
     if values.next().is_some() {
-        return Err(ApiError::payment_header(
-            "give the PAYMENT-SIGNATURE header once",
-        ));
-    }
-    if headers.contains_key(PAYMENT_INFO) {
-        return Err(ApiError::payment_header(
-            "give either PAYMENT-SIGNATURE or Payment-Info",
-        ));
+        return Err(ApiError::payment_header("give the payment's header once"));
     }
     match decode_header(value.as_bytes()) {
         Ok(payload) => Ok(Some(payload)),
@@ -139,7 +152,7 @@ fn challenge(
         accepts: vec![gateway.requirements(quote, refused)],
         extensions: Some(idempotency::extension()),
     };
-    error.headers.required = Some(header(&required));
+    error.headers.terms = Some(Terms(required));
     error
 }
 

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use farthing_client::pricing::QuoteError;
 use farthing_protocol::debit::AcceptError;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::chain::ChannelError;
 use crate::gateway::PaymentError;
@@ -132,14 +132,21 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = json!({"error": {
+        let error = json!({
             "code": self.code,
             "message": self.message,
             "type": self.kind(),
             "param": self.param,
-        }});
-        let mut response = Response::new(Body::from(body.to_string()));
+        });
+        let mut body = Map::from_iter([("error".to_owned(), error)]);
+        let terms = self.headers.terms.clone();
+        if let Some(terms) = &terms {
+            terms.add_version_1(&mut body);
+        }
+        let mut response = Response::new(Body::from(Value::Object(body).to_string()));
         *response.status_mut() = self.status;
+        // For the page that a browser gets instead.
+        terms.and_then(|terms| response.extensions_mut().insert(terms));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -20,7 +20,7 @@ const FORWARDED: [HeaderName; 3] = [ACCEPT, ACCEPT_LANGUAGE, USER_AGENT];
 const FORWARDED_BY_NAME: [&str; 3] = ["traceparent", "tracestate", "x-request-id"];
 /// What of an upstream's headers a client does not see: what belongs to one connection, what is
 /// computed anew, and what would speak in this provider's name.
-const NOT_RETURNED: [&str; 16] = [
+const NOT_RETURNED: [&str; 18] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",
@@ -36,8 +36,12 @@ const NOT_RETURNED: [&str; 16] = [
     "payment-required",
     "payment-response",
     "x-payment-response",
+    "payment-methods",
+    "idempotent-replayed",
     "alt-svc",
 ];
+/// Which pages may read an answer is this provider's decision, whatever its upstream says.
+const NOT_RETURNED_PREFIX: &str = "access-control-";
 
 /// The upstream with its limits.
 #[derive(Debug)]
@@ -210,6 +214,7 @@ pub(crate) fn returned_headers(upstream: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in upstream {
         let is_kept = !NOT_RETURNED.contains(&name.as_str())
+            && !name.as_str().starts_with(NOT_RETURNED_PREFIX)
             && !named_by_connection
                 .iter()
                 .any(|named| named == name.as_str());

@@ -13,7 +13,7 @@ use crate::ledger::LaneSnapshot;
 use crate::store::AnswerRecord;
 
 /// Says that an answer is not new.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// What of a stream may be asked for again: the events that have arrived whole, and then an event that
 /// says so where the rest is missing.

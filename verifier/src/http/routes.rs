@@ -14,7 +14,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use farthing_client::pricing::Quote;
-use farthing_client::x402::PAYMENT_SIGNATURE;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +24,7 @@ use super::error::ApiError;
 use super::proxy::{Upstream, returned_headers};
 use super::replay::{kept, replay};
 use super::stream::{Surroundings, is_event_stream_type, relay};
-use super::{challenge, idempotency, meter};
+use super::{challenge, cors, idempotency, meter, page};
 use crate::crash_point::CrashPoint;
 use crate::gateway::{Admission, Gateway, Order, Replay};
 
@@ -37,6 +36,7 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) public_url: Option<String>,
+    pub(crate) cors_origins: Vec<String>,
     /// No new request is served.
     pub(crate) draining: CancellationToken,
     /// Streams that still run are cut off.
@@ -60,13 +60,25 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/models", get(models))
         .route("/healthz", get(healthz))
         .fallback(not_sold)
-        .method_not_allowed_fallback(not_sold)
+        .method_not_allowed_fallback(other_method)
+        .layer(from_fn_with_state(Arc::clone(&app), page::for_browsers))
         .layer(from_fn_with_state(Arc::clone(&app), check_head))
+        .layer(cors::layer(&app.cors_origins))
         .with_state(app)
 }
 
 async fn not_sold() -> ApiError {
     ApiError::route_not_sold()
+}
+
+/// Nothing is sold by another method, but somebody may want to look at what is.
+async fn other_method(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (headers, path) = (request.headers(), request.uri().path());
+    if page::is_visit(request.method(), headers) {
+        let url = resource_url(&app, headers, path);
+        return page::without_request(app.gateway.offer(), &url);
+    }
+    ApiError::route_not_sold().into_response()
 }
 
 async fn check_head(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -136,7 +148,7 @@ enum Taken {
 }
 
 async fn sell(app: &Arc<App>, request: Request) -> Result<Response, ApiError> {
-    let pays = request.headers().contains_key(PAYMENT_SIGNATURE);
+    let pays = challenge::pays(request.headers());
     match take_order(app, request).await {
         // Whoever may ask again finds the answer, so it is worth having even if nobody waits for it. A
         // stream stops with its client and keeps what it has until then.

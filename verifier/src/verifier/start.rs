@@ -191,6 +191,7 @@ fn app(
         },
         permits: Arc::new(Semaphore::new(config.http.max_concurrent_requests)),
         public_url: config.http.public_url.clone(),
+        cors_origins: config.http.cors_origins.clone(),
         draining: CancellationToken::new(),
         cut_off: CancellationToken::new(),
         tasks: TaskTracker::new(),

@@ -1,0 +1,42 @@
+//! Which web pages may use this provider: by default all, because whoever pays is welcome and nothing here rests on
+//! cookies. Credentials are never allowed.
+
+use std::time::Duration;
+
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderName, HeaderValue, Method};
+use farthing_client::x402::{PAYMENT_REQUIRED, PAYMENT_RESPONSE};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+use super::challenge::PAYMENT_METHODS;
+use super::replay::REPLAYED;
+use crate::config::ANY_ORIGIN;
+
+/// How long a browser may remember what it is allowed. Chromium remembers nothing for longer.
+const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Answers preflights, and says what a page may read of an answer. `origins` were checked with the configuration.
+pub(crate) fn layer(origins: &[String]) -> CorsLayer {
+    let allowed = if origins.iter().any(|origin| origin == ANY_ORIGIN) {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(
+            origins
+                .iter()
+                .filter_map(|origin| HeaderValue::from_str(origin).ok()),
+        )
+    };
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST])
+        // Clients of the OpenAI API send headers of their own; none of them means anything here.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([
+            HeaderName::from_static(PAYMENT_REQUIRED),
+            HeaderName::from_static(PAYMENT_RESPONSE),
+            PAYMENT_METHODS,
+            REPLAYED,
+            RETRY_AFTER,
+        ])
+        .max_age(MAX_AGE)
+}

@@ -1,0 +1,225 @@
+//! The 402 for people: a page that says what is sold here and how it is paid for.
+//!
+//! It has no script, loads nothing and sends nothing; its policy says so to the browser.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use farthing_client::amount::Usdc;
+use farthing_protocol::BaseUnits;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+
+use super::App;
+use super::challenge::Terms;
+use crate::gateway::Offer;
+
+const STYLE: &str = "body{max-width:44rem;margin:3rem auto;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;\
+    color:#1b1b1b;background:#fff}h1{font-size:1.4rem}table{border-collapse:collapse}th,td{text-align:left;\
+    vertical-align:top;padding:.2rem 1rem .2rem 0}td,pre{font-family:ui-monospace,monospace;\
+    overflow-wrap:anywhere}pre{white-space:pre-wrap;background:#f3f3f3;padding:1rem}\
+    @media(prefers-color-scheme:dark){body{color:#ddd;background:#161616}pre{background:#242424}}";
+
+/// Nothing but the style above, by its hash.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).expect("base64 is a header value")
+});
+
+/// Gives a browser the page instead of the JSON of a 402. Everything else of the answer stays.
+pub(crate) async fn for_browsers(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_browser = prefers_html(request.headers());
+    let response = next.run(request).await;
+    if response.status() != StatusCode::PAYMENT_REQUIRED {
+        return response;
+    }
+    let (mut head, json) = response.into_parts();
+    head.headers
+        .insert(VARY, HeaderValue::from_static("accept"));
+    let Some(terms) = head.extensions.get::<Terms>().filter(|_| is_browser) else {
+        return Response::from_parts(head, json);
+    };
+    let url = terms.0.resource.url.clone();
+    let cost = terms.0.accepts.first().map(|way| way.amount);
+    let markup = page(&facts(app.gateway.offer()), &url, cost);
+    dress(&mut head.headers);
+    Response::from_parts(head, Body::from(markup.into_string()))
+}
+
+/// What a browser is told that was pointed at a route which takes only POST: there is no request to price yet.
+pub(crate) fn without_request(offer: &Offer, url: &str) -> Response {
+    let mut response = Response::new(Body::from(page(&facts(offer), url, None).into_string()));
+    *response.status_mut() = StatusCode::PAYMENT_REQUIRED;
+    dress(response.headers_mut());
+    response
+}
+
+/// Whether a request comes from somebody who looks at it in a browser.
+pub(crate) fn is_visit(method: &Method, headers: &HeaderMap) -> bool {
+    method == Method::GET && prefers_html(headers)
+}
+
+fn dress(headers: &mut HeaderMap) {
+    headers.remove(CONTENT_LENGTH);
+    for (name, value) in [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+        (VARY, "accept"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
+}
+
+/// Whether HTML is asked for by name, and more than JSON. What takes everything is a program.
+fn prefers_html(headers: &HeaderMap) -> bool {
+    let ranges = headers.get_all(ACCEPT).iter();
+    let ranges: Vec<(String, f32)> = ranges
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(media_range)
+        .collect();
+    let quality = |wanted: &str| {
+        let range = ranges.iter().find(|(range, _)| range == wanted);
+        range.map(|(_, quality)| *quality)
+    };
+    let json = quality("application/json").unwrap_or_default();
+    quality("text/html").is_some_and(|html| html > json)
+}
+
+/// A media type in lower case, and how much it is wanted.
+fn media_range(text: &str) -> (String, f32) {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let quality = parts
+        .filter_map(|part| part.split_once('='))
+        .find(|(name, _)| name.eq_ignore_ascii_case("q"))
+        .map_or(1.0, |(_, value)| value.parse().unwrap_or(0.0));
+    (name, quality)
+}
+
+/// Where the money goes, and what a channel must be like.
+fn facts(offer: &Offer) -> [(&'static str, String); 7] {
+    [
+        ("network", offer.network.clone()),
+        ("program", offer.program.to_string()),
+        ("mint", offer.mint.to_string()),
+        ("payee", offer.payee.to_string()),
+        ("settler", offer.settler.to_string()),
+        (
+            "least grace of a channel",
+            format!("{} s", offer.min_grace_seconds),
+        ),
+        (
+            "least deposit of a channel",
+            format!("{} USDC", Usdc(offer.min_deposit)),
+        ),
+    ]
+}
+
+/// The page. Everything in it is escaped but the style.
+fn page(facts: &[(&str, String)], url: &str, cost: Option<BaseUnits>) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "402 Payment Required" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { "402: this API is paid per request" }
+                p {
+                    "There is no account and no API key. A client prepays USDC into an escrow on Solana and signs for \
+                     every request what it may cost at most; it is charged for what the answer used."
+                }
+                @if let Some(cost) = cost {
+                    p { "This request costs at most " strong { (Usdc(cost)) " USDC" } "." }
+                }
+                p { "Models and prices: " a href="/v1/models" { "/v1/models" } }
+                table {
+                    @for (name, value) in facts {
+                        tr { th scope="row" { (name) } td { (value) } }
+                    }
+                }
+                p { "With the command " code { "farthing" } ":" }
+                pre {
+                    "farthing escrow create --owner owner.json\n"
+                    "farthing escrow fund 25 --owner owner.json\n"
+                    "farthing channel open --owner owner.json --payee <payee> --settler <settler> --deposit 10 \
+                     --lanes 8 --cap 1\n"
+                    "farthing pay " (url) " --channel <channel> --lane 0 --lane-key lanes/lane-0.json \\\n"
+                    "  --model <model> \"Why is a farthing called a farthing?\""
+                }
+                p {
+                    "Programs read the same from the header " code { "PAYMENT-REQUIRED" } " (x402 version 2, base64 of \
+                     JSON), from this body as JSON, or from " code { "Payment-Methods" } "."
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wants(accept: &'static str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        prefers_html(&headers)
+    }
+
+    #[test]
+    fn html_is_for_whoever_asks_for_it() {
+        assert!(!prefers_html(&HeaderMap::new()));
+        for (accept, expected) in [
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                true,
+            ),
+            ("text/html", true),
+            ("TEXT/HTML;Q=0.9, application/json;q=0.8", true),
+            ("text/html;q=0.5, application/json", false),
+            ("text/html, */*", true),
+            ("*/*", false),
+            ("application/json", false),
+            ("text/event-stream", false),
+            ("text/html;q=0", false),
+            ("text/html;q=much", false),
+            (";;,=", false),
+        ] {
+            assert_eq!(wants(accept), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_client_chose_is_markup() {
+        let facts = [("network", "<script>".to_owned())];
+        let url = "http://evil/\"><img src=x onerror=alert(1)>";
+        let page = page(&facts, url, Some(BaseUnits(239))).into_string();
+        assert!(!page.contains("<script>") && !page.contains("<img"));
+        assert!(page.contains("0.000239 USDC"));
+        assert_eq!(page.matches("<style>").count(), 1);
+    }
+}
