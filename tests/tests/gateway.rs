@@ -9,6 +9,8 @@ mod channels;
 mod idempotency;
 #[path = "gateway/outage.rs"]
 mod outage;
+#[path = "gateway/prices.rs"]
+mod prices;
 #[path = "gateway/replay.rs"]
 mod replay;
 #[path = "gateway/selling.rs"]

@@ -16,7 +16,7 @@ use serde::Deserialize;
 pub use chain::ChainConfig;
 pub(crate) use http::ANY_ORIGIN;
 pub use http::HttpConfig;
-pub use pricing::{ModelConfig, PricingConfig};
+pub use pricing::{ModelConfig, PricingConfig, TierConfig};
 pub use settler::SettlerConfig;
 pub use store::StoreConfig;
 pub use usdc::UsdcAmount;
@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn reads_what_it_needs_and_defaults_the_rest() {
         let config = Config::from_toml(MINIMAL).expect("the minimal configuration is complete");
-        let price = config.pricing.price_list().models["demo"];
+        let prices = config.pricing.prices();
+        let price = prices.tiers[0].models.of("demo").expect("it is listed");
         assert_eq!(price.input_per_million.0, 150_000);
         assert_eq!(price.per_request.0, 0);
         assert_eq!(config.chain.min_grace_seconds, 172_800);
@@ -131,6 +132,21 @@ mod tests {
     }
 
     #[test]
+    fn names_the_line_of_a_price_that_makes_no_sense() {
+        for (from, to) in [
+            ("max_output_tokens = 256", "max_output_tokens = 0"),
+            ("output_per_million = \"0.60\"", "output_per_million = \"0.6000001\""),
+            ("output_per_million = \"0.60\"", "output_per_million = \"-1\""),
+        ] {
+            let text = MINIMAL.replace(from, to);
+            let line = text.lines().position(|line| line.contains(to));
+            let line = format!("line {}", line.expect("it is there") + 1);
+            let error = Config::from_toml(&text).expect_err("it makes no sense");
+            assert!(error.to_string().contains(&line), "{error}");
+        }
+    }
+
+    #[test]
     fn refuses_values_that_make_no_sense() {
         for (from, to, key) in [
             ("http://127.0.0.1:9000", "ftp://x", "http.upstream"),
@@ -140,14 +156,24 @@ mod tests {
                 "http.cors_origins",
             ),
             (
-                "max_output_tokens = 256",
-                "max_output_tokens = 0",
-                "pricing.models",
-            ),
-            (
                 "[chain]",
                 "[chain]\ntoken_program = \"11111111111111111111111111111111\"",
                 "chain.token_program",
+            ),
+            (
+                "[store]",
+                "[pricing.tiers.standard.models.demo]\nmax_output_tokens = 1\n[store]",
+                "pricing.tiers",
+            ),
+            (
+                "[store]",
+                "[pricing.tiers.fast]\nmodels = {}\n[store]",
+                "pricing.tiers",
+            ),
+            (
+                "[store]",
+                "[pricing.tiers.fast]\nmodels.x.max_output_tokens = 1\nupstream_headers = {\"a b\" = \"c\"}\n[store]",
+                "pricing.tiers",
             ),
             (
                 "[chain]",

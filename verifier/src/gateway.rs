@@ -1,12 +1,11 @@
-//! What a request costs, and whether its payment is accepted: prices, channels, signatures and books
-//! put together. HTTP stays outside.
+//! Whether a payment is accepted: offers, channels, signatures and books put together. HTTP stays outside.
 //!
 //! The order of checks is the order of what they cost and of what they give away: the way to pay, the
 //! channel, the lane, its generation, the signature, and the ledger last.
 
 use std::sync::Arc;
 
-use farthing_client::pricing::{PriceList, Quote, QuoteError};
+use farthing_client::pricing::PriceList;
 use farthing_client::signature::SignerKey;
 use farthing_client::x402::{
     ChannelStateInfo, EscrowExtra, EscrowPayload, PaymentPayload, PaymentRequirements, SCHEME,
@@ -22,6 +21,7 @@ use solana_sdk::signature::Signature;
 use crate::books::{Again, Books, Reservation, ReserveError, Reserved};
 use crate::chain::{ChannelError, Channels};
 use crate::ledger::{ChannelFacts, LaneFacts, LaneKey, Refusal, RequestKey, VerifiedVoucher};
+use crate::prices::{Prices, TierQuote};
 use crate::store::{AnswerRecord, OutcomeRecord, StoreFailed, Ticket};
 
 /// How long a client may take to pay; prices do not change while a verifier runs.
@@ -44,19 +44,8 @@ pub struct Offer {
     pub min_grace_seconds: u32,
     /// The least deposit of a channel.
     pub min_deposit: BaseUnits,
-    /// Priced models.
-    pub prices: PriceList,
-    /// Free models.
-    pub free: PriceList,
-}
-
-/// A request that has a price, or is free.
-#[derive(Debug)]
-pub enum Order {
-    /// To be paid.
-    Paid(Quote),
-    /// Free.
-    Free(Quote),
+    /// What is sold, and at what price.
+    pub prices: Prices,
 }
 
 /// Why a payment is not accepted. Nothing was changed.
@@ -160,9 +149,11 @@ pub struct Accepted {
     pub durable: Ticket,
     /// The lane's key.
     pub payer: Pubkey,
+    /// Which of the quotes it pays.
+    pub chosen: usize,
 }
 
-/// Prices requests and accepts payments.
+/// Accepts payments.
 #[derive(Debug)]
 pub struct Gateway {
     offer: Offer,
@@ -193,21 +184,28 @@ impl Gateway {
         self.books.has_failed()
     }
 
-    /// Prices a chat completion.
-    ///
-    /// # Errors
-    /// [`QuoteError`] names the field that is malformed, unbounded or not sold.
-    pub fn order(&self, body: &Value) -> Result<Order, QuoteError> {
-        let model = body.get("model").and_then(Value::as_str);
-        if model.is_some_and(|model| self.offer.free.models.contains_key(model)) {
-            return self.offer.free.quote(body).map(Order::Free);
-        }
-        self.offer.prices.quote(body).map(Order::Paid)
+    /// The ways to pay for a request, one for each tier that sells it.
+    #[must_use]
+    pub fn requirements(
+        &self,
+        quotes: &[TierQuote],
+        refused: Option<&Refused>,
+    ) -> Vec<PaymentRequirements> {
+        let quotes = quotes.iter();
+        quotes
+            .map(|quote| self.requirement(quote, refused))
+            .collect()
     }
 
-    /// The way to pay for a quote.
-    #[must_use]
-    pub fn requirements(&self, quote: &Quote, refused: Option<&Refused>) -> PaymentRequirements {
+    fn tier_name(&self, tier: usize) -> Option<&str> {
+        self.offer.prices.tiers.get(tier)?.name.as_deref()
+    }
+
+    fn requirement(
+        &self,
+        TierQuote { tier, quote }: &TierQuote,
+        refused: Option<&Refused>,
+    ) -> PaymentRequirements {
         let pricing = PriceList {
             models: [(quote.model.clone(), quote.price)].into(),
         };
@@ -216,6 +214,7 @@ impl Gateway {
             settler: self.offer.settler,
             grace_seconds: self.offer.min_grace_seconds,
             min_deposit: self.offer.min_deposit,
+            tier: self.tier_name(*tier).map(str::to_owned),
             pricing,
             channel_state: refused.and_then(|refused| refused.channel_state.clone()),
             voucher_state: refused.and_then(|refused| refused.voucher_state.clone()),
@@ -240,23 +239,25 @@ impl Gateway {
         &self,
         payment: &PaymentPayload,
         key: Option<&ClientKey>,
-        quote: &Quote,
+        quotes: &[TierQuote],
     ) -> Result<Admission, Refused> {
         if payment.x402_version != X402_VERSION {
             let message = format!("x402Version must be {X402_VERSION}");
             return Err(PaymentError::Malformed(message).into());
         }
-        self.match_accepted(&payment.accepted, quote)?;
+        let chosen = self.choose(&payment.accepted, quotes)?;
+        let maximum = quotes[chosen].quote.maximum;
         let payload = EscrowPayload::deserialize(&payment.payload)
             .map_err(|error| PaymentError::Malformed(error.to_string()))?;
         loop {
-            let (payer, reserved) = self.try_to_accept(&payload, key, quote).await?;
+            let (payer, reserved) = self.try_to_accept(&payload, key, maximum).await?;
             match reserved {
                 Reserved::New(reservation, durable) => {
                     return Ok(Admission::Accepted(Accepted {
                         reservation,
                         durable,
                         payer,
+                        chosen,
                     }));
                 }
                 Reserved::Again(Again::Ended(id, outcome)) => {
@@ -277,7 +278,7 @@ impl Gateway {
         &self,
         payload: &EscrowPayload,
         key: Option<&ClientKey>,
-        quote: &Quote,
+        maximum: BaseUnits,
     ) -> Result<(Pubkey, Reserved), Refused> {
         let EscrowPayload::Voucher {
             channel,
@@ -303,15 +304,24 @@ impl Gateway {
             generation: Generation(*generation),
             authorized: *authorized,
         };
-        self.accept_voucher(&facts, voucher, signature, key, quote.maximum)
+        self.accept_voucher(&facts, voucher, signature, key, maximum)
             .map_err(|error| self.explain(error, &facts, voucher))
     }
 
-    fn match_accepted(
+    /// Which of the quotes a client accepted: the one of the tier that it names, else the standard one.
+    fn choose(
         &self,
         accepted: &PaymentRequirements,
-        quote: &Quote,
-    ) -> Result<(), PaymentError> {
+        quotes: &[TierQuote],
+    ) -> Result<usize, PaymentError> {
+        let tier = accepted.extra.get("tier").and_then(Value::as_str);
+        let mut places = quotes.iter();
+        let chosen = places
+            .position(|quote| self.tier_name(quote.tier) == tier)
+            .ok_or(PaymentError::Mismatch {
+                field: "extra.tier",
+            })?;
+        let quote = &quotes[chosen].quote;
         let offer = &self.offer;
         let program = accepted.extra.get("program").and_then(Value::as_str);
         let matches = [
@@ -327,7 +337,7 @@ impl Gateway {
         ];
         match matches.into_iter().find(|(_, matches)| !matches) {
             Some((field, _)) => Err(PaymentError::Mismatch { field }),
-            None => Ok(()),
+            None => Ok(chosen),
         }
     }
 

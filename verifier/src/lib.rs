@@ -17,6 +17,7 @@ pub mod gateway;
 mod http;
 pub mod ledger;
 pub mod ports;
+pub mod prices;
 pub mod reconcile;
 pub mod settlement;
 pub mod store;

@@ -159,6 +159,9 @@ pub struct EscrowExtra {
     /// The least deposit of a channel to be served here, in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub min_deposit: BaseUnits,
+    /// The tier that this is the price of, if it is not the standard one. Whoever accepts it names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
     /// Prices of the requested model, so that a client can pay the next time without a 402.
     #[serde(default)]
     pub pricing: PriceList,

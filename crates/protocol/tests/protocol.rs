@@ -6,7 +6,7 @@ use farthing_protocol::debit::{
 };
 use farthing_protocol::encoding::has_canonical_y;
 use farthing_protocol::layout::{ChannelHeader, NEVER, lanes};
-use farthing_protocol::price::TokenPrice;
+use farthing_protocol::price::{TokenPrice, Tokens};
 use farthing_protocol::state_query::StateQuery;
 use farthing_protocol::statement::{StatementEntry, StatementError, statement_bytes};
 use farthing_protocol::{BaseUnits, DecodeError, Domain, Generation, LaneIndex, Voucher};
@@ -282,12 +282,43 @@ proptest! {
             output_per_million: BaseUnits(output_per_million.into()),
             per_request: BaseUnits(3),
             minimum: BaseUnits(minimum.into()),
+            ..TokenPrice::default()
         };
-        let of = |input: u32, output: u32| price.of(input.into(), output.into()).expect("fits").0;
+        let of = |input: u32, output: u32| {
+            let (input, output) = (u64::from(input), u64::from(output));
+            let tokens = Tokens { input, output, ..Tokens::default() };
+            price.of(tokens).expect("fits").0
+        };
         let exact = u128::from(input_per_million) * u128::from(input)
             + u128::from(output_per_million) * u128::from(output);
         prop_assert!(u128::from(of(input, output) - 3) * 1_000_000 >= exact || of(input, output) == u64::from(minimum));
         prop_assert!(of(input.saturating_add(more), output) >= of(input, output));
         prop_assert!(of(input, output.saturating_add(more)) >= of(input, output));
+    }
+
+    #[test]
+    fn no_part_of_the_bounds_costs_more_than_the_maximum(
+        prices in (0u64..1_000_000_000, 0u64..1_000_000_000),
+        parts in (proptest::option::of(0u64..1_000_000_000), proptest::option::of(0u64..1_000_000_000)),
+        bounds in (0u64..1_000_000, 0u64..1_000_000),
+        shares in (0u64..=100, 0u64..=120, 0u64..=100, 0u64..=120),
+    ) {
+        let price = TokenPrice {
+            input_per_million: BaseUnits(prices.0),
+            output_per_million: BaseUnits(prices.1),
+            cached_input_per_million: parts.0.map(BaseUnits),
+            reasoning_per_million: parts.1.map(BaseUnits),
+            per_request: BaseUnits(3),
+            minimum: BaseUnits(50),
+        };
+        let (input, output) = (bounds.0 * shares.0 / 100, bounds.1 * shares.2 / 100);
+        let tokens = Tokens {
+            input,
+            cached_input: input * shares.1 / 100,
+            output,
+            reasoning: output * shares.3 / 100,
+        };
+        let maximum = price.maximum(bounds.0, bounds.1).expect("fits");
+        prop_assert!(price.of(tokens).expect("fits") <= maximum);
     }
 }

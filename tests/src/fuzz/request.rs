@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use farthing_client::pricing::{ModelPrice, PriceList, Quote, QuoteError, Usage};
+use farthing_client::pricing::{Endpoint, ModelPrice, PriceList, Quote, QuoteError, Usage};
 use farthing_protocol::BaseUnits;
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub fn run(data: &[u8]) {
         return;
     };
     let list = prices();
-    match list.quote(&body) {
+    match list.quote(Endpoint::ChatCompletions, &body) {
         Ok(quote) => check(&list, &body, &quote),
         Err(QuoteError::Invalid { param, message }) => {
             assert!(!param.is_empty() && !message.is_empty());
@@ -44,6 +44,7 @@ fn check(list: &PriceList, body: &Value, quote: &Quote) {
         let usage = Usage {
             prompt_tokens,
             completion_tokens,
+            ..Usage::default()
         };
         quote.price.charge(usage, BaseUnits(u64::MAX))
     };
@@ -64,7 +65,7 @@ fn check(list: &PriceList, body: &Value, quote: &Quote) {
         assert!(bounds.prompt_tokens >= text(&body["messages"]));
     }
 
-    let again = list.quote(&quote.upstream_body);
+    let again = list.quote(Endpoint::ChatCompletions, &quote.upstream_body);
     assert_eq!(again.as_ref(), Ok(quote));
 }
 
@@ -84,8 +85,7 @@ fn prices() -> PriceList {
         output_per_million: BaseUnits(600_000),
         per_request: BaseUnits(3),
         minimum: BaseUnits(10),
-        max_output_tokens: 4_096,
-        tokens_per_image: None,
+        ..ModelPrice::free(4_096)
     };
     let with_images = ModelPrice {
         tokens_per_image: Some(1_000),

@@ -81,7 +81,7 @@ impl Upstream {
             streams_open: AtomicUsize::new(0),
         });
         let router = Router::new()
-            .route("/v1/chat/completions", post(answer))
+            .route("/v1/{*endpoint}", post(answer))
             .with_state(Arc::clone(&shared));
         let listener = TcpListener::bind("127.0.0.1:0")
             .await

@@ -420,10 +420,8 @@ fn config(upstream: &Upstream, payee: Pubkey, store: PathBuf) -> Config {
     let model = ModelConfig {
         input_per_million: UsdcAmount(BaseUnits(1_000_000)),
         output_per_million: UsdcAmount(BaseUnits(2_000_000)),
-        per_request: UsdcAmount::default(),
-        minimum: UsdcAmount::default(),
         max_output_tokens: 100,
-        tokens_per_image: None,
+        ..ModelConfig::default()
     };
     Config {
         http: HttpConfig {
@@ -435,6 +433,7 @@ fn config(upstream: &Upstream, payee: Pubkey, store: PathBuf) -> Config {
             models: [(MODEL.to_owned(), model)].into(),
             free_models: vec![FREE_MODEL.to_owned()],
             free_max_output_tokens: Some(100),
+            ..PricingConfig::default()
         },
         store: StoreConfig {
             checkpoint_interval_ms: 50,

@@ -24,7 +24,8 @@ fn usage(answer: &FinishedAnswer) -> Usage {
         (!usage.is_null()).then(|| usage.clone())
     });
     let reported = reported.next_back();
-    serde_json::from_value(reported.expect("the upstream reports usage")).expect("as OpenAI does")
+    let reported = reported.expect("the upstream reports usage");
+    Usage::read(&reported).expect("as OpenAI does")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,25 +82,59 @@ async fn a_paid_stream_passes_unchanged_and_ends_with_its_receipt() {
     let extra = head.extra.expect("the header has figures");
     assert_eq!(extra.state, PaymentState::Reserved);
     assert_eq!(extra.reserved, BaseUnits(MAXIMUM));
-    assert_eq!(answer.before_receipt(), whole_stream(Some((10, 5))));
+    // Without the chunk that the gateway alone asked for.
+    assert_eq!(answer.before_receipt(), whole_stream(None));
     assert!(answer.body.ends_with(b"\n\n"));
     assert_eq!(answer.charged(), 20);
     assert_eq!(world.charged_at_rest().await, 20);
 }
 
 #[tokio::test]
+async fn whoever_asks_for_usage_sees_it() {
+    let world = World::start().await;
+    let mut body = chat(MODEL, true);
+    body["stream_options"] = json!({"include_usage": true});
+    let answer = world.pay(&body, 2 * MAXIMUM).await;
+    assert_eq!(answer.before_receipt(), whole_stream(Some((10, 5))));
+    assert_eq!(answer.charged(), 20);
+}
+
+#[tokio::test]
+async fn a_stream_that_says_more_than_was_asked_for_ends() {
+    let world = World::start().await;
+    world.upstream.behave(Behaviour::Endless);
+    let mut body = chat(MODEL, true);
+    body["max_tokens"] = json!(5);
+    let answer = world.pay(&body, MAXIMUM).await;
+    assert!(answer.whole, "the client is told, not cut off");
+    let text = String::from_utf8_lossy(answer.before_receipt()).into_owned();
+    let last = text.trim_end().lines().last().expect("there are events");
+    let last: serde_json::Value =
+        serde_json::from_str(last.trim_start_matches("data: ")).expect("an event of JSON");
+    assert_eq!(last["error"]["code"], "reserve_spent");
+    let maximum = INPUT_BOUND + 2 * 5;
+    assert_eq!(answer.charged(), maximum);
+    assert_eq!(world.charged_at_rest().await, maximum);
+    world
+        .until("the upstream is stopped", || {
+            world.upstream.streams_open() == 0
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn an_answer_without_usage_is_estimated() {
     let world = World::start().await;
     world.upstream.behave(Behaviour::AnswerUncounted);
-    // A quarter of the input's bound, and a quarter of the text's bytes at twice the price.
-    let expected = INPUT_BOUND.div_ceil(4) + 2 * 18_u64.div_ceil(4);
+    // Nine tokens of input, and the text's at twice the price: five as a whole, four piece by piece.
+    let (whole, in_pieces) = (9 + 2 * 5, 9 + 2 * 4);
     assert_eq!(
         world.pay(&chat(MODEL, false), MAXIMUM).await.charged(),
-        expected
+        whole
     );
     let answer = world.pay(&chat(MODEL, true), 2 * MAXIMUM).await;
-    assert_eq!(answer.charged(), expected);
-    assert_eq!(world.charged_at_rest().await, 2 * expected);
+    assert_eq!(answer.charged(), in_pieces);
+    assert_eq!(world.charged_at_rest().await, whole + in_pieces);
 }
 
 #[tokio::test]
@@ -225,7 +259,7 @@ async fn what_is_not_listed_is_not_sold() {
         ("GET", "/"),
         ("GET", "/v1/chat/completions"),
         ("POST", "/v1/models"),
-        ("POST", "/v1/embeddings"),
+        ("POST", "/v1/images/generations"),
         ("POST", "/v1/chat/completions/"),
         ("POST", "/v1//chat/completions"),
         ("GET", "/v1/files"),

@@ -120,12 +120,11 @@ impl HttpConfig {
         Ok(())
     }
 
-    /// The upstream's URL for chat completions.
+    /// The upstream's URL without `/v1`.
     #[must_use]
-    pub fn chat_completions_url(&self) -> String {
+    pub fn upstream_base(&self) -> &str {
         let base = self.upstream.trim_end_matches('/');
-        let base = base.strip_suffix("/v1").unwrap_or(base);
-        format!("{base}/v1/chat/completions")
+        base.strip_suffix("/v1").unwrap_or(base)
     }
 
     pub(crate) fn header_timeout(&self) -> Duration {

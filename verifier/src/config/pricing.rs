@@ -1,34 +1,52 @@
-//! `[pricing]`: the models that are sold, and at what price.
+//! `[pricing]`: what is sold, and at what price.
 
 use std::collections::BTreeMap;
 
-use farthing_client::pricing::{ModelPrice, PriceList};
-use farthing_protocol::BaseUnits;
-use serde::Deserialize;
+use farthing_client::pricing::ModelPrice;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use super::{ConfigError, UsdcAmount};
+use crate::prices::{ModelPrices, Prices, Tier};
 
 /// Output tokens that a free model gives unless configured otherwise.
 const DEFAULT_FREE_MAX_OUTPUT_TOKENS: u32 = 4_096;
+/// Longest name of a tier.
+const MAX_TIER_LENGTH: usize = 64;
 
-/// What is sold. A model that is in neither list is not served.
+/// What is sold. A model that no name or pattern matches is not served.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PricingConfig {
-    /// Prices by model name.
+    /// Prices by model name, or by a pattern in which `*` stands for anything. A name precedes patterns,
+    /// a longer pattern a shorter one.
     #[serde(default)]
     pub models: BTreeMap<String, ModelConfig>,
-    /// Models that are served without payment through the same path: for health checks, and to
-    /// measure what the payment costs in time.
+    /// Other prices of the same models, for another service of the upstream. Clients choose.
+    #[serde(default)]
+    pub tiers: BTreeMap<String, TierConfig>,
+    /// Models, by name or pattern, that are served without payment through the same path: for health
+    /// checks, and to measure what the payment costs in time.
     #[serde(default)]
     pub free_models: Vec<String>,
     /// The most output tokens of a free request.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some_tokens")]
     pub free_max_output_tokens: Option<u32>,
 }
 
+/// A tier beside the standard one.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TierConfig {
+    /// Its prices, as those of the standard tier.
+    pub models: BTreeMap<String, ModelConfig>,
+    /// Headers that tell the upstream of the tier.
+    #[serde(default)]
+    pub upstream_headers: BTreeMap<String, String>,
+}
+
 /// Price of one model, in decimal USDC.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
     /// USDC per million input tokens.
@@ -37,6 +55,12 @@ pub struct ModelConfig {
     /// USDC per million output tokens.
     #[serde(default)]
     pub output_per_million: UsdcAmount,
+    /// USDC per million input tokens that the upstream reports as cached; as any other by default.
+    #[serde(default)]
+    pub cached_input_per_million: Option<UsdcAmount>,
+    /// USDC per million output tokens that the upstream reports as reasoning; as any other by default.
+    #[serde(default)]
+    pub reasoning_per_million: Option<UsdcAmount>,
     /// USDC per request, added to the tokens' price.
     #[serde(default)]
     pub per_request: UsdcAmount,
@@ -44,48 +68,65 @@ pub struct ModelConfig {
     #[serde(default)]
     pub minimum: UsdcAmount,
     /// The most tokens that one choice may have; the default of a body that names none.
+    #[serde(deserialize_with = "tokens")]
     pub max_output_tokens: u32,
     /// The most tokens that one inline image may cost; images are refused without it.
     #[serde(default)]
     pub tokens_per_image: Option<u32>,
 }
 
-impl PricingConfig {
-    /// The prices as client and verifier compute with them.
-    #[must_use]
-    pub fn price_list(&self) -> PriceList {
-        let models = self.models.iter().map(|(name, model)| {
-            let price = ModelPrice {
-                input_per_million: model.input_per_million.0,
-                output_per_million: model.output_per_million.0,
-                per_request: model.per_request.0,
-                minimum: model.minimum.0,
-                max_output_tokens: model.max_output_tokens,
-                tokens_per_image: model.tokens_per_image,
-            };
-            (name.clone(), price)
-        });
-        PriceList {
-            models: models.collect(),
+/// Refuses zero where the file says so, so that the error names the line.
+fn tokens<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    match u32::deserialize(from)? {
+        0 => Err(D::Error::custom("must be at least 1")),
+        tokens => Ok(tokens),
+    }
+}
+
+fn some_tokens<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    tokens(from).map(Some)
+}
+
+impl ModelConfig {
+    fn price(&self) -> ModelPrice {
+        ModelPrice {
+            input_per_million: self.input_per_million.0,
+            output_per_million: self.output_per_million.0,
+            cached_input_per_million: self.cached_input_per_million.map(|amount| amount.0),
+            reasoning_per_million: self.reasoning_per_million.map(|amount| amount.0),
+            per_request: self.per_request.0,
+            minimum: self.minimum.0,
+            max_output_tokens: self.max_output_tokens,
+            tokens_per_image: self.tokens_per_image,
         }
     }
+}
 
-    /// The free models, at no price: their requests pass the same checks and bounds.
+fn model_prices(models: &BTreeMap<String, ModelConfig>) -> ModelPrices {
+    let prices = models.iter();
+    ModelPrices::new(prices.map(|(pattern, model)| (pattern.clone(), model.price())))
+}
+
+impl PricingConfig {
+    /// The prices as requests are priced with them.
     #[must_use]
-    pub fn free_list(&self) -> PriceList {
-        let price = ModelPrice {
-            input_per_million: BaseUnits::ZERO,
-            output_per_million: BaseUnits::ZERO,
-            per_request: BaseUnits::ZERO,
-            minimum: BaseUnits::ZERO,
-            max_output_tokens: self
-                .free_max_output_tokens
-                .unwrap_or(DEFAULT_FREE_MAX_OUTPUT_TOKENS),
-            tokens_per_image: None,
+    pub fn prices(&self) -> Prices {
+        let standard = Tier {
+            name: None,
+            models: model_prices(&self.models),
+            upstream_headers: Vec::new(),
         };
-        let models = self.free_models.iter().map(|name| (name.clone(), price));
-        PriceList {
-            models: models.collect(),
+        let others = self.tiers.iter().map(|(name, tier)| Tier {
+            name: Some(name.clone()),
+            models: model_prices(&tier.models),
+            upstream_headers: tier.upstream_headers.clone().into_iter().collect(),
+        });
+        let tokens = self.free_max_output_tokens;
+        let free = ModelPrice::free(tokens.unwrap_or(DEFAULT_FREE_MAX_OUTPUT_TOKENS));
+        let free_models = self.free_models.iter();
+        Prices {
+            tiers: std::iter::once(standard).chain(others).collect(),
+            free: ModelPrices::new(free_models.map(|pattern| (pattern.clone(), free))),
         }
     }
 
@@ -96,7 +137,9 @@ impl PricingConfig {
                 "list at least one model, as [pricing.models.\"name\"]",
             ));
         }
-        for (name, model) in &self.models {
+        // Where the file was not read, as by flags and variables.
+        let of_tiers = self.tiers.values().flat_map(|tier| &tier.models);
+        for (name, model) in self.models.iter().chain(of_tiers) {
             if model.max_output_tokens == 0 {
                 return Err(ConfigError::value(
                     "pricing.models",
@@ -110,12 +153,39 @@ impl PricingConfig {
                 ));
             }
         }
-        if self.free_max_output_tokens == Some(0) {
-            return Err(ConfigError::value(
-                "pricing.free_max_output_tokens",
-                "must be at least 1",
-            ));
+        for (name, tier) in &self.tiers {
+            check_tier(name, tier)?;
         }
         Ok(())
     }
+}
+
+fn check_tier(name: &str, tier: &TierConfig) -> Result<(), ConfigError> {
+    let is_name = (1..=MAX_TIER_LENGTH).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if !is_name || name == "standard" {
+        return Err(ConfigError::value(
+            "pricing.tiers",
+            format!("{name:?} must be letters, digits, - and _, and not \"standard\""),
+        ));
+    }
+    if tier.models.is_empty() {
+        return Err(ConfigError::value(
+            "pricing.tiers",
+            format!("{name}: list at least one model, as [pricing.tiers.{name}.models.\"name\"]"),
+        ));
+    }
+    for (header, value) in &tier.upstream_headers {
+        let is_header = axum::http::HeaderName::try_from(header).is_ok()
+            && axum::http::HeaderValue::try_from(value).is_ok();
+        if !is_header {
+            return Err(ConfigError::value(
+                "pricing.tiers",
+                format!("{name}: {header} is no header that can be sent"),
+            ));
+        }
+    }
+    Ok(())
 }

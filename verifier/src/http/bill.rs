@@ -1,20 +1,24 @@
 //! What one request owes while it runs: nothing, or a reservation that ends in a charge.
 
-use farthing_client::pricing::{Quote, Usage};
+use std::sync::Arc;
+
+use farthing_client::pricing::{ModelPrice, Quote, Usage};
 use farthing_client::x402::SettleResponse;
 use farthing_protocol::BaseUnits;
+use serde_json::Value;
 use solana_sdk::pubkey::Pubkey;
 
 use super::challenge::{PaymentHeaders, receipt};
 use super::error::ApiError;
+use super::meter;
 use crate::books::Reservation;
 use crate::crash_point::CrashPoint;
 use crate::gateway::Accepted;
 use crate::ledger::LaneSnapshot;
 use crate::store::{AnswerRecord, StoreFailed, Ticket};
 
-/// Bytes of text that make a token where nobody has counted.
-pub(crate) const BYTES_PER_TOKEN: u64 = 4;
+/// Bytes of text that make a token of input, where a count would take too long.
+const BYTES_PER_TOKEN: u64 = 4;
 
 /// What a request owes.
 #[derive(Debug)]
@@ -35,33 +39,35 @@ pub(crate) struct PaidBill {
 }
 
 /// Turns tokens, counted or estimated, into a charge.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Tariff {
-    price: farthing_client::pricing::ModelPrice,
+    price: ModelPrice,
     maximum: BaseUnits,
-    /// Input tokens where the upstream does not count them: a quarter of the bound, which counts bytes.
-    input_estimate: u64,
+    bounds: Usage,
+    /// What was asked, to be counted if the upstream does not.
+    body: Arc<Value>,
 }
 
 impl Tariff {
-    fn of(quote: &Quote) -> Self {
-        Self {
-            price: quote.price,
-            maximum: quote.maximum,
-            input_estimate: quote.bounds.prompt_tokens.div_ceil(BYTES_PER_TOKEN),
-        }
+    fn charge(&self, usage: Option<Usage>) -> BaseUnits {
+        usage.map_or(BaseUnits::ZERO, |usage| {
+            self.price.charge(usage, self.maximum)
+        })
     }
 
-    fn charge(&self, produced: Produced) -> BaseUnits {
-        let usage = match produced {
-            Produced::Nothing => return BaseUnits::ZERO,
-            Produced::Counted(usage) => usage,
-            Produced::Bytes(bytes) => Usage {
-                prompt_tokens: self.input_estimate,
-                completion_tokens: bytes.div_ceil(BYTES_PER_TOKEN),
-            },
-        };
-        self.price.charge(usage, self.maximum)
+    /// What was used, at a glance: the bound counts bytes, and a quarter of it is near. For charges that are
+    /// replaced by a better one, unless the client or this process is gone.
+    fn glance(&self, produced: Produced) -> Option<Usage> {
+        let input = self.bounds.prompt_tokens.div_ceil(BYTES_PER_TOKEN);
+        produced.with_input(|| input)
+    }
+
+    /// What was used, counted.
+    fn count(&self, produced: Produced) -> Option<Usage> {
+        produced.with_input(|| {
+            let counted = meter::of_input(&self.body, self.price.tokens_per_image);
+            counted.min(self.bounds.prompt_tokens)
+        })
     }
 }
 
@@ -72,18 +78,38 @@ pub(crate) enum Produced {
     Nothing,
     /// What it counted itself.
     Counted(Usage),
-    /// So many bytes of text, not counted. The input counts as well.
-    Bytes(u64),
+    /// So many tokens, counted here. The input counts as well.
+    Estimated(u64),
+}
+
+impl Produced {
+    fn with_input(self, input: impl FnOnce() -> u64) -> Option<Usage> {
+        match self {
+            Self::Nothing => None,
+            Self::Counted(usage) => Some(usage),
+            Self::Estimated(completion_tokens) => Some(Usage {
+                prompt_tokens: input(),
+                completion_tokens,
+                ..Usage::default()
+            }),
+        }
+    }
 }
 
 impl Bill {
-    pub(crate) fn paid(accepted: Accepted, quote: &Quote, network: &str) -> Self {
+    /// `body` is what is sent upstream.
+    pub(crate) fn paid(accepted: Accepted, quote: &Quote, body: Arc<Value>, network: &str) -> Self {
         Self::Paid(Box::new(PaidBill {
             reservation: accepted.reservation,
             reserved: Some(accepted.durable),
             payer: accepted.payer,
             network: network.to_owned(),
-            tariff: Tariff::of(quote),
+            tariff: Tariff {
+                price: quote.price,
+                maximum: quote.maximum,
+                bounds: quote.bounds,
+                body,
+            },
         }))
     }
 
@@ -98,7 +124,7 @@ impl Bill {
     /// What to charge if the client goes away now.
     pub(crate) fn if_dropped(&mut self, produced: Produced) {
         if let Self::Paid(bill) = self {
-            let charge = bill.tariff.charge(produced);
+            let charge = bill.tariff.charge(bill.tariff.glance(produced));
             bill.reservation.if_dropped(charge);
         }
     }
@@ -142,7 +168,7 @@ impl Bill {
         let Self::Paid(bill) = self else {
             return Ok(None);
         };
-        let charge = bill.tariff.charge(produced);
+        let charge = bill.tariff.charge(bill.tariff.count(produced));
         let (lane, ticket): (LaneSnapshot, Ticket) = bill.reservation.complete(charge, answer)?;
         CrashPoint::ChargeQueued.pass();
         ticket.durable().await?;

@@ -3,7 +3,6 @@
 mod terms;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use farthing_client::pricing::Quote;
 use farthing_client::x402::{
     HeaderError, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired,
     PaymentState, ReceiptExtra, ResourceInfo, SettleResponse, X402_VERSION, decode_header,
@@ -17,6 +16,7 @@ use super::error::ApiError;
 use super::idempotency;
 use crate::gateway::{Gateway, Refused};
 use crate::ledger::LaneSnapshot;
+use crate::prices::TierQuote;
 
 pub(crate) use terms::{PAYMENT_METHODS, Terms};
 
@@ -94,20 +94,20 @@ pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<PaymentPayload>, Api
 }
 
 /// Asks for a payment.
-pub(crate) fn required(gateway: &Gateway, quote: &Quote, url: String) -> ApiError {
-    challenge(gateway, quote, url, ApiError::payment_required(), None)
+pub(crate) fn required(gateway: &Gateway, quotes: &[TierQuote], url: String) -> ApiError {
+    challenge(gateway, quotes, url, ApiError::payment_required(), None)
 }
 
 /// Refuses a payment. A 402 says again how to pay, with what the client may know of its channel.
 pub(crate) fn refused(
     gateway: &Gateway,
-    quote: &Quote,
+    quotes: &[TierQuote],
     url: String,
     refused: &Refused,
 ) -> ApiError {
     let error = ApiError::from(&refused.error);
     if error.status == StatusCode::PAYMENT_REQUIRED {
-        challenge(gateway, quote, url, error, Some(refused))
+        challenge(gateway, quotes, url, error, Some(refused))
     } else {
         error
     }
@@ -131,12 +131,14 @@ pub(crate) fn refusal(gateway: &Gateway, mut error: ApiError) -> ApiError {
 
 fn challenge(
     gateway: &Gateway,
-    quote: &Quote,
+    quotes: &[TierQuote],
     url: String,
     mut error: ApiError,
     refused: Option<&Refused>,
 ) -> ApiError {
-    let mime_type = if quote.stream {
+    // The tiers differ in their price alone.
+    let quote = quotes.first().map(|quote| &quote.quote);
+    let mime_type = if quote.is_some_and(|quote| quote.stream) {
         "text/event-stream"
     } else {
         "application/json"
@@ -146,10 +148,10 @@ fn challenge(
         error: Some(error.code.to_owned()),
         resource: ResourceInfo {
             url,
-            description: Some(format!("Chat completion by {}", quote.model)),
+            description: quote.map(|quote| format!("Inference by {}", quote.model)),
             mime_type: Some(mime_type.to_owned()),
         },
-        accepts: vec![gateway.requirements(quote, refused)],
+        accepts: gateway.requirements(quotes, refused),
         extensions: Some(idempotency::extension()),
     };
     error.headers.terms = Some(Terms(required));

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::chain::ChannelError;
 use crate::gateway::PaymentError;
 use crate::ledger::Refusal;
+use crate::prices::OrderError;
 use crate::store::StoreFailed;
 
 use super::challenge::PaymentHeaders;
@@ -44,7 +45,7 @@ impl ApiError {
 
     pub(crate) fn route_not_sold() -> Self {
         let message =
-            "this route is not sold here: POST /v1/chat/completions and GET /v1/models are";
+            "this route is not sold here: see GET /v1/models and GET /.well-known/x402 for what is";
         Self::new(StatusCode::NOT_FOUND, "route_not_sold", message)
     }
 
@@ -155,6 +156,18 @@ impl IntoResponse for ApiError {
         }
         self.headers.write_to(headers);
         response
+    }
+}
+
+impl From<OrderError> for ApiError {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::Quote(error) => error.into(),
+            error @ OrderError::TierNotSold { .. } => {
+                let status = StatusCode::NOT_FOUND;
+                Self::new(status, "tier_not_sold", error.to_string())
+            }
+        }
     }
 }
 

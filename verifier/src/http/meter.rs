@@ -1,187 +1,205 @@
-//! Counts what an answer used, from a copy of its bytes.
+//! Counts what an answer used.
 //!
-//! The upstream's own `usage` counts. Where it is missing, or a stream ends early, the text is
-//! estimated by its length: [`Produced::Bytes`].
+//! The upstream's own `usage` counts. Where it is missing, or a stream ends early, a tokenizer counts
+//! the text: [`Produced::Estimated`]. It is OpenAI's (o200k), which other models' differ from by a few
+//! parts in ten; a receipt says who counted.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+mod events;
 
 use bytes::Bytes;
-use eventsource_stream::EventStream;
 use farthing_client::pricing::Usage;
-use futures_util::Stream;
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::bill::{BYTES_PER_TOKEN, Produced};
+use super::bill::Produced;
+use events::Events;
 
-/// The most bytes of one event. Beyond, events are not told apart any more and bytes are counted.
-const MAX_EVENT_BYTES: usize = 256 * 1024;
 /// Deepest nesting whose text is counted.
 const MAX_DEPTH: usize = 16;
+/// Where the upstream does not count, this many times the tokens that were asked for end a stream:
+/// another tokenizer may count differently, but not that much.
+const TOLERANCE: u64 = 2;
+/// The same for short answers.
+const TOLERATED_TOKENS: u64 = 64;
+
+/// The tokens of a text.
+pub(crate) fn tokens(text: &str) -> u64 {
+    bpe_openai::o200k_base().count(text) as u64
+}
+
+/// Tokens that a template adds to a message, as those of chat models do.
+const TEMPLATE_TOKENS: u64 = 4;
+
+/// The tokens of a request's input: of its text, and of its images as they are priced.
+pub(crate) fn of_input(body: &Value, tokens_per_image: Option<u32>) -> u64 {
+    let parts = [
+        "messages",
+        "prompt",
+        "input",
+        "instructions",
+        "tools",
+        "suffix",
+    ];
+    let parts = parts.iter().filter_map(|part| body.get(part));
+    parts
+        .map(|part| input_tokens(part, tokens_per_image, MAX_DEPTH))
+        .sum()
+}
+
+fn input_tokens(value: &Value, tokens_per_image: Option<u32>, depth: usize) -> u64 {
+    let inner = |value| input_tokens(value, tokens_per_image, depth - 1);
+    match value {
+        _ if depth == 0 => 0,
+        Value::String(text) if text.starts_with("data:") => tokens_per_image.map_or(0, u64::from),
+        Value::String(text) => tokens(text),
+        // A prompt may be tokens already.
+        Value::Number(_) => 1,
+        Value::Array(items) => items.iter().map(inner).sum(),
+        Value::Object(fields) => {
+            let template = if fields.contains_key("role") {
+                TEMPLATE_TOKENS
+            } else {
+                0
+            };
+            let labels = ["role", "type"];
+            let fields = fields.iter();
+            let fields = fields.filter(|(name, _)| !labels.contains(&name.as_str()));
+            template + fields.map(|(_, item)| inner(item)).sum::<u64>()
+        }
+        Value::Null | Value::Bool(_) => 0,
+    }
+}
+
+/// Reads the tokenizer's tables, which takes a moment, so that no request waits for it.
+pub(crate) fn prepare() {
+    tokens("");
+}
 
 /// What a JSON answer used, `None` if it is not a JSON object.
 pub(crate) fn of_answer(body: &[u8]) -> Option<Produced> {
-    #[derive(Deserialize)]
-    struct Answer {
-        #[serde(default)]
-        usage: Option<Value>,
-    }
-    // A struct may be read from an array as well, which no answer is.
-    if !body.trim_ascii_start().starts_with(b"{") {
-        return None;
-    }
-    let answer: Answer = serde_json::from_slice(body).ok()?;
-    if let Some(usage) = answer.usage.as_ref().and_then(read_usage) {
-        return Some(Produced::Counted(usage));
-    }
     let answer: Value = serde_json::from_slice(body).ok()?;
-    Some(Produced::Bytes(choices_bytes(&answer, "message")))
+    let answer = answer.is_object().then_some(answer)?;
+    match answer.get("usage").and_then(Usage::read) {
+        Some(usage) => Some(Produced::Counted(usage)),
+        None => Some(Produced::Estimated(said(&answer, "message"))),
+    }
 }
 
-fn read_usage(usage: &Value) -> Option<Usage> {
-    Usage::deserialize(usage).ok()
-}
-
-/// Bytes of what the choices of an answer, or of a chunk of one, say.
-fn choices_bytes(answer: &Value, part: &str) -> u64 {
+/// Tokens of what the choices of an answer, or of a chunk of one, say, and the output of a response.
+fn said(answer: &Value, part: &str) -> u64 {
     let choices = answer.get("choices").and_then(Value::as_array);
-    let bytes = choices.into_iter().flatten().map(|choice| {
+    let of_choices = choices.into_iter().flatten().map(|choice| {
         let said = choice
             .get(part)
-            .map_or(0, |said| text_bytes(said, MAX_DEPTH));
-        let text = choice.get("text").map_or(0, |text| text_bytes(text, 1));
+            .map_or(0, |said| text_tokens(said, MAX_DEPTH));
+        let text = choice.get("text").map_or(0, |text| text_tokens(text, 1));
         said + text
     });
-    bytes.sum()
+    let output = answer.get("output");
+    let of_output = output.map_or(0, |output| text_tokens(output, MAX_DEPTH));
+    of_choices.sum::<u64>() + of_output
 }
 
-/// Bytes of all text in a value but for its labels.
-fn text_bytes(value: &Value, depth: usize) -> u64 {
+/// Tokens of all text in a value but for its labels.
+fn text_tokens(value: &Value, depth: usize) -> u64 {
     match value {
         _ if depth == 0 => 0,
-        Value::String(text) => text.len() as u64,
-        Value::Array(items) => items.iter().map(|item| text_bytes(item, depth - 1)).sum(),
+        Value::String(text) => tokens(text),
+        Value::Array(items) => items.iter().map(|item| text_tokens(item, depth - 1)).sum(),
         Value::Object(fields) => fields
             .iter()
-            .filter(|(name, _)| !matches!(name.as_str(), "role" | "id" | "type"))
-            .map(|(_, item)| text_bytes(item, depth - 1))
+            .filter(|(name, _)| {
+                let labels = ["role", "id", "type", "status", "call_id"];
+                !labels.contains(&name.as_str())
+            })
+            .map(|(_, item)| text_tokens(item, depth - 1))
             .sum(),
         _ => 0,
     }
 }
 
-/// The bytes that a [`Meter`] has been given and its parser has not taken yet.
-#[derive(Debug, Clone, Default)]
-struct Feed(Arc<Mutex<VecDeque<Bytes>>>);
-
-impl Feed {
-    fn push(&self, bytes: Bytes) {
-        if let Ok(mut queue) = self.0.lock() {
-            queue.push_back(bytes);
-        }
-    }
-}
-
-impl Stream for Feed {
-    type Item = Result<Bytes, Infallible>;
-
-    /// Pending without a wake-up: the meter polls again when it has pushed something.
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.0.lock().ok().and_then(|mut queue| queue.pop_front()) {
-            Some(bytes) => Poll::Ready(Some(Ok(bytes))),
-            None => Poll::Pending,
-        }
-    }
+/// A part of a stream that may pass on: a whole event or, where events cannot be told apart, whatever
+/// came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Passing {
+    pub(crate) bytes: Bytes,
+    /// Whether it is the chunk that says nothing but what was used, which the gateway asks for.
+    pub(crate) is_usage_chunk: bool,
 }
 
 /// Counts a stream of server-sent events while it passes.
+#[derive(Debug, Default)]
 pub(crate) struct Meter {
-    feed: Feed,
-    /// `None` once the bytes are no events that can be told apart.
-    events: Option<EventStream<Feed>>,
-    has_begun: bool,
-    since_last_event: usize,
+    events: Events,
     usage: Option<Usage>,
-    /// Bytes of text, all of them and those that came after the last `usage`.
-    content_bytes: u64,
-    uncounted_bytes: u64,
+    /// Tokens of text, all of them and those that came after the last `usage`.
+    said: u64,
+    uncounted: u64,
 }
 
 impl Meter {
-    pub(crate) fn new() -> Self {
-        let feed = Feed::default();
-        Self {
-            events: Some(EventStream::new(feed.clone())),
-            feed,
-            has_begun: false,
-            since_last_event: 0,
-            usage: None,
-            content_bytes: 0,
-            uncounted_bytes: 0,
+    fn add(&mut self, tokens: u64) {
+        self.said += tokens;
+        self.uncounted += tokens;
+    }
+
+    /// Takes bytes of the upstream and returns what may pass on.
+    pub(crate) fn feed(&mut self, bytes: &Bytes) -> Vec<Passing> {
+        let mut passing = Vec::new();
+        for part in self.events.feed(bytes) {
+            let data = events::data_of(&part).filter(|_| self.events.are_told_apart());
+            let is_usage_chunk = match data {
+                Some(data) => self.read(&data),
+                None => {
+                    // Not an event of text: what it is made of is counted.
+                    self.add(tokens(&String::from_utf8_lossy(&part)));
+                    false
+                }
+            };
+            passing.push(Passing {
+                bytes: part,
+                is_usage_chunk,
+            });
         }
+        passing
     }
 
-    fn add_content(&mut self, bytes: u64) {
-        self.content_bytes += bytes;
-        self.uncounted_bytes += bytes;
+    /// What came after the last event, when nothing comes any more.
+    pub(crate) fn rest(&mut self) -> Bytes {
+        let rest = self.events.rest();
+        if let Some(data) = events::data_of(&rest) {
+            self.read(&data);
+        }
+        rest
     }
 
-    fn read_chunk(&mut self, data: &str) {
-        if data == "[DONE]" {
-            return;
+    /// Reads an event's data. Whether it says nothing but what was used.
+    fn read(&mut self, data: &str) -> bool {
+        if data.is_empty() || data == "[DONE]" {
+            return false;
         }
         let Ok(chunk) = serde_json::from_str::<Value>(data) else {
-            self.add_content(data.len() as u64);
-            return;
+            self.add(tokens(data));
+            return false;
         };
-        self.add_content(choices_bytes(&chunk, "delta"));
-        if let Some(usage) = chunk.get("usage").and_then(read_usage) {
+        self.add(said_in_event(&chunk));
+        let usage = [chunk.get("usage"), chunk.pointer("/response/usage")];
+        let usage = usage.into_iter().flatten().find_map(Usage::read);
+        if let Some(usage) = usage {
             self.usage = Some(usage);
-            self.uncounted_bytes = 0;
+            self.uncounted = 0;
         }
+        let choices = chunk.get("choices").and_then(Value::as_array);
+        usage.is_some() && choices.is_some_and(Vec::is_empty)
     }
 
-    /// The bytes with a `?` for each that is not ASCII: the counts remain, and the parser, which waits
-    /// for the end of an invalid character for ever and panics at a byte order mark, meets neither.
-    fn readable(&mut self, bytes: &Bytes) -> Bytes {
-        let text = bytes
-            .iter()
-            .skip_while(|byte| !self.has_begun && !byte.is_ascii());
-        let ascii: Vec<u8> = text
-            .map(|byte| if byte.is_ascii() { *byte } else { b'?' })
-            .collect();
-        self.has_begun |= !ascii.is_empty();
-        ascii.into()
-    }
-
-    pub(crate) fn feed(&mut self, bytes: &Bytes) {
-        let Some(mut events) = self.events.take() else {
-            self.add_content(bytes.len() as u64);
-            return;
-        };
-        let ascii = self.readable(bytes);
-        self.feed.push(ascii);
-        self.since_last_event += bytes.len();
-        let mut context = Context::from_waker(Waker::noop());
-        loop {
-            match Pin::new(&mut events).poll_next(&mut context) {
-                Poll::Ready(Some(Ok(event))) => {
-                    self.since_last_event = 0;
-                    self.read_chunk(&event.data);
-                }
-                Poll::Pending if self.since_last_event <= MAX_EVENT_BYTES => {
-                    self.events = Some(events);
-                    return;
-                }
-                // An event that never ends: from here on bytes are counted.
-                Poll::Ready(_) | Poll::Pending => break,
-            }
-        }
-        self.add_content(self.since_last_event as u64);
+    /// Whether the upstream says more than was asked for, so that what is reserved is spent.
+    pub(crate) fn exceeds(&self, output_tokens: u64) -> bool {
+        let tolerated = output_tokens
+            .saturating_mul(TOLERANCE)
+            .saturating_add(TOLERATED_TOKENS);
+        let reported = self.usage.map_or(0, |usage| usage.completion_tokens);
+        // A count at the end of an answer ends it anyway.
+        self.said > tolerated || (reported > output_tokens && self.uncounted > 0)
     }
 
     /// What a stream that ended by itself used.
@@ -194,7 +212,7 @@ impl Meter {
 
     /// What a stream used that its upstream cut off.
     pub(crate) fn cut(&self) -> Produced {
-        if self.content_bytes == 0 && self.usage.is_none() {
+        if self.said == 0 && self.usage.is_none() {
             return Produced::Nothing;
         }
         self.stopped()
@@ -204,15 +222,24 @@ impl Meter {
     pub(crate) fn stopped(&self) -> Produced {
         match self.usage {
             // The count may be older than the text.
-            Some(usage) if self.uncounted_bytes > 0 => Produced::Counted(Usage {
-                completion_tokens: usage
-                    .completion_tokens
-                    .max(self.content_bytes.div_ceil(BYTES_PER_TOKEN)),
+            Some(usage) if self.uncounted > 0 => Produced::Counted(Usage {
+                completion_tokens: usage.completion_tokens.max(self.said),
                 ..usage
             }),
             Some(usage) => Produced::Counted(usage),
-            None => Produced::Bytes(self.content_bytes),
+            None => Produced::Estimated(self.said),
         }
+    }
+}
+
+/// Tokens of what an event adds to an answer: choices of a chunk, or the delta of a response.
+fn said_in_event(event: &Value) -> u64 {
+    let kind = event.get("type").and_then(Value::as_str);
+    match (kind, event.get("delta")) {
+        (Some(kind), Some(Value::String(delta))) if kind.ends_with(".delta") => tokens(delta),
+        // The others say again, as a whole, what their deltas said.
+        (Some(_), _) => 0,
+        (None, _) => said(event, "delta"),
     }
 }
 

@@ -7,6 +7,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use bytes::{Bytes, BytesMut};
+use farthing_client::pricing::Endpoint;
 use reqwest::Response;
 use serde_json::Value;
 
@@ -47,7 +48,7 @@ const NOT_RETURNED_PREFIX: &str = "access-control-";
 #[derive(Debug)]
 pub(crate) struct Upstream {
     client: reqwest::Client,
-    url: String,
+    base: String,
     authorization: Option<HeaderValue>,
     first_byte_timeout: Duration,
     idle_timeout: Duration,
@@ -89,7 +90,7 @@ impl Upstream {
                 .no_deflate()
                 .no_zstd()
                 .build()?,
-            url: config.chat_completions_url(),
+            base: config.upstream_base().to_owned(),
             authorization,
             first_byte_timeout: config.first_byte_timeout(),
             idle_timeout: config.idle_timeout(),
@@ -104,14 +105,19 @@ impl Upstream {
     /// Sends a request and waits for the head of the answer.
     pub(crate) async fn send(
         &self,
+        endpoint: Endpoint,
         client_headers: &HeaderMap,
+        tier_headers: &[(String, String)],
         body: &Value,
     ) -> Result<Response, ApiError> {
         let mut request = self
             .client
-            .post(&self.url)
+            .post(format!("{}{}", self.base, endpoint.path()))
             .headers(forwarded(client_headers))
             .json(body);
+        for (name, value) in tier_headers {
+            request = request.header(name, value);
+        }
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization.clone());
         }

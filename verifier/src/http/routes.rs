@@ -13,7 +13,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use farthing_client::pricing::Quote;
+use farthing_client::pricing::Endpoint;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,13 @@ use super::replay::{kept, replay};
 use super::stream::{Surroundings, is_event_stream_type, relay};
 use super::{challenge, cors, idempotency, meter, page};
 use crate::crash_point::CrashPoint;
-use crate::gateway::{Admission, Gateway, Order, Replay};
+use crate::gateway::{Admission, Gateway, Replay};
+use crate::prices::{ModelPrices, Order, TierQuote};
+
+/// The header by which a client asks for a tier.
+const TIER: &str = "farthing-tier";
+/// Bytes of an answer that are about a token, for the charge of a client that goes before it is whole.
+const BYTES_PER_TOKEN: u64 = 4;
 
 /// Everything that a request meets.
 #[derive(Debug)]
@@ -55,8 +61,13 @@ pub(crate) struct Limits {
 }
 
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/v1/chat/completions", post(chat_completions))
+    let mut router = Router::new();
+    for endpoint in Endpoint::ALL {
+        let sold =
+            move |State(app): State<Arc<App>>, request: Request| sold(endpoint, app, request);
+        router = router.route(endpoint.path(), post(sold));
+    }
+    router
         .route("/v1/models", get(models))
         .route("/healthz", get(healthz))
         .fallback(not_sold)
@@ -105,11 +116,12 @@ async fn healthz(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn models(State(app): State<Arc<App>>) -> Response {
-    let offer = app.gateway.offer();
-    let lists = [&offer.prices, &offer.free];
-    let data: Vec<Value> = lists
+    let prices = &app.gateway.offer().prices;
+    let standard = prices.tiers.first().map(|tier| &tier.models);
+    let data: Vec<Value> = standard
         .into_iter()
-        .flat_map(|list| &list.models)
+        .chain([&prices.free])
+        .flat_map(ModelPrices::names)
         .map(|(name, price)| {
             json!({
                 "id": name,
@@ -123,10 +135,10 @@ async fn models(State(app): State<Arc<App>>) -> Response {
     Json(json!({"object": "list", "data": data})).into_response()
 }
 
-async fn chat_completions(State(app): State<Arc<App>>, request: Request) -> Response {
+async fn sold(endpoint: Endpoint, app: Arc<App>, request: Request) -> Response {
     // Dropping the sale stops the upstream and charges what a client would owe that went away.
     let outcome = tokio::select! {
-        outcome = sell(&app, request) => outcome,
+        outcome = sell(endpoint, &app, request) => outcome,
         () = app.cut_off.cancelled() => Err(ApiError::shutting_down()),
     };
     outcome.unwrap_or_else(ApiError::into_response)
@@ -134,8 +146,15 @@ async fn chat_completions(State(app): State<Arc<App>>, request: Request) -> Resp
 
 /// A request that may be served.
 struct Sale {
+    endpoint: Endpoint,
     client_headers: HeaderMap,
-    quote: Quote,
+    /// What tells the upstream of the tier.
+    tier_headers: Vec<(String, String)>,
+    body: Arc<Value>,
+    is_stream: bool,
+    /// Whether the client did not ask for the chunk that says what was used.
+    hides_usage: bool,
+    output_bound: u64,
     bill: Bill,
     permit: OwnedSemaphorePermit,
 }
@@ -147,12 +166,12 @@ enum Taken {
     Replay(Replay),
 }
 
-async fn sell(app: &Arc<App>, request: Request) -> Result<Response, ApiError> {
+async fn sell(endpoint: Endpoint, app: &Arc<App>, request: Request) -> Result<Response, ApiError> {
     let pays = challenge::pays(request.headers());
-    match take_order(app, request).await {
+    match take_order(endpoint, app, request).await {
         // Whoever may ask again finds the answer, so it is worth having even if nobody waits for it. A
         // stream stops with its client and keeps what it has until then.
-        Ok(Taken::Sale(sale)) if sale.bill.is_repeatable() && !sale.quote.stream => {
+        Ok(Taken::Sale(sale)) if sale.bill.is_repeatable() && !sale.is_stream => {
             let (app, tasks) = (Arc::clone(app), app.tasks.clone());
             let serving = tasks.spawn(async move {
                 tokio::select! {
@@ -174,7 +193,7 @@ async fn sell(app: &Arc<App>, request: Request) -> Result<Response, ApiError> {
 }
 
 /// Everything before the service: nothing is changed unless the payment is accepted.
-async fn take_order(app: &App, request: Request) -> Result<Taken, ApiError> {
+async fn take_order(endpoint: Endpoint, app: &App, request: Request) -> Result<Taken, ApiError> {
     if app.draining.is_cancelled() {
         return Err(ApiError::shutting_down());
     }
@@ -194,33 +213,64 @@ async fn take_order(app: &App, request: Request) -> Result<Taken, ApiError> {
     let body: Value = serde_json::from_slice(&body).map_err(|error| {
         ApiError::invalid_request(format!("the body is not JSON: {error}"), None)
     })?;
-    let (quote, bill) = match app.gateway.order(&body)? {
-        Order::Free(quote) => (quote, Bill::Free),
-        Order::Paid(quote) => {
+    let tier = tier(&head.headers)?;
+    let order = app.gateway.offer().prices.order(endpoint, &body, tier)?;
+    let (tier, mut quote, accepted) = match order {
+        Order::Free(quote) => (None, quote, None),
+        Order::Paid(mut quotes) => {
             let url = resource_url(app, &head.headers, head.uri.path());
             let Some(payment) = payment else {
-                return Err(challenge::required(&app.gateway, &quote, url));
+                return Err(challenge::required(&app.gateway, &quotes, url));
             };
             let admission = app
                 .gateway
-                .accept(&payment, key.as_ref(), &quote)
+                .accept(&payment, key.as_ref(), &quotes)
                 .await
-                .map_err(|refused| challenge::refused(&app.gateway, &quote, url, &refused))?;
+                .map_err(|refused| challenge::refused(&app.gateway, &quotes, url, &refused))?;
             match admission {
                 Admission::Replay(again) => return Ok(Taken::Replay(again)),
                 Admission::Accepted(accepted) => {
-                    let bill = Bill::paid(accepted, &quote, &app.gateway.offer().network);
-                    (quote, bill)
+                    let TierQuote { tier, quote } = quotes.swap_remove(accepted.chosen);
+                    (Some(tier), quote, Some(accepted))
                 }
             }
         }
     };
+    let body = Arc::new(std::mem::take(&mut quote.upstream_body));
+    let network = &app.gateway.offer().network;
+    let bill = match accepted {
+        Some(accepted) => Bill::paid(accepted, &quote, Arc::clone(&body), network),
+        None => Bill::Free,
+    };
+    let tiers = &app.gateway.offer().prices.tiers;
+    let tier_headers = tier.and_then(|tier| tiers.get(tier));
     Ok(Taken::Sale(Sale {
+        endpoint,
         client_headers: head.headers,
-        quote,
+        tier_headers: tier_headers.map_or_else(Vec::new, |tier| tier.upstream_headers.clone()),
+        body,
+        is_stream: quote.stream,
+        hides_usage: !quote.wants_usage,
+        output_bound: quote.bounds.completion_tokens,
         bill,
         permit,
     }))
+}
+
+/// The tier that a request asks for.
+fn tier(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let mut values = headers.get_all(TIER).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(tier), None) => tier
+            .to_str()
+            .map(Some)
+            .map_err(|_| ApiError::invalid_request("the tier is no text", None)),
+        (Some(_), Some(_)) => {
+            let message = "give the Farthing-Tier header once";
+            Err(ApiError::invalid_request(message, None))
+        }
+    }
 }
 
 async fn read_body(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
@@ -253,16 +303,21 @@ fn resource_url(app: &App, headers: &HeaderMap, path: &str) -> String {
 /// Asks the upstream while the reservation becomes durable, and passes its answer on.
 async fn serve(app: &App, sale: Sale) -> Result<Response, ApiError> {
     let Sale {
+        endpoint,
         client_headers,
-        quote,
+        tier_headers,
+        body,
+        is_stream: _,
+        hides_usage,
+        output_bound,
         mut bill,
         permit,
     } = sale;
     // From here on the upstream works; a client that goes away pays for the input.
-    bill.if_dropped(Produced::Bytes(0));
+    bill.if_dropped(Produced::Estimated(0));
     let upstream = match app
         .upstream
-        .send(&client_headers, &quote.upstream_body)
+        .send(endpoint, &client_headers, &tier_headers, &body)
         .await
     {
         Ok(upstream) => upstream,
@@ -274,6 +329,8 @@ async fn serve(app: &App, sale: Sale) -> Result<Response, ApiError> {
             idle_timeout: app.upstream.idle_timeout(),
             checkpoint_interval: app.limits.checkpoint_interval,
             max_stored_bytes: app.limits.max_stored_answer_bytes,
+            hides_usage,
+            output_bound,
             cut_off: app.cut_off.clone(),
             tasks: app.tasks.clone(),
             permit,
@@ -294,7 +351,7 @@ async fn pass_whole(
     let read = app
         .upstream
         .read(&mut upstream, |length| {
-            bill.if_dropped(Produced::Bytes(length as u64));
+            bill.if_dropped(Produced::Estimated(length as u64 / BYTES_PER_TOKEN));
         })
         .await;
     let body = match read {

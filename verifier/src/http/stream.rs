@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use farthing_client::x402::{STREAM_RECEIPT_PREFIX, SettleResponse, encode_header};
 use futures_util::{Stream, stream};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -36,6 +36,10 @@ pub(crate) struct Surroundings {
     pub(crate) checkpoint_interval: Duration,
     /// Longest stream that is kept for whoever asks again, in bytes.
     pub(crate) max_stored_bytes: usize,
+    /// Whether the client did not ask for the chunk that says what was used.
+    pub(crate) hides_usage: bool,
+    /// The output tokens that were asked for.
+    pub(crate) output_bound: u64,
     /// Ends what still runs when the drain at shutdown took too long.
     pub(crate) cut_off: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -51,7 +55,22 @@ enum Ending {
     ClientGone,
     ShuttingDown,
     StoreFailed,
+    /// More came than was asked for, and than was reserved.
+    ReserveSpent,
 }
+
+impl Ending {
+    /// Whether a client must not take what it has for the whole.
+    fn is_cut(self) -> bool {
+        !matches!(self, Self::Complete | Self::ReserveSpent)
+    }
+}
+
+/// What a client is told when its reserve is spent.
+const RESERVE_SPENT: &str = concat!(
+    "data: {\"error\":{\"code\":\"reserve_spent\",\"message\":\"the model says more than was asked for and ",
+    "paid: the answer ends here\",\"type\":\"server_error\",\"param\":null}}\n\n"
+);
 
 /// Passes an event stream on. Nothing leaves before the reservation is durable.
 pub(crate) async fn relay(
@@ -73,7 +92,7 @@ pub(crate) async fn relay(
     let pump = Pump {
         upstream,
         bill,
-        meter: Meter::new(),
+        meter: Meter::default(),
         line_is_open: false,
         copy,
         sender,
@@ -130,7 +149,7 @@ impl Pump {
         let ending = self.pass_all().await;
         let produced = match ending {
             Ending::Complete => self.meter.complete(),
-            Ending::ClientGone => self.meter.stopped(),
+            Ending::ClientGone | Ending::ReserveSpent => self.meter.stopped(),
             _ => self.meter.cut(),
         };
         if ending != Ending::Complete {
@@ -139,7 +158,7 @@ impl Pump {
         // Whatever the upstream still has to say is not wanted.
         drop(self.upstream);
         let answer = self.copy.map(|copy| {
-            let is_whole = ending == Ending::Complete;
+            let is_whole = !ending.is_cut();
             kept(copy.status, &copy.headers, &copy.body, is_whole)
         });
         let last = match self.bill.settle(produced, answer).await {
@@ -148,8 +167,12 @@ impl Pump {
             }
             Err(failed) => Some(Err(aborted(&failed.to_string()))),
         };
-        let cut = (ending != Ending::Complete).then(|| Err(aborted("the answer is incomplete")));
-        for item in [last, cut].into_iter().flatten() {
+        let spent = (ending == Ending::ReserveSpent)
+            .then(|| Ok(Bytes::from_static(RESERVE_SPENT.as_bytes())));
+        let cut = ending
+            .is_cut()
+            .then(|| Err(aborted("the answer is incomplete")));
+        for item in [spent, last, cut].into_iter().flatten() {
             // A client that has gone, or does not read, misses its receipt; the log has the charge.
             let _ = timeout(self.surroundings.idle_timeout, self.sender.send(item)).await;
         }
@@ -157,11 +180,36 @@ impl Pump {
         drop(self.surroundings.permit);
     }
 
+    /// What of the upstream's bytes passes on: whole events, so that whatever ends a stream does not end
+    /// it within one.
+    fn passing(&mut self, bytes: &Bytes) -> Bytes {
+        let mut passing = BytesMut::new();
+        for part in self.meter.feed(bytes) {
+            if !(part.is_usage_chunk && self.surroundings.hides_usage) {
+                passing.extend_from_slice(&part.bytes);
+            }
+        }
+        self.keep(passing.freeze())
+    }
+
+    /// Keeps what passes for whoever asks again, as long as it is not too much.
+    fn keep(&mut self, passing: Bytes) -> Bytes {
+        let limit = self.surroundings.max_stored_bytes;
+        self.copy = self
+            .copy
+            .take()
+            .filter(|copy| copy.body.len() + passing.len() <= limit);
+        if let Some(copy) = &mut self.copy {
+            copy.body.extend_from_slice(&passing);
+        }
+        passing
+    }
+
     async fn pass_all(&mut self) -> Ending {
         let mut ticks = tokio::time::interval(self.surroundings.checkpoint_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_byte_at = Instant::now();
-        self.bill.if_dropped(Produced::Bytes(0));
+        self.bill.if_dropped(Produced::Estimated(0));
         loop {
             let deadline = last_byte_at + self.surroundings.idle_timeout;
             let chunk = tokio::select! {
@@ -180,27 +228,39 @@ impl Pump {
             };
             let bytes = match chunk {
                 Ok(Ok(Some(bytes))) => bytes,
-                Ok(Ok(None)) => return Ending::Complete,
+                Ok(Ok(None)) => {
+                    let rest = self.meter.rest();
+                    let rest = self.keep(rest);
+                    let passed = rest.is_empty() || self.pass(rest).await;
+                    return if passed {
+                        Ending::Complete
+                    } else {
+                        Ending::ClientGone
+                    };
+                }
                 Ok(Err(_)) => return Ending::UpstreamCut,
                 Err(_) => return Ending::UpstreamTimeout,
             };
             last_byte_at = Instant::now();
-            self.meter.feed(&bytes);
-            let limit = self.surroundings.max_stored_bytes;
-            self.copy = self
-                .copy
-                .take()
-                .filter(|copy| copy.body.len() + bytes.len() <= limit);
-            if let Some(copy) = &mut self.copy {
-                copy.body.extend_from_slice(&bytes);
+            let bytes = self.passing(&bytes);
+            if bytes.is_empty() {
+                continue;
             }
             self.bill.if_dropped(self.meter.stopped());
-            self.line_is_open = !bytes.ends_with(b"\n");
-            let passed = timeout(self.surroundings.idle_timeout, self.sender.send(Ok(bytes)));
-            if !matches!(passed.await, Ok(Ok(()))) {
+            if !self.pass(bytes).await {
                 return Ending::ClientGone;
             }
+            if self.meter.exceeds(self.surroundings.output_bound) {
+                return Ending::ReserveSpent;
+            }
         }
+    }
+
+    /// Hands bytes to the client. `false` if it does not take them.
+    async fn pass(&mut self, bytes: Bytes) -> bool {
+        self.line_is_open = !bytes.ends_with(b"\n");
+        let passed = timeout(self.surroundings.idle_timeout, self.sender.send(Ok(bytes)));
+        matches!(passed.await, Ok(Ok(())))
     }
 }
 
@@ -212,11 +272,7 @@ fn aborted(reason: &str) -> io::Error {
 /// line may follow, because it would complete an event of which only a part has arrived.
 fn receipt_line(receipt: &SettleResponse, line_is_open: bool, ending: Ending) -> Bytes {
     let start = if line_is_open { "\n" } else { "" };
-    let end = if ending == Ending::Complete {
-        "\n\n"
-    } else {
-        "\n"
-    };
+    let end = if ending.is_cut() { "\n" } else { "\n\n" };
     let receipt = encode_header(receipt);
     Bytes::from(format!("{start}{STREAM_RECEIPT_PREFIX}{receipt}{end}"))
 }

@@ -17,6 +17,7 @@ use crate::chain::watcher::Limits as ChannelLimits;
 use crate::chain::{Channels, Criteria, RpcSource};
 use crate::config::Config;
 use crate::gateway::{Gateway, Offer};
+use crate::http::meter;
 use crate::http::proxy::Upstream;
 use crate::http::routes::Limits;
 use crate::http::server::{self, ConnectionLimits, accept_all};
@@ -176,9 +177,9 @@ fn app(
         settler: criteria.settler,
         min_grace_seconds: criteria.min_grace_seconds,
         min_deposit: criteria.min_deposit,
-        prices: config.pricing.price_list(),
-        free: config.pricing.free_list(),
+        prices: config.pricing.prices(),
     };
+    meter::prepare();
     Ok(App {
         gateway: Gateway::new(offer, Arc::clone(books), Arc::clone(channels)),
         upstream: Upstream::new(&config.http)?,

@@ -1,7 +1,7 @@
 //! One paid request, by hand: every word that the gateway says is kept, of an answer that was cut off as well. The
 //! client library decides for its users what to believe of such an answer; here that is the oracle's part.
 
-use farthing_client::pricing::{PriceList, QuoteError};
+use farthing_client::pricing::{Endpoint, PriceList, QuoteError};
 use farthing_client::x402::{
     EscrowPayload, PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload,
     PaymentRequired, PaymentRequirements, PaymentState, ReceiptExtra, STREAM_RECEIPT_PREFIX,
@@ -89,7 +89,7 @@ impl Client {
     /// # Errors
     /// If its model is not sold.
     pub fn maximum(&self, body: &Value) -> std::result::Result<BaseUnits, QuoteError> {
-        Ok(self.prices.quote(body)?.maximum)
+        Ok(self.prices.quote(Endpoint::ChatCompletions, body)?.maximum)
     }
 
     /// Sends a request with a payment and reads as much of the answer as there is.

@@ -84,6 +84,7 @@ impl Completion {
         Usage {
             prompt_tokens: self.prompt_tokens,
             completion_tokens: self.words.len() as u64,
+            ..Usage::default()
         }
     }
 

@@ -43,10 +43,7 @@ impl Sale {
         ModelPrice {
             input_per_million: INPUT_PER_MILLION,
             output_per_million: OUTPUT_PER_MILLION,
-            per_request: BaseUnits::ZERO,
-            minimum: BaseUnits::ZERO,
-            max_output_tokens: MAX_OUTPUT_TOKENS,
-            tokens_per_image: None,
+            ..ModelPrice::free(MAX_OUTPUT_TOKENS)
         }
     }
 }
@@ -55,10 +52,8 @@ fn model_config() -> ModelConfig {
     ModelConfig {
         input_per_million: UsdcAmount(INPUT_PER_MILLION),
         output_per_million: UsdcAmount(OUTPUT_PER_MILLION),
-        per_request: UsdcAmount::default(),
-        minimum: UsdcAmount::default(),
         max_output_tokens: MAX_OUTPUT_TOKENS,
-        tokens_per_image: None,
+        ..ModelConfig::default()
     }
 }
 
@@ -71,6 +66,7 @@ pub fn config(sale: &Sale, economy: &Economy, rpc_url: &str, folder: &Path) -> C
             models: [(sale.model.clone(), model_config())].into(),
             free_models: sale.free_model.iter().cloned().collect(),
             free_max_output_tokens: Some(MAX_OUTPUT_TOKENS),
+            ..PricingConfig::default()
         },
         store: StoreConfig::new(folder.join("ledger.redb")),
         chain: ChainConfig {

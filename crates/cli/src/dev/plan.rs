@@ -1,6 +1,6 @@
 //! What the swarm will ask, and what that can cost at most. Pure: no clock, no chance, no IO.
 
-use farthing_client::pricing::{ModelPrice, PriceList, QuoteError};
+use farthing_client::pricing::{Endpoint, ModelPrice, PriceList, QuoteError};
 use farthing_protocol::BaseUnits;
 use serde_json::{Value, json};
 
@@ -143,7 +143,7 @@ fn planned_request(
     if stream {
         body["stream"] = json!(true);
     }
-    let maximum = prices.quote(&body)?.maximum;
+    let maximum = prices.quote(Endpoint::ChatCompletions, &body)?.maximum;
     Ok(PlannedRequest {
         body,
         stream,
@@ -159,10 +159,7 @@ mod tests {
         ModelPrice {
             input_per_million: BaseUnits(2_500_000),
             output_per_million: BaseUnits(10_000_000),
-            per_request: BaseUnits(0),
-            minimum: BaseUnits(0),
-            max_output_tokens: 96,
-            tokens_per_image: None,
+            ..ModelPrice::free(96)
         }
     }
 

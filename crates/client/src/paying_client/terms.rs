@@ -4,7 +4,7 @@ use farthing_protocol::BaseUnits;
 use serde_json::Value;
 
 use super::{PayError, PayingClientConfig};
-use crate::pricing::PriceList;
+use crate::pricing::{Endpoint, PriceList};
 use crate::x402::{EscrowExtra, PaymentRequired, PaymentRequirements, SCHEME, VoucherStateInfo};
 
 /// An offer on this client's terms.
@@ -52,7 +52,7 @@ impl Terms {
     /// provider, who says so better.
     pub(super) fn offer(&self, body: &Value) -> Option<Offer> {
         let accepted = self.accepted.clone()?;
-        let quote = self.prices.quote(body).ok()?;
+        let quote = self.prices.quote(Endpoint::ChatCompletions, body).ok()?;
         Some(Offer {
             accepted,
             maximum: quote.maximum,

@@ -1,7 +1,7 @@
 //! The committed vectors, written by an implementation in another language.
 
 use ed25519_dalek::{Signature, Signer, SigningKey};
-use farthing_protocol::price::TokenPrice;
+use farthing_protocol::price::{TokenPrice, Tokens};
 use farthing_protocol::state_query::StateQuery;
 use farthing_protocol::statement::{StatementEntry, statement_bytes};
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
@@ -137,8 +137,19 @@ fn prices() {
             output_per_million: BaseUnits(number(case, "output_per_million")),
             per_request: BaseUnits(number(case, "per_request")),
             minimum: BaseUnits(number(case, "minimum")),
+            ..TokenPrice::default()
         };
-        let computed = price.of(number(case, "input_tokens"), number(case, "output_tokens"));
+        let tokens = Tokens {
+            input: number(case, "input_tokens"),
+            output: number(case, "output_tokens"),
+            ..Tokens::default()
+        };
+        let computed = price.of(tokens);
+        assert_eq!(
+            computed,
+            price.maximum(tokens.input, tokens.output),
+            "{case}"
+        );
         let expected = case["price"]
             .as_str()
             .map(|text| text.parse().expect("decimal"));

@@ -1,0 +1,85 @@
+//! Completions of a text.
+
+use serde_json::Value;
+
+use super::fields::{Fields, MAX_MESSAGES, invalid};
+use super::{Bounded, ModelPrice, QuoteError, Usage};
+
+/// Fields that cost nothing beyond the tokens they are bounded by.
+const FIELDS: &[&str] = &[
+    "model",
+    "prompt",
+    "suffix",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "n",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "stop",
+    "seed",
+    "echo",
+    "logprobs",
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+    "logit_bias",
+    "user",
+];
+
+pub(super) fn bound(fields: &Fields<'_>, price: &ModelPrice) -> Result<Bounded, QuoteError> {
+    fields.only(FIELDS)?;
+    let stream = fields.stream()?;
+    let (output_field, output) = fields.output_bound(&["max_tokens"], price)?;
+    let (prompts, prompt_tokens) = prompts(fields, "prompt")?;
+    let suffix = fields.optional("suffix", Value::as_str, "a string")?;
+    let bounds = Usage {
+        prompt_tokens: prompt_tokens + suffix.map_or(0, |suffix| suffix.len() as u64),
+        // Each prompt has its own choices.
+        completion_tokens: output * fields.choices()? * prompts,
+        ..Usage::default()
+    };
+    let (wants_usage, mut body) = fields.with_usage(stream)?;
+    body.insert(output_field.to_owned(), output.into());
+    Ok(Bounded {
+        bounds,
+        stream,
+        wants_usage,
+        upstream_body: Value::Object(body),
+    })
+}
+
+/// How many texts there are, each a string or an array of tokens, and the most tokens that they have
+/// together: the bytes of a string, or the tokens themselves, and one more that a model may begin with.
+pub(super) fn prompts(fields: &Fields<'_>, param: &str) -> Result<(u64, u64), QuoteError> {
+    let malformed = || {
+        invalid(
+            param,
+            format!(
+                "\"{param}\" must be a string, an array of 1 to {MAX_MESSAGES} strings, or tokens"
+            ),
+        )
+    };
+    match fields.given(param) {
+        Some(Value::String(text)) => Ok((1, text.len() as u64 + 1)),
+        Some(Value::Array(items)) if are_tokens(items) => Ok((1, items.len() as u64 + 1)),
+        Some(Value::Array(texts)) if (1..=MAX_MESSAGES).contains(&texts.len()) => {
+            let mut tokens = 0;
+            for text in texts {
+                tokens += 1 + match text {
+                    Value::String(text) => text.len() as u64,
+                    Value::Array(items) if are_tokens(items) => items.len() as u64,
+                    _ => return Err(malformed()),
+                };
+            }
+            Ok((texts.len() as u64, tokens))
+        }
+        _ => Err(malformed()),
+    }
+}
+
+fn are_tokens(items: &[Value]) -> bool {
+    !items.is_empty() && items.iter().all(Value::is_u64)
+}

@@ -1,0 +1,41 @@
+//! Tokens as upstreams report them.
+
+use serde_json::Value;
+
+/// Tokens of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Input tokens, all of them.
+    pub prompt_tokens: u64,
+    /// The part of the input that the upstream's cache held.
+    pub cached_tokens: u64,
+    /// Output tokens, all of them.
+    pub completion_tokens: u64,
+    /// The part of the output that nobody sees.
+    pub reasoning_tokens: u64,
+}
+
+impl Usage {
+    /// Reads a `usage` object, with the names of chat completions or of responses; `None` if it does not
+    /// count the input.
+    #[must_use]
+    pub fn read(usage: &Value) -> Option<Self> {
+        let number = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
+        let either = |first: &str, second: &str| number(first).or_else(|| number(second));
+        Some(Self {
+            prompt_tokens: either("/prompt_tokens", "/input_tokens")?,
+            cached_tokens: either(
+                "/prompt_tokens_details/cached_tokens",
+                "/input_tokens_details/cached_tokens",
+            )
+            .unwrap_or_default(),
+            // Embeddings have none.
+            completion_tokens: either("/completion_tokens", "/output_tokens").unwrap_or_default(),
+            reasoning_tokens: either(
+                "/completion_tokens_details/reasoning_tokens",
+                "/output_tokens_details/reasoning_tokens",
+            )
+            .unwrap_or_default(),
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! Server-sent events, one by one: where they end, and the data that they carry.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+use eventsource_stream::Eventsource;
+use futures_util::{Stream, stream};
+
+/// The most bytes of one event. Beyond, events are not told apart any more, and bytes pass as they come.
+pub(super) const MAX_EVENT_BYTES: usize = 256 * 1024;
+
+/// Splits a stream behind the blank line that ends an event.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    pending: BytesMut,
+    /// Up to here there is no end of an event.
+    searched: usize,
+    /// Something that never ended.
+    gave_up: bool,
+}
+
+impl Events {
+    /// The events that are whole now, each with its blank line.
+    pub(super) fn feed(&mut self, bytes: &Bytes) -> Vec<Bytes> {
+        if self.gave_up {
+            return vec![bytes.clone()];
+        }
+        self.pending.extend_from_slice(bytes);
+        let mut whole = Vec::new();
+        while let Some(end) = end_of_event(&self.pending, self.searched) {
+            whole.push(self.pending.split_to(end).freeze());
+            self.searched = 0;
+        }
+        // The end may be part of the last line break that came.
+        self.searched = self.pending.len().saturating_sub(3);
+        if self.pending.len() > MAX_EVENT_BYTES {
+            self.gave_up = true;
+            whole.push(self.pending.split().freeze());
+        }
+        whole
+    }
+
+    /// Whether what passes are events.
+    pub(super) const fn are_told_apart(&self) -> bool {
+        !self.gave_up
+    }
+
+    /// What came after the last event.
+    pub(super) fn rest(&mut self) -> Bytes {
+        self.searched = 0;
+        self.pending.split().freeze()
+    }
+}
+
+/// Where the first event ends whose end is not before `from`: behind an empty line.
+fn end_of_event(bytes: &[u8], from: usize) -> Option<usize> {
+    let breaks = bytes.iter().enumerate().skip(from);
+    let mut breaks = breaks.filter(|(_, byte)| **byte == b'\n');
+    breaks.find_map(|(at, _)| {
+        let line = &bytes[..at];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        (line.is_empty() || line.ends_with(b"\n")).then_some(at + 1)
+    })
+}
+
+/// The data of one event; empty if it is a comment, `None` if it is no text.
+pub(super) fn data_of(event: &Bytes) -> Option<String> {
+    let text = std::str::from_utf8(event).ok()?;
+    // The parser panics at a byte order mark.
+    let text = text.trim_start_matches('\u{feff}').as_bytes();
+    let once = stream::iter([Ok::<_, Infallible>(Bytes::copy_from_slice(text))]);
+    let mut events = pin!(once.eventsource());
+    match events
+        .as_mut()
+        .poll_next(&mut Context::from_waker(Waker::noop()))
+    {
+        Poll::Ready(Some(Ok(event))) => Some(event.data),
+        Poll::Ready(None) | Poll::Pending => Some(String::new()),
+        Poll::Ready(Some(Err(_))) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(pieces: &[&str]) -> Vec<String> {
+        let mut events = Events::default();
+        let whole = pieces
+            .iter()
+            .flat_map(|piece| events.feed(&Bytes::copy_from_slice(piece.as_bytes())));
+        whole
+            .map(|event| String::from_utf8(event.to_vec()).expect("text"))
+            .collect()
+    }
+
+    #[test]
+    fn an_event_ends_with_an_empty_line() {
+        assert_eq!(split(&["data: 1\n", "\ndata: 2\n"]), ["data: 1\n\n"]);
+        assert_eq!(split(&["data: 1\r\n\r", "\ndata"]), ["data: 1\r\n\r\n"]);
+        assert_eq!(
+            split(&["\n", "\r\n", "a\nb\n\n"]),
+            ["\n", "\r\n", "a\nb\n\n"]
+        );
+        assert_eq!(
+            split(&["data: 1\n\ndata: 2\n\n"]),
+            ["data: 1\n\n", "data: 2\n\n"]
+        );
+    }
+
+    #[test]
+    fn what_never_ends_passes_as_it_comes() {
+        let long = "x".repeat(MAX_EVENT_BYTES);
+        let passed = split(&[&long, "y", "z"]);
+        assert_eq!(passed.len(), 2);
+        assert_eq!(passed[0].len(), MAX_EVENT_BYTES + 1);
+        assert_eq!(passed[1], "z");
+    }
+
+    #[test]
+    fn data_is_read_without_its_labels() {
+        for (event, data) in [
+            ("data: 1\n\n", Some("1")),
+            ("event: x\ndata: 1\ndata: 2\nid: 7\n\n", Some("1\n2")),
+            (": comment\n\n", Some("")),
+            ("\n", Some("")),
+            ("\u{feff}data: 1\n\n", Some("1")),
+        ] {
+            let bytes = Bytes::copy_from_slice(event.as_bytes());
+            assert_eq!(data_of(&bytes).as_deref(), data, "{event:?}");
+        }
+        assert_eq!(data_of(&Bytes::from_static(b"data: \xff\n\n")), None);
+    }
+}
