@@ -4,6 +4,7 @@
 //! * [`chain`] builds instructions, reads accounts and sends transactions: for owners and settlers.
 //! * [`x402`] and [`pricing`] are the wire format and the price function that clients share with the
 //!   verifier, so that both compute the same maximum for the same request.
+//! * [`receipt`] signs and checks what a provider says it charged.
 //! * [`amount`], [`keys`] and [`signature`] are the small change.
 //!
 //! What must not live here: anything that only a provider needs. The verifier depends on this
@@ -15,6 +16,7 @@ pub mod keys;
 pub mod payer;
 pub mod paying_client;
 pub mod pricing;
+pub mod receipt;
 pub mod signature;
 pub mod x402;
 

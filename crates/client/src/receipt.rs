@@ -1,0 +1,169 @@
+//! Signed receipts: what a request was charged and for what, signed by the channel's settler.
+//!
+//! A receipt is a JWS in compact form (RFC 7515, `EdDSA`), so that any library can check it. Its key is the settler's,
+//! which the channel names on the chain: a receipt needs no trust in the provider's web server. Why the signature over a
+//! receipt is none over a transaction says ADR 16.
+//!
+//! What must not live here: files, HTTP, and whether what was charged is what the lane was debited.
+
+mod keys;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use farthing_protocol::{BaseUnits, Domain};
+use serde::{Deserialize, Serialize};
+use serde_with::{DisplayFromStr, serde_as};
+use solana_sdk::hash::Hash;
+use solana_sdk::pubkey::Pubkey;
+
+pub use keys::{KeySet, KeySetError};
+pub use token::{SignedReceiptError, sign, unverified, verify};
+
+use crate::pricing::{ModelPrice, Usage};
+use crate::signature::sha256;
+
+/// Where a provider publishes the key that its receipts are signed with.
+pub const KEY_SET_PATH: &str = "/.well-known/farthing-keys.json";
+
+/// What a receipt says.
+#[serde_as]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claims {
+    /// The settler, who signs.
+    #[serde_as(as = "DisplayFromStr")]
+    pub iss: Pubkey,
+    /// The lane's key, who paid.
+    #[serde_as(as = "DisplayFromStr")]
+    pub sub: Pubkey,
+    /// When the charge was made, in seconds of Unix time by the provider's clock.
+    #[serde(default)]
+    pub iat: u64,
+    /// CAIP-2 id of the network.
+    pub network: String,
+    /// The program that holds the money.
+    #[serde_as(as = "DisplayFromStr")]
+    pub program: Pubkey,
+    /// The channel's address.
+    #[serde_as(as = "DisplayFromStr")]
+    pub channel: Pubkey,
+    /// The channel's domain: which incarnation of the address, in base58.
+    #[serde(with = "domain")]
+    pub domain: Domain,
+    /// The lane.
+    pub lane: u16,
+    /// Its generation.
+    pub generation: u16,
+    /// What was asked: [`request_digest`] in base58.
+    #[serde_as(as = "DisplayFromStr")]
+    pub request: Hash,
+    /// What was sold; missing if the provider knows only the figures any longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sold: Option<Sold>,
+    /// Charged for this request in base units.
+    #[serde_as(as = "DisplayFromStr")]
+    pub charged: BaseUnits,
+    /// Charged to the lane in total, in base units.
+    #[serde_as(as = "DisplayFromStr")]
+    pub charged_total: BaseUnits,
+}
+
+/// What was sold, and at what price.
+#[serde_as]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sold {
+    /// The model.
+    pub model: String,
+    /// What was used.
+    pub usage: CountedUsage,
+    /// The price, as it was quoted.
+    pub price: ModelPrice,
+    /// The most that the request could cost, in base units.
+    #[serde_as(as = "DisplayFromStr")]
+    pub maximum: BaseUnits,
+}
+
+impl Sold {
+    /// What price and usage make.
+    #[must_use]
+    pub fn charge(&self) -> BaseUnits {
+        self.price.charge(self.usage.tokens(), self.maximum)
+    }
+}
+
+/// Tokens, and who counted them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CountedUsage {
+    /// Input tokens, all of them.
+    pub input_tokens: u64,
+    /// The part of the input that a cache held.
+    pub cached_tokens: u64,
+    /// Output tokens, all of them.
+    pub output_tokens: u64,
+    /// The part of the output that nobody sees.
+    pub reasoning_tokens: u64,
+    /// Who counted.
+    pub counted_by: CountedBy,
+}
+
+/// Who counted tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CountedBy {
+    /// The model's server.
+    Upstream,
+    /// The provider's gateway, from what it saw.
+    Estimate,
+}
+
+impl CountedUsage {
+    /// Tokens with who counted them.
+    #[must_use]
+    pub const fn new(usage: Usage, counted_by: CountedBy) -> Self {
+        Self {
+            input_tokens: usage.prompt_tokens,
+            cached_tokens: usage.cached_tokens,
+            output_tokens: usage.completion_tokens,
+            reasoning_tokens: usage.reasoning_tokens,
+            counted_by,
+        }
+    }
+
+    const fn tokens(&self) -> Usage {
+        Usage {
+            prompt_tokens: self.input_tokens,
+            cached_tokens: self.cached_tokens,
+            completion_tokens: self.output_tokens,
+            reasoning_tokens: self.reasoning_tokens,
+        }
+    }
+}
+
+/// SHA-256 of what was asked: method, path, query without its question mark, and body, each preceded by its length as
+/// u64 LE, so that no two requests share one. The payment is no part of it.
+#[must_use]
+pub fn request_digest(method: &str, path: &str, query: &str, body: &[u8]) -> [u8; 32] {
+    let parts = [method.as_bytes(), path.as_bytes(), query.as_bytes(), body];
+    let [a, b, c, d] = parts.map(|part| (part.len() as u64).to_le_bytes());
+    sha256(&[&a, parts[0], &b, parts[1], &c, parts[2], &d, parts[3]])
+}
+
+mod domain {
+    use farthing_protocol::Domain;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use solana_sdk::hash::Hash;
+
+    pub(super) fn serialize<S: Serializer>(domain: &Domain, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&Hash::new_from_array(domain.0))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Domain, D::Error> {
+        let text = String::deserialize(from)?;
+        let hash: Hash = text.parse().map_err(D::Error::custom)?;
+        Ok(Domain(hash.to_bytes()))
+    }
+}

@@ -1,0 +1,153 @@
+//! The JWS around a receipt's claims.
+
+use std::borrow::Cow;
+
+use ed25519_dalek::Signature;
+use jwt_compact::{
+    Algorithm, AlgorithmExt, AlgorithmSignature, Header, UntrustedToken, ValidationError,
+};
+use solana_sdk::pubkey::Pubkey;
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
+
+use super::Claims;
+use crate::signature::SignerKey;
+
+/// The token's type (RFC 8725, section 3.11): the settler signs no other token of this type.
+const TYPE: &str = "farthing-receipt+jwt";
+/// Longest token that is read, in bytes. The claims take a sixth of it.
+const MAX_LENGTH: usize = 8 * 1024;
+
+/// Why a receipt proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignedReceiptError {
+    /// Longer than any receipt.
+    #[error("the receipt is longer than {MAX_LENGTH} bytes")]
+    TooLong,
+    /// Not a JWS in compact form.
+    #[error("the receipt is no JWS in compact form: {0}")]
+    Malformed(String),
+    /// A token of another type.
+    #[error("the token is of another type than \"{TYPE}\"")]
+    Type,
+    /// Signed by another algorithm, or by none.
+    #[error("the receipt is signed by \"{0}\", not by \"EdDSA\"")]
+    Algorithm(String),
+    /// The settler's address is no key.
+    #[error("{0} is no key that can sign")]
+    Key(Pubkey),
+    /// Not the claims of a receipt.
+    #[error("the receipt's claims are not those of a receipt: {0}")]
+    Claims(String),
+    /// Not the settler's signature.
+    #[error("the receipt is not signed by the settler {0}")]
+    Signature(Pubkey),
+    /// The claims name another settler than the one whose signature it is.
+    #[error("the receipt names the settler {named}, and is signed by {signed}")]
+    Issuer {
+        /// Whom the claims name.
+        named: Pubkey,
+        /// Whose signature it is.
+        signed: Pubkey,
+    },
+}
+
+/// `EdDSA` by the one predicate for signatures.
+struct StrictEd25519;
+
+impl Algorithm for StrictEd25519 {
+    type SigningKey = Keypair;
+    type VerifyingKey = SignerKey;
+    type Signature = Signature;
+
+    fn name(&self) -> Cow<'static, str> {
+        Cow::Borrowed("EdDSA")
+    }
+
+    fn sign(&self, key: &Keypair, message: &[u8]) -> Signature {
+        Signature::from_bytes(key.sign_message(message).as_array())
+    }
+
+    fn verify_signature(&self, signature: &Signature, key: &SignerKey, message: &[u8]) -> bool {
+        key.verifies(message, &signature.to_bytes())
+    }
+}
+
+/// Signs a receipt. The same claims give the same bytes.
+///
+/// # Panics
+/// If `settler` is not who the claims name, which is a defect of the caller.
+#[must_use]
+pub fn sign(settler: &Keypair, claims: &Claims) -> String {
+    assert_eq!(settler.pubkey(), claims.iss, "the settler signs for itself");
+    let header = Header::empty()
+        .with_token_type(TYPE)
+        .with_key_id(claims.iss.to_string());
+    StrictEd25519
+        .token(&header, &jwt_compact::Claims::new(claims), settler)
+        .expect("claims serialise to JSON")
+}
+
+/// Checks that the settler signed a receipt, and reads it.
+///
+/// # Errors
+/// [`SignedReceiptError`] names the first rule that is broken.
+pub fn verify(token: &str, settler: &Pubkey) -> Result<Claims, SignedReceiptError> {
+    let token = parse(token)?;
+    let key = SignerKey::new(&settler.to_bytes()).map_err(|_| SignedReceiptError::Key(*settler))?;
+    let verified = StrictEd25519
+        .validator::<Claims>(&key)
+        .validate(&token)
+        .map_err(|error| explain(error, settler))?;
+    let claims = of_token(verified.into_parts().1);
+    if claims.iss == *settler {
+        Ok(claims)
+    } else {
+        Err(SignedReceiptError::Issuer {
+            named: claims.iss,
+            signed: *settler,
+        })
+    }
+}
+
+/// What a receipt says, before anything of it is believed: where to look for who signs.
+///
+/// # Errors
+/// [`SignedReceiptError`] if it cannot be read.
+pub fn unverified(token: &str) -> Result<Claims, SignedReceiptError> {
+    let claims = parse(token)?.deserialize_claims_unchecked();
+    claims
+        .map(of_token)
+        .map_err(|error| SignedReceiptError::Claims(error.to_string()))
+}
+
+fn parse(token: &str) -> Result<UntrustedToken<'_>, SignedReceiptError> {
+    if token.len() > MAX_LENGTH {
+        return Err(SignedReceiptError::TooLong);
+    }
+    let token = UntrustedToken::new(token)
+        .map_err(|error| SignedReceiptError::Malformed(error.to_string()))?;
+    if token.header().token_type.as_deref() != Some(TYPE) {
+        return Err(SignedReceiptError::Type);
+    }
+    Ok(token)
+}
+
+/// The library takes the time out of the claims on their way in.
+fn of_token(claims: jwt_compact::Claims<Claims>) -> Claims {
+    let seconds = claims.issued_at.map_or(0, |issued| issued.timestamp());
+    Claims {
+        iat: u64::try_from(seconds).unwrap_or_default(),
+        ..claims.custom
+    }
+}
+
+fn explain(error: ValidationError, settler: &Pubkey) -> SignedReceiptError {
+    match error {
+        ValidationError::AlgorithmMismatch { actual, .. } => SignedReceiptError::Algorithm(actual),
+        ValidationError::MalformedClaims(error) => SignedReceiptError::Claims(error.to_string()),
+        _ => SignedReceiptError::Signature(*settler),
+    }
+}
+
+const _: () = assert!(<Signature as AlgorithmSignature>::LENGTH.is_some());
