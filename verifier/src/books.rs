@@ -16,7 +16,7 @@ use crate::ledger::{
 };
 use crate::ports::{Clock, Moment};
 use crate::store::{
-    AnswerRecord, OutcomeRecord, Record, SettlementRecord, Store, StoreError, StoreFailed, Ticket,
+    OutcomeRecord, Record, Remembered, SettlementRecord, Store, StoreError, StoreFailed, Ticket,
     Writer,
 };
 
@@ -196,24 +196,24 @@ impl Books {
         self.lock().again(request)
     }
 
-    /// The answer that belongs to an outcome, `None` if it is not kept. The outcome is durable then.
+    /// What is kept beside an outcome, which is durable then.
     ///
     /// # Errors
     /// [`StoreFailed`] if that is not known.
-    pub async fn answer(&self, id: ReservationId) -> Result<Option<AnswerRecord>, StoreFailed> {
-        self.writer.answer(id).await
+    pub async fn remembered(&self, id: ReservationId) -> Result<Remembered, StoreFailed> {
+        self.writer.remembered(id).await
     }
 
     fn complete(
         &self,
         id: ReservationId,
         actual: BaseUnits,
-        answer: Option<AnswerRecord>,
+        remembered: Remembered,
     ) -> Option<(LaneSnapshot, Ticket)> {
         // A poisoned lock means that a panic is under way already.
         let mut shared = self.shared.lock().ok()?;
         let now = self.clock.now();
-        let decision = shared.ledger.complete(id, actual, answer, now)?;
+        let decision = shared.ledger.complete(id, actual, remembered, now)?;
         let ticket = self.writer.enqueue(decision.records);
         // Whoever waits hears of it by the end of the sender.
         shared.awaited.remove(&id);
@@ -296,7 +296,7 @@ impl Reservation {
         self.books.has_failed()
     }
 
-    /// Charges `actual`, at most what was reserved, and keeps the answer of a request with a key. The
+    /// Charges `actual`, at most what was reserved, and keeps answer and receipt of a request with a key. The
     /// receipt may leave once the ticket says so.
     ///
     /// # Errors
@@ -305,10 +305,10 @@ impl Reservation {
     pub fn complete(
         mut self,
         actual: BaseUnits,
-        answer: Option<AnswerRecord>,
+        remembered: Remembered,
     ) -> Result<(LaneSnapshot, Ticket), StoreFailed> {
         self.ended = true;
-        let completed = self.books.complete(self.id, actual, answer);
+        let completed = self.books.complete(self.id, actual, remembered);
         completed.ok_or(StoreFailed)
     }
 }
@@ -317,7 +317,8 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.ended {
             // Nobody waits for this charge; the queue's order makes it durable in its turn.
-            let _ = self.books.complete(self.id, self.if_dropped, None);
+            let nothing = Remembered::default();
+            let _ = self.books.complete(self.id, self.if_dropped, nothing);
         }
     }
 }

@@ -22,7 +22,8 @@ use crate::books::{Again, Books, Reservation, ReserveError, Reserved};
 use crate::chain::{ChannelError, Channels};
 use crate::ledger::{ChannelFacts, LaneFacts, LaneKey, Refusal, RequestKey, VerifiedVoucher};
 use crate::prices::{Prices, TierQuote};
-use crate::store::{AnswerRecord, OutcomeRecord, StoreFailed, Ticket};
+use crate::receipts::Payer;
+use crate::store::{OutcomeRecord, Remembered, StoreFailed, Ticket};
 
 /// How long a client may take to pay; prices do not change while a verifier runs.
 const MAX_TIMEOUT_SECONDS: u64 = 300;
@@ -106,7 +107,8 @@ pub struct ClientKey {
 
 impl ClientKey {
     /// The key in the namespace of a lane in one generation.
-    fn of_lane(&self, lane: &LaneKey) -> RequestKey {
+    #[must_use]
+    pub fn of_lane(&self, lane: &LaneKey) -> RequestKey {
         let key = Sha256::new()
             .chain_update(b"farthing:idempotency-key:v1")
             .chain_update(lane.domain.0)
@@ -134,10 +136,10 @@ pub enum Admission {
 pub struct Replay {
     /// What it came to.
     pub outcome: OutcomeRecord,
-    /// Its answer, if it is kept.
-    pub answer: Option<AnswerRecord>,
-    /// The lane's key.
-    pub payer: Pubkey,
+    /// Its answer and receipt, as far as they are kept.
+    pub remembered: Remembered,
+    /// Who paid.
+    pub payer: Payer,
 }
 
 /// An accepted payment: the service may begin.
@@ -147,8 +149,8 @@ pub struct Accepted {
     pub reservation: Reservation,
     /// When that is durable. Nothing of the service may leave before.
     pub durable: Ticket,
-    /// The lane's key.
-    pub payer: Pubkey,
+    /// Who pays.
+    pub payer: Payer,
     /// Which of the quotes it pays.
     pub chosen: usize,
 }
@@ -261,10 +263,10 @@ impl Gateway {
                     }));
                 }
                 Reserved::Again(Again::Ended(id, outcome)) => {
-                    let answer = self.books.answer(id).await.map_err(PaymentError::from)?;
+                    let remembered = self.books.remembered(id).await;
                     return Ok(Admission::Replay(Replay {
                         outcome,
-                        answer,
+                        remembered: remembered.map_err(PaymentError::from)?,
                         payer,
                     }));
                 }
@@ -279,7 +281,7 @@ impl Gateway {
         payload: &EscrowPayload,
         key: Option<&ClientKey>,
         maximum: BaseUnits,
-    ) -> Result<(Pubkey, Reserved), Refused> {
+    ) -> Result<(Payer, Reserved), Refused> {
         let EscrowPayload::Voucher {
             channel,
             lane,
@@ -348,14 +350,13 @@ impl Gateway {
         signature: &Signature,
         key: Option<&ClientKey>,
         maximum: BaseUnits,
-    ) -> Result<(Pubkey, Reserved), PaymentError> {
-        let request = key.map(|key| {
-            key.of_lane(&LaneKey {
-                domain: voucher.domain,
-                lane: voucher.lane,
-                generation: voucher.generation,
-            })
-        });
+    ) -> Result<(Payer, Reserved), PaymentError> {
+        let paying = LaneKey {
+            domain: voucher.domain,
+            lane: voucher.lane,
+            generation: voucher.generation,
+        };
+        let request = key.map(|key| key.of_lane(&paying));
         let accepting = facts.lane(voucher.lane, voucher.generation);
         let lane = match (&accepting, &request) {
             (Ok(lane), _) => *lane,
@@ -371,7 +372,11 @@ impl Gateway {
                 .err()
                 .map_or(PaymentError::Signature, PaymentError::from));
         }
-        let payer = Pubkey::new_from_array(lane.signer);
+        let payer = Payer {
+            key: Pubkey::new_from_array(lane.signer),
+            channel: facts.address,
+            lane: paying,
+        };
         if let (Err(refusal), Some(request)) = (accepting, &request) {
             let again = self.books.again(request)?.ok_or(refusal)?;
             return Ok((payer, Reserved::Again(again)));

@@ -21,7 +21,7 @@ use farthing_protocol::debit::{AcceptError, accept};
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
 
 use crate::ports::Moment;
-use crate::store::{AnswerRecord, LaneRecord, OutcomeRecord, Record, ReservationRecord};
+use crate::store::{LaneRecord, OutcomeRecord, Record, Remembered, ReservationRecord};
 
 pub use channel::{ChannelFacts, LaneFacts};
 pub use lane::{ALL_USED, MAX_USED_VALUES};
@@ -249,13 +249,13 @@ impl Ledger {
         }
     }
 
-    /// Ends a reservation: charges `actual`, never more than was reserved, and keeps the answer of a
+    /// Ends a reservation: charges `actual`, never more than was reserved, and keeps answer and receipt of a
     /// request with a key. `None` if it has ended already.
     pub fn complete(
         &mut self,
         id: ReservationId,
         actual: BaseUnits,
-        answer: Option<AnswerRecord>,
+        remembered: Remembered,
         now: Moment,
     ) -> Option<Decision> {
         let Reservation {
@@ -296,7 +296,7 @@ impl Ledger {
                     ended_at: self.running_time(now),
                     answer_bytes: None,
                 };
-                records.extend(self.outcomes.end(id, outcome, answer));
+                records.extend(self.outcomes.end(id, outcome, remembered));
             }
             None => {}
         }

@@ -2,7 +2,7 @@
 //! the chain. (The third, the store, is described in [`crate::store`].)
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use solana_sdk::account::Account;
@@ -29,13 +29,17 @@ impl Moment {
     }
 }
 
-/// A monotonic clock. Wall-clock time decides nothing in the verifier.
+/// A monotonic clock, by which everything is decided, and one on the wall, which dates receipts and tells whether a
+/// state query is fresh.
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
     /// The time now; never earlier than a reading before.
     fn now(&self) -> Moment;
+
+    /// Unix time in seconds, as the system believes it to be.
+    fn unix_seconds(&self) -> u64;
 }
 
-/// The system's monotonic clock.
+/// The system's clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     origin: Instant,
@@ -52,6 +56,11 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
         Moment(self.origin.elapsed())
+    }
+
+    fn unix_seconds(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| since.as_secs())
     }
 }
 

@@ -18,9 +18,9 @@
 //!   copy from the last one; nor one bit that no checksum covers and that leads a store whose process
 //!   died back by one commit. A lane of such a store is refused once the chain is ahead of it (ADR 5).
 //! * **One process.** While a store is open no other process opens it; with its process ends its hold.
-//! * **Time.** No record holds the time of a clock that anyone can set. Outcomes are dated by how long
+//! * **Time.** Nothing depends on the time of a clock that anyone can set; only receipts have their date. Outcomes are dated by how long
 //!   verifiers have run with the store; a settlement's last valid block height is the chain's.
-//! * **Answers.** [`Store::answer`] is asked after [`Store::load`], and sees every commit before it.
+//! * **Answers.** [`Store::remembered`] is asked after [`Store::load`], and sees every commit before it.
 //! * **Versions.** Every value starts with the version of its encoding; a store refuses to load what
 //!   it does not know.
 
@@ -48,8 +48,8 @@ pub use self::audit::{Finding, audit, inconsistencies};
 pub use self::export::{Counts, ExportSummary, ReadError, export, read_export};
 pub use self::import::{ImportError, import};
 pub use self::record::{
-    AnswerRecord, ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, Record, ReservationRecord,
-    SettlementRecord, StoredState,
+    AnswerRecord, ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReceiptRecord, Record,
+    Remembered, ReservationRecord, SettlementRecord, StoredState,
 };
 pub use self::redb::{RedbStore, probe_commits};
 pub use self::writer::{StoreFailed, Ticket, Writer};
@@ -68,11 +68,11 @@ pub trait Store: Send + fmt::Debug + 'static {
     /// [`StoreError`] if the outcome is unknown; the store must not be used again.
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError>;
 
-    /// Reads the answer that belongs to an outcome, `None` if it is not kept.
+    /// Reads the answer and the receipt that belong to an outcome, as far as they are kept.
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be read or is not understood; the store must not be used again.
-    fn answer(&mut self, id: ReservationId) -> Result<Option<AnswerRecord>, StoreError>;
+    fn remembered(&mut self, id: ReservationId) -> Result<Remembered, StoreError>;
 }
 
 /// Why a store failed.

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use farthing_verifier::ports::{Clock, Moment};
 
+/// The clock's origin, in seconds of Unix time.
+pub const EPOCH: u64 = 1_795_500_000;
+
 /// Starts one hour after its origin.
 #[derive(Debug)]
 pub struct TestClock(AtomicU64);
@@ -26,5 +29,9 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Moment {
         Moment(Duration::from_millis(self.0.load(Ordering::SeqCst)))
+    }
+
+    fn unix_seconds(&self) -> u64 {
+        EPOCH + self.0.load(Ordering::SeqCst) / 1_000
     }
 }

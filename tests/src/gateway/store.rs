@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use farthing_verifier::ledger::ReservationId;
-use farthing_verifier::store::{AnswerRecord, Record, Store, StoreError, StoredState};
+use farthing_verifier::store::{Record, Remembered, Store, StoreError, StoredState};
 
 /// Tells a [`FragileStore`] what to do.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +65,7 @@ impl Store for FragileStore {
         self.inner.commit(records)
     }
 
-    fn answer(&mut self, id: ReservationId) -> Result<Option<AnswerRecord>, StoreError> {
-        self.inner.answer(id)
+    fn remembered(&mut self, id: ReservationId) -> Result<Remembered, StoreError> {
+        self.inner.remembered(id)
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::{LaneKey, ReservationId};
-use crate::store::{AnswerRecord, OutcomeRecord, Record};
+use crate::store::{AnswerRecord, OutcomeRecord, Record, Remembered};
 
 /// How a request that may be asked again is told from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +160,7 @@ impl Outcomes {
         &mut self,
         id: ReservationId,
         mut outcome: OutcomeRecord,
-        answer: Option<AnswerRecord>,
+        Remembered { answer, receipt }: Remembered,
     ) -> Vec<Record> {
         let bytes = answer.as_ref().map(AnswerRecord::length);
         outcome.answer_bytes =
@@ -172,6 +172,7 @@ impl Outcomes {
         {
             records.push(Record::Answer(id, answer));
         }
+        records.extend(receipt.map(|receipt| Record::Receipt(id, receipt)));
         while let Some(id) = self.answers.superfluous(&outcome.lane, &self.limits) {
             records.extend(self.forget_answer(id));
         }

@@ -8,7 +8,7 @@ use super::channel::ChannelLedger;
 use super::lane::{LaneLedger, UsedValues};
 use super::{Ledger, OutcomeLimits, Reservation, forgotten};
 use crate::ports::Moment;
-use crate::store::{Record, StoredState};
+use crate::store::{Record, Remembered, StoredState};
 
 impl Ledger {
     /// The ledger as it was when the last record was written. Reservations without an outcome are
@@ -70,7 +70,8 @@ impl Ledger {
             ledger.reservations.insert(*id, reservation);
         }
         for (id, record) in state.reservations {
-            if let Some(decision) = ledger.complete(id, record.checkpoint, None, now) {
+            let nothing = Remembered::default();
+            if let Some(decision) = ledger.complete(id, record.checkpoint, nothing, now) {
                 records.extend(decision.records);
             }
         }

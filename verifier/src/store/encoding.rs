@@ -11,8 +11,8 @@ use solana_sdk::signature::Signature;
 
 use super::StoreError;
 use super::record::{
-    AnswerRecord, ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReservationRecord,
-    SettlementRecord,
+    AnswerRecord, ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReceiptRecord,
+    ReservationRecord, SettlementRecord,
 };
 use super::redb::Changes;
 use crate::ledger::{LaneKey, RequestKey};
@@ -83,6 +83,12 @@ struct AnswerV1 {
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
     is_whole: bool,
+}
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct ReceiptV1 {
+    issued_at: u64,
+    sold: String,
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -350,6 +356,22 @@ pub(super) fn read_answer(bytes: &[u8]) -> Result<AnswerRecord, StoreError> {
         headers: answer.headers,
         body: answer.body,
         is_whole: answer.is_whole,
+    })
+}
+
+pub(super) fn receipt(record: &ReceiptRecord) -> Vec<u8> {
+    let receipt = ReceiptV1 {
+        issued_at: record.issued_at,
+        sold: record.sold.clone(),
+    };
+    encode(VERSION_1, &receipt)
+}
+
+pub(super) fn read_receipt(bytes: &[u8]) -> Result<ReceiptRecord, StoreError> {
+    let receipt: ReceiptV1 = decode("receipt", bytes)?;
+    Ok(ReceiptRecord {
+        issued_at: receipt.issued_at,
+        sold: receipt.sold,
     })
 }
 

@@ -7,8 +7,8 @@
 //!   another one, the export was changed. It is no proof of where an export comes from.
 //!
 //! Amounts are decimal strings of base units; keys, signatures and hashes are base58, transactions
-//! base64. Answers that are kept for whoever asks again are not exported: an outcome without its answer still
-//! charges nothing twice. What must not live here: files, and whether the records make sense together.
+//! base64. Answers and receipts that are kept for whoever asks again are not exported: an outcome without them still
+//! charges nothing twice, and its receipt is issued anew. What must not live here: files, and whether the records make sense together.
 
 mod line;
 mod read;

@@ -9,8 +9,8 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
 use super::record::{
-    AnswerRecord, ChannelRecord, LaneRecord, OutcomeRecord, Record, ReservationRecord,
-    SettlementRecord, StoredState,
+    AnswerRecord, ChannelRecord, LaneRecord, OutcomeRecord, ReceiptRecord, Record, Remembered,
+    ReservationRecord, SettlementRecord, StoredState,
 };
 use super::{Store, StoreError};
 use crate::ledger::{LaneKey, ReservationId};
@@ -24,6 +24,7 @@ struct Tables {
     settlements: BTreeMap<Signature, SettlementRecord>,
     outcomes: BTreeMap<ReservationId, OutcomeRecord>,
     answers: BTreeMap<ReservationId, AnswerRecord>,
+    receipts: BTreeMap<ReservationId, ReceiptRecord>,
     is_imported: bool,
 }
 
@@ -98,12 +99,16 @@ impl Store for MemoryStore {
                 Record::OutcomeForgotten(id) => {
                     tables.outcomes.remove(&id);
                     tables.answers.remove(&id);
+                    tables.receipts.remove(&id);
                 }
                 Record::Answer(id, answer) => {
                     tables.answers.insert(id, answer);
                 }
                 Record::AnswerForgotten(id) => {
                     tables.answers.remove(&id);
+                }
+                Record::Receipt(id, receipt) => {
+                    tables.receipts.insert(id, receipt);
                 }
                 Record::Imported => tables.is_imported = true,
                 Record::Reconciled => tables.is_imported = false,
@@ -118,8 +123,11 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn answer(&mut self, id: ReservationId) -> Result<Option<AnswerRecord>, StoreError> {
+    fn remembered(&mut self, id: ReservationId) -> Result<Remembered, StoreError> {
         let tables = self.tables.lock().expect("tests do not poison");
-        Ok(tables.answers.get(&id).cloned())
+        Ok(Remembered {
+            answer: tables.answers.get(&id).cloned(),
+            receipt: tables.receipts.get(&id).cloned(),
+        })
     }
 }

@@ -23,12 +23,14 @@ pub enum Record {
     Completed(ReservationId),
     /// What a request with a key came to, replacing what was said before.
     Outcome(ReservationId, OutcomeRecord),
-    /// The end of an outcome's time, and of its answer's.
+    /// The end of an outcome's time, and of its answer's and receipt's.
     OutcomeForgotten(ReservationId),
     /// The answer that belongs to an outcome.
     Answer(ReservationId, AnswerRecord),
     /// An answer for which there is no room any longer.
     AnswerForgotten(ReservationId),
+    /// What the receipt that belongs to an outcome said beside the outcome's figures.
+    Receipt(ReservationId, ReceiptRecord),
     /// The store was made from an export, which may be old.
     Imported,
     /// The store was compared with the chain since.
@@ -118,6 +120,24 @@ impl AnswerRecord {
         let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
         u32::try_from(headers + self.body.len()).unwrap_or(u32::MAX)
     }
+}
+
+/// What a receipt said beside the figures of its outcome. With them it can be signed again, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptRecord {
+    /// When it was issued, in seconds of Unix time. It is shown and decides nothing.
+    pub issued_at: u64,
+    /// What was sold, as JSON; its fields are no business of the store's.
+    pub sold: String,
+}
+
+/// What is kept of a request beside its outcome, for whoever asks again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// The answer.
+    pub answer: Option<AnswerRecord>,
+    /// What its receipt said.
+    pub receipt: Option<ReceiptRecord>,
 }
 
 /// A settlement that was or is about to be sent.

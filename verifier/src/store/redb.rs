@@ -21,7 +21,7 @@ use redb::backends::FileBackend;
 use redb::{Database, Durability, StorageBackend, TableDefinition, WriteTransaction};
 
 use super::read_only::ReadOnlyFile;
-use super::record::{AnswerRecord, LaneRecord, Record, ReservationRecord, StoredState};
+use super::record::{LaneRecord, Record, Remembered, ReservationRecord, StoredState};
 use super::{Store, StoreError, encoding};
 use crate::ledger::{LaneKey, ReservationId};
 
@@ -38,6 +38,7 @@ const SETTLEMENTS: Table = TableDefinition::new("settlements");
 const MARKS: Table = TableDefinition::new("marks");
 const OUTCOMES: Numbered = TableDefinition::new("outcomes");
 const ANSWERS: Numbered = TableDefinition::new("answers");
+const RECEIPTS: Numbered = TableDefinition::new("receipts");
 
 /// The mark of a store that was made from an export and not compared with the chain since.
 const IMPORTED: &[u8] = b"imported";
@@ -124,8 +125,8 @@ impl Store for RedbStore {
         write(&self.database, records).map_err(|error| self.failed(error))
     }
 
-    fn answer(&mut self, id: ReservationId) -> Result<Option<AnswerRecord>, StoreError> {
-        self.read_answer(id)
+    fn remembered(&mut self, id: ReservationId) -> Result<Remembered, StoreError> {
+        self.read_remembered(id)
     }
 }
 
@@ -144,6 +145,7 @@ fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), redb:
     let numbered = |table: Numbered| transaction.open_table(table);
     let mut reservations = numbered(RESERVATIONS)?;
     let (mut outcomes, mut answers) = (numbered(OUTCOMES)?, numbered(ANSWERS)?);
+    let mut receipts = numbered(RECEIPTS)?;
     for record in records {
         let written = match record {
             Record::Channel(domain, address) => channels
@@ -174,11 +176,15 @@ fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), redb:
             Record::OutcomeForgotten(id) => outcomes
                 .remove(id.0)
                 .map(drop)
-                .and_then(|()| answers.remove(id.0).map(drop)),
+                .and_then(|()| answers.remove(id.0).map(drop))
+                .and_then(|()| receipts.remove(id.0).map(drop)),
             Record::Answer(id, answer) => answers
                 .insert(id.0, encoding::answer(answer).as_slice())
                 .map(drop),
             Record::AnswerForgotten(id) => answers.remove(id.0).map(drop),
+            Record::Receipt(id, receipt) => receipts
+                .insert(id.0, encoding::receipt(receipt).as_slice())
+                .map(drop),
             Record::Imported => marks.insert(IMPORTED, encoding::MARK.as_slice()).map(drop),
             Record::Reconciled => marks.remove(IMPORTED).map(drop),
             Record::Settlement(settlement) => settlements

@@ -9,8 +9,8 @@ use solana_sdk::signature::Signature;
 
 use super::memory::MemoryStore;
 use super::record::{
-    AnswerRecord, ClaimRecord, LaneRecord, OutcomeRecord, Record, ReservationRecord,
-    SettlementRecord, StoredState,
+    AnswerRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReceiptRecord, Record, Remembered,
+    ReservationRecord, SettlementRecord, StoredState,
 };
 use super::{RedbStore, Store, StoreFailed, Writer};
 use crate::ledger::{LaneKey, RequestKey, ReservationId};
@@ -95,6 +95,21 @@ fn answer(text: &str) -> AnswerRecord {
         headers: vec![("content-type".to_owned(), b"text/plain".to_vec())],
         body: text.as_bytes().to_vec(),
         is_whole: true,
+    }
+}
+
+fn receipt(issued_at: u64) -> ReceiptRecord {
+    ReceiptRecord {
+        issued_at,
+        sold: r#"{"model":"demo"}"#.to_owned(),
+    }
+}
+
+/// An answer without a receipt.
+fn with_answer(text: &str) -> Remembered {
+    Remembered {
+        answer: Some(answer(text)),
+        receipt: None,
     }
 }
 
@@ -189,7 +204,7 @@ impl Store for Panics {
         panic!("the test says so")
     }
 
-    fn answer(&mut self, _id: ReservationId) -> Result<Option<AnswerRecord>, super::StoreError> {
+    fn remembered(&mut self, _id: ReservationId) -> Result<Remembered, super::StoreError> {
         Err(super::StoreError::database("the test says so"))
     }
 }
@@ -201,20 +216,21 @@ async fn an_answer_is_read_after_what_was_queued_before() {
     let id = ReservationId(1);
     let _ticket = writer.enqueue(vec![Record::Answer(id, answer("first"))]);
     let _ticket = writer.enqueue(vec![Record::Answer(id, answer("second"))]);
-    assert_eq!(writer.answer(id).await, Ok(Some(answer("second"))));
+    assert_eq!(writer.remembered(id).await, Ok(with_answer("second")));
     let _ticket = writer.enqueue(vec![Record::AnswerForgotten(id)]);
-    assert_eq!(writer.answer(id).await, Ok(None));
+    assert_eq!(writer.remembered(id).await, Ok(Remembered::default()));
 
     store.fails.store(true, Ordering::SeqCst);
     let _ticket = writer.enqueue(vec![]);
-    assert_eq!(writer.answer(id).await, Err(StoreFailed));
-    assert_eq!(writer.answer(id).await, Err(StoreFailed));
+    assert_eq!(writer.remembered(id).await, Err(StoreFailed));
+    assert_eq!(writer.remembered(id).await, Err(StoreFailed));
 }
 
 #[tokio::test]
 async fn a_store_that_cannot_be_read_has_failed() {
     let writer = Writer::start(Box::new(Panics)).expect("there is a thread");
-    assert_eq!(writer.answer(ReservationId(1)).await, Err(StoreFailed));
+    let remembered = writer.remembered(ReservationId(1)).await;
+    assert_eq!(remembered, Err(StoreFailed));
     assert!(writer.has_failed());
 }
 

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use super::{AnswerRecord, Record, Store};
+use super::{Record, Remembered, Store};
 use crate::crash_point::CrashPoint;
 use crate::ledger::ReservationId;
 
@@ -49,9 +49,9 @@ enum Message {
         records: Vec<Record>,
         done: oneshot::Sender<()>,
     },
-    Answer {
+    Remembered {
         id: ReservationId,
-        reader: oneshot::Sender<Option<AnswerRecord>>,
+        reader: oneshot::Sender<Remembered>,
     },
     Stop,
 }
@@ -101,17 +101,16 @@ impl Writer {
         }
     }
 
-    /// Reads the answer that belongs to an outcome, `None` if it is not kept. Everything that was queued
-    /// before is durable when it is returned.
+    /// Reads what is kept beside an outcome. Everything that was queued before is durable when it is returned.
     ///
     /// # Errors
     /// [`StoreFailed`] if it cannot be read, or if that is not known.
-    pub async fn answer(&self, id: ReservationId) -> Result<Option<AnswerRecord>, StoreFailed> {
-        let (reader, answer) = oneshot::channel();
+    pub async fn remembered(&self, id: ReservationId) -> Result<Remembered, StoreFailed> {
+        let (reader, remembered) = oneshot::channel();
         self.sender
-            .send(Message::Answer { id, reader })
+            .send(Message::Remembered { id, reader })
             .map_err(|_| StoreFailed)?;
-        answer.await.map_err(|_| StoreFailed)
+        remembered.await.map_err(|_| StoreFailed)
     }
 
     /// Whether new work may begin: the store has not failed and keeps up.
@@ -151,7 +150,7 @@ impl Drop for FailsAtTheEnd<'_> {
 fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &State) {
     let mut records = Vec::new();
     let mut waiting = Vec::new();
-    // Whoever asks for an answer waits for what was queued before.
+    // Whoever asks for what is kept waits for what was queued before.
     let mut asking = None;
     // Dropped before who waits, so that whoever hears of a failure finds the writer failed.
     let _end = FailsAtTheEnd(state);
@@ -167,7 +166,7 @@ fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &St
                     records.extend(batch);
                     waiting.push(done);
                 }
-                Message::Answer { id, reader } => {
+                Message::Remembered { id, reader } => {
                     asking = Some((id, reader));
                     break;
                 }
@@ -197,15 +196,15 @@ fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &St
             }
         }
         if let Some((id, _)) = &asking {
-            let answer = match store.answer(*id) {
-                Ok(answer) => answer,
+            let remembered = match store.remembered(*id) {
+                Ok(remembered) => remembered,
                 Err(error) => {
                     tracing::error!(%error, "the store failed, nothing is served any longer");
                     return;
                 }
             };
             if let Some((_, reader)) = asking.take() {
-                let _ = reader.send(answer);
+                let _ = reader.send(remembered);
             }
         }
         if stop {

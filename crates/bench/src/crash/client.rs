@@ -8,13 +8,18 @@ use farthing_client::x402::{
     SettleResponse, VoucherStateInfo, X402_VERSION, decode_header, encode_header,
 };
 use farthing_protocol::BaseUnits;
-use reqwest::Response;
 use reqwest::header::HeaderMap;
+use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::oracle::Told;
 use super::{PATIENCE, Result};
+
+/// The header with the key of a request that may be asked again.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The header of an answer that is not new.
+const REPLAYED: &str = "idempotent-replayed";
 
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +45,8 @@ pub struct Answer {
     pub receipt: Option<ReceiptExtra>,
     /// The lane's state, if a refusal told it.
     pub state: Option<VoucherStateInfo>,
+    /// Whether it is the answer to a request that came before with the same key.
+    pub is_replay: bool,
 }
 
 impl Answer {
@@ -50,6 +57,7 @@ impl Answer {
             refusal: None,
             receipt: None,
             state: None,
+            is_replay: false,
         }
     }
 }
@@ -93,7 +101,13 @@ impl Client {
     }
 
     /// Sends a request with a payment and reads as much of the answer as there is.
-    pub async fn ask(&self, url: &str, body: &Value, payload: &EscrowPayload) -> Answer {
+    pub async fn ask(
+        &self,
+        url: &str,
+        body: &Value,
+        payload: &EscrowPayload,
+        key: Option<&str>,
+    ) -> Answer {
         let payment = encode_header(&PaymentPayload {
             x402_version: X402_VERSION,
             payload: serde_json::to_value(payload).expect("a payload is JSON"),
@@ -101,7 +115,10 @@ impl Client {
             resource: None,
             extensions: None,
         });
-        let request = self.http.post(chat_completions(url)).json(body);
+        let mut request = self.http.post(chat_completions(url)).json(body);
+        if let Some(key) = key {
+            request = request.header(IDEMPOTENCY_KEY, key);
+        }
         match request.header(PAYMENT_SIGNATURE, payment).send().await {
             Ok(response) => read(response).await,
             Err(error) if error.is_connect() => Answer::silent(Ending::NotConnected),
@@ -117,6 +134,9 @@ fn chat_completions(url: &str) -> String {
 async fn read(mut response: Response) -> Answer {
     let head: Option<SettleResponse> = header(response.headers(), PAYMENT_RESPONSE);
     let required: Option<PaymentRequired> = header(response.headers(), PAYMENT_REQUIRED);
+    // The answer may be gone, but not the charge.
+    let is_replay =
+        response.headers().contains_key(REPLAYED) || response.status() == StatusCode::GONE;
     let mut body = Vec::new();
     let ending = loop {
         match response.chunk().await {
@@ -125,7 +145,10 @@ async fn read(mut response: Response) -> Answer {
             Err(_) => break Ending::Cut,
         }
     };
-    let mut answer = Answer::silent(ending);
+    let mut answer = Answer {
+        is_replay,
+        ..Answer::silent(ending)
+    };
     match head {
         Some(refused) if !refused.success => {
             answer.told = Told::Refused;
@@ -193,6 +216,7 @@ mod tests {
                 reserved: BaseUnits::ZERO,
                 authorized: BaseUnits(charged),
                 deposit: BaseUnits(charged),
+                receipt: None,
             }),
         }
     }

@@ -133,7 +133,12 @@ impl Worker {
             // Answers differ in length with their questions.
             let body = body(&format!("Question {number}?"), stream);
             stream = !stream;
-            let answer = self.lane.pay(&self.client, &self.url, &body).await?;
+            // Every other pair of requests has keys.
+            let key = (number % 4 < 2).then(|| format!("{:032x}", rand::random::<u128>()));
+            let pay = self
+                .lane
+                .pay(&self.client, &self.url, &body, key.as_deref());
+            let answer = pay.await?;
             match answer.told {
                 Told::Charged { .. } | Told::Reserved => {
                     tally.accepted += 1;

@@ -97,6 +97,8 @@ pub struct LaneBooks {
     pub used: BTreeSet<BaseUnits>,
     /// Requests without an end.
     pub reservations: Vec<Reserved>,
+    /// What requests with a key were charged, or will be by the next start.
+    pub answered: BTreeMap<[u8; 32], BaseUnits>,
 }
 
 impl LaneBooks {
@@ -118,6 +120,15 @@ impl LaneBooks {
                 maximum: reservation.maximum,
                 checkpoint: reservation.checkpoint,
             });
+            if let Some(request) = reservation.request
+                && reservation.checkpoint > BaseUnits::ZERO
+            {
+                books.answered.insert(request.key, reservation.checkpoint);
+            }
+        }
+        for (_, outcome) in &state.outcomes {
+            let books = lanes.entry(outcome.lane).or_default();
+            books.answered.insert(outcome.request.key, outcome.charged);
         }
         lanes
     }

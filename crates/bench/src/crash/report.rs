@@ -28,6 +28,8 @@ pub struct Report {
     pub tally: Tally,
     /// From each start to the first word that the process is well.
     pub restarts: Vec<Duration>,
+    /// Requests that were asked again after a start, and answered from the books.
+    pub replays: u64,
     /// What went wrong.
     pub faults: Vec<Fault>,
 }
@@ -123,6 +125,11 @@ impl fmt::Display for Report {
         let any_moment = ["any moment".to_owned(), grouped(self.kills - at_points)];
         let rows: Vec<[String; 2]> = points.chain([any_moment]).collect();
         f.write_str(&table(["died at", "times"], &rows))?;
+        writeln!(
+            f,
+            "{} requests were asked again by their keys and answered from the books",
+            grouped(self.replays)
+        )?;
         for (code, count) in &self.tally.refused {
             writeln!(f, "{} requests were refused: {code}", grouped(*count))?;
         }

@@ -60,7 +60,8 @@ impl Trial {
         };
         let mut in_flight = false;
         if let Some(process) = self.world.processes.start(passage).await? {
-            match self.compare_restored(&process).await {
+            let serves = passage.is_none_or(|passage| !passage.from_start);
+            match self.compare_restored(&process, serves).await {
                 Ok(client) => {
                     let tally = self.die_under_load(process, &client, death).await?;
                     in_flight = tally.cut > 0;
@@ -107,7 +108,7 @@ impl Trial {
         let Some(process) = self.world.processes.start(None).await? else {
             return Err("a process died that nobody killed".into());
         };
-        let client = self.compare_restored(&process).await?;
+        let client = self.compare_restored(&process, true).await?;
         let load = Load::start(&self.world.lanes, &client, &process.url);
         load.accepted(requests).await?;
         let tally = load.end().await?;
@@ -137,7 +138,8 @@ impl Trial {
 
     /// Asks a process, before the load begins, for the state of every lane, and presents vouchers again that bought
     /// something from the processes before it.
-    async fn compare_restored(&mut self, process: &Process) -> Result<Arc<Client>> {
+    /// Unless it dies before anything is paid for, it is also asked again what was asked with a key.
+    async fn compare_restored(&mut self, process: &Process, serves: bool) -> Result<Arc<Client>> {
         self.report.restarts.push(process.ready_in);
         for lane in &self.world.lanes {
             lane.history().restarted();
@@ -164,6 +166,16 @@ impl Trial {
         let (restored, again) = tokio::try_join!(restored, again)?;
         self.report.add(restored.into_iter().flatten());
         self.report.add(again.into_iter().flatten());
+        if serves {
+            let asked = stream::iter(&self.world.lanes)
+                .map(|lane| lane.ask_again(&client, url))
+                .buffer_unordered(CONCURRENT_QUESTIONS)
+                .try_collect::<Vec<_>>();
+            for (replays, faults) in asked.await? {
+                self.report.replays += replays;
+                self.report.add(faults);
+            }
+        }
         Ok(client)
     }
 
@@ -179,6 +191,7 @@ impl Trial {
         let unused = LaneBooks::default();
         for lane in &self.world.lanes {
             let books = books.get(&lane.id).unwrap_or(&unused);
+            lane.died(books);
             let faults = lane.history().died(books);
             self.report.add(faults);
         }

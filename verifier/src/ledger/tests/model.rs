@@ -13,7 +13,7 @@ use super::{facts, key, lane_facts, voucher_of};
 use crate::ledger::{ChannelFacts, Ledger, OutcomeLimits, Refusal, ReservationId};
 use crate::ports::Moment;
 use crate::store::memory::MemoryStore;
-use crate::store::{Record, Store, inconsistencies};
+use crate::store::{Record, Remembered, Store, inconsistencies};
 
 const LANES: u16 = 3;
 
@@ -171,7 +171,7 @@ impl World {
                     let (lane, maximum, _) = self.open.remove(&id).expect("it was picked");
                     let decision = self
                         .ledger
-                        .complete(id, BaseUnits(actual), None, Moment::default())
+                        .complete(id, BaseUnits(actual), Remembered::default(), Moment::default())
                         .expect("it is open");
                     self.commit(&decision.records);
                     self.lanes[usize::from(lane)].charged += actual.min(maximum);

@@ -14,12 +14,19 @@ use crate::ledger::{
 };
 use crate::ports::Moment;
 use crate::store::memory::MemoryStore;
-use crate::store::{AnswerRecord, Record, Store, inconsistencies};
+use crate::store::{AnswerRecord, ReceiptRecord, Record, Remembered, Store, inconsistencies};
 
 fn request(key: u8, digest: u8) -> RequestKey {
     RequestKey {
         key: [key; 32],
         digest: [digest; 32],
+    }
+}
+
+fn receipt(bytes: usize) -> ReceiptRecord {
+    ReceiptRecord {
+        issued_at: bytes as u64,
+        sold: "{}".to_owned(),
     }
 }
 
@@ -81,10 +88,13 @@ impl Books {
     }
 
     fn end(&mut self, id: ReservationId, actual: u64, bytes: Option<usize>, now: Moment) {
-        let answer = bytes.map(answer);
+        let remembered = Remembered {
+            answer: bytes.map(answer),
+            receipt: bytes.map(receipt),
+        };
         let decision = self
             .ledger
-            .complete(id, BaseUnits(actual), answer, now)
+            .complete(id, BaseUnits(actual), remembered, now)
             .expect("it is in flight");
         self.commit(&decision.records);
     }
@@ -93,7 +103,7 @@ impl Books {
     fn remembered(&mut self, request: RequestKey) -> Option<(u64, bool)> {
         match self.ledger.earlier(&request).expect("it asks for the same") {
             Some(Earlier::Ended(id, outcome)) => {
-                let answer = self.store.answer(id).expect("memory reads");
+                let Remembered { answer, .. } = self.store.remembered(id).expect("memory reads");
                 let length = answer.as_ref().map(AnswerRecord::length);
                 assert_eq!(outcome.answer_bytes, length);
                 Some((outcome.charged.0, answer.is_some()))
@@ -114,7 +124,7 @@ fn a_key_belongs_to_one_request() {
     let id = decision.reservation;
     assert_eq!(ledger.earlier(&first), Ok(Some(Earlier::InFlight(id))));
     assert_eq!(ledger.earlier(&other), Err(Refusal::KeyReused));
-    ledger.complete(id, BaseUnits(4), None, at(1));
+    ledger.complete(id, BaseUnits(4), Remembered::default(), at(1));
     match ledger.earlier(&first) {
         Ok(Some(Earlier::Ended(ended, outcome))) => {
             assert_eq!(ended, id);
@@ -310,7 +320,8 @@ proptest! {
             assert_eq!(state.outcomes.len(), books.ledger.outcomes());
             let mut bytes = 0;
             for (id, outcome) in &state.outcomes {
-                let answer = books.store.answer(*id).expect("memory reads");
+                let remembered = books.store.remembered(*id).expect("memory reads");
+                let answer = remembered.answer;
                 assert_eq!(outcome.answer_bytes, answer.as_ref().map(AnswerRecord::length));
                 bytes += u64::from(outcome.answer_bytes.unwrap_or_default());
             }

@@ -10,7 +10,7 @@ use super::{facts, key, lane_facts, one_lane, voucher, voucher_of};
 use crate::ledger::{ChannelFacts, LaneKey, Ledger, MAX_USED_VALUES, OutcomeLimits, Refusal};
 use crate::ports::Moment;
 use crate::store::memory::MemoryStore;
-use crate::store::{Record, Store};
+use crate::store::{Record, Remembered, Store};
 
 const NOW: Moment = Moment(std::time::Duration::from_secs(1));
 
@@ -32,7 +32,7 @@ fn paid(ledger: &mut Ledger, facts: &Arc<ChannelFacts>, value: u64, maximum: u64
         .accept(facts, &voucher(value), BaseUnits(maximum), None)
         .expect("the rules allow it");
     ledger
-        .complete(decision.reservation, BaseUnits(actual), None, NOW)
+        .complete(decision.reservation, BaseUnits(actual), Remembered::default(), NOW)
         .expect("the reservation is open");
 }
 
@@ -43,7 +43,7 @@ fn one_voucher_buys_one_request() {
         .accept(&facts, &voucher(100), BaseUnits(10), None)
         .expect("the first use is accepted");
     assert_eq!(refused(&mut ledger, &facts, 100, 10), Refusal::VoucherUsed);
-    ledger.complete(first.reservation, BaseUnits(10), None, NOW);
+    ledger.complete(first.reservation, BaseUnits(10), Remembered::default(), NOW);
     assert_eq!(refused(&mut ledger, &facts, 100, 10), Refusal::VoucherUsed);
     // Slack may be spent with a lower value that was never used.
     paid(&mut ledger, &facts, 50, 10, 10);
@@ -154,7 +154,7 @@ fn a_new_generation_starts_at_the_chains_counter() {
         generation: Generation(1),
         ..key(0)
     };
-    ledger.complete(decision.reservation, BaseUnits(5), None, NOW);
+    ledger.complete(decision.reservation, BaseUnits(5), Remembered::default(), NOW);
     let unsettled = ledger.unsettled(&rotated);
     assert_eq!(unsettled.len(), 1);
     assert_eq!(unsettled[0].generation, new.generation);
@@ -169,7 +169,7 @@ fn beyond_its_room_the_oldest_range_closes() {
         let decision = ledger
             .accept(&facts, &voucher(value * 2), BaseUnits(0), None)
             .expect("every value is new");
-        ledger.complete(decision.reservation, BaseUnits(0), None, NOW);
+        ledger.complete(decision.reservation, BaseUnits(0), Remembered::default(), NOW);
         forgotten.extend(
             decision
                 .records
@@ -196,12 +196,12 @@ fn a_charge_is_at_most_what_was_reserved_and_ends_once() {
         .accept(&facts, &voucher(100), BaseUnits(10), None)
         .expect("the rules allow it");
     let ended = ledger
-        .complete(decision.reservation, BaseUnits(11), None, NOW)
+        .complete(decision.reservation, BaseUnits(11), Remembered::default(), NOW)
         .expect("the reservation is open");
     assert_eq!(ended.lane.charged, BaseUnits(10));
     assert!(
         ledger
-            .complete(decision.reservation, BaseUnits(5), None, NOW)
+            .complete(decision.reservation, BaseUnits(5), Remembered::default(), NOW)
             .is_none()
     );
     assert!(

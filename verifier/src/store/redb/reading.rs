@@ -1,16 +1,16 @@
 //! Reading everything back.
 
-use redb::{ReadableDatabase, ReadableTable, TableHandle};
+use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, TableHandle};
 
 use super::{
-    ANSWERS, CHANNELS, IMPORTED, LANES, MARKS, Numbered, OUTCOMES, RESERVATIONS, RedbStore,
+    ANSWERS, CHANNELS, IMPORTED, LANES, MARKS, Numbered, OUTCOMES, RECEIPTS, RESERVATIONS, RedbStore,
     SETTLEMENTS, Table, USED,
 };
 use crate::ledger::ReservationId;
-use crate::store::{AnswerRecord, Store, StoreError, StoredState, encoding};
+use crate::store::{Remembered, Store, StoreError, StoredState, encoding};
 
 /// All tables: a store with another one was written by another version.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "channels",
     "lanes",
     "used",
@@ -18,6 +18,7 @@ const TABLES: [&str; 8] = [
     "settlements",
     "outcomes",
     "answers",
+    "receipts",
     "marks",
 ];
 
@@ -82,17 +83,20 @@ impl RedbStore {
         Ok(state)
     }
 
-    pub(super) fn read_answer(
-        &self,
-        id: ReservationId,
-    ) -> Result<Option<AnswerRecord>, StoreError> {
+    pub(super) fn read_remembered(&self, id: ReservationId) -> Result<Remembered, StoreError> {
         let transaction = self.database.begin_read().map_err(|e| self.failed(e))?;
-        let answers = transaction.open_table(ANSWERS);
-        let answers = answers.map_err(|e| self.failed(e))?;
-        let answer = answers.get(id.0).map_err(|e| self.failed(e))?;
-        answer
-            .map(|answer| encoding::read_answer(answer.value()))
-            .transpose()
+        let read = |table| -> Result<Option<Vec<u8>>, redb::Error> {
+            let table: ReadOnlyTable<u64, &[u8]> = transaction.open_table(table)?;
+            Ok(table.get(id.0)?.map(|value| value.value().to_vec()))
+        };
+        let answer = read(ANSWERS).map_err(|e| self.failed(e))?;
+        let receipt = read(RECEIPTS).map_err(|e| self.failed(e))?;
+        let answer = answer.map(|answer| encoding::read_answer(&answer));
+        let receipt = receipt.map(|receipt| encoding::read_receipt(&receipt));
+        Ok(Remembered {
+            answer: answer.transpose()?,
+            receipt: receipt.transpose()?,
+        })
     }
 }
 

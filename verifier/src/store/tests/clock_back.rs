@@ -13,6 +13,7 @@ use super::key;
 use crate::books::{Books, ReserveError, Reserved};
 use crate::ledger::{ChannelFacts, LaneFacts, OutcomeLimits, VerifiedVoucher};
 use crate::ports::{Clock, Moment};
+use crate::store::Remembered;
 
 #[derive(Debug, Clone, Default)]
 struct TestClock(Arc<AtomicU64>);
@@ -20,6 +21,10 @@ struct TestClock(Arc<AtomicU64>);
 impl Clock for TestClock {
     fn now(&self) -> Moment {
         Moment(Duration::from_secs(self.0.load(Ordering::SeqCst)))
+    }
+
+    fn unix_seconds(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
     }
 }
 
@@ -73,7 +78,7 @@ async fn a_clock_that_went_back_changes_nothing_that_is_owed() {
     // The clock goes back while a request is in flight, which a monotonic one never does.
     clock.0.store(10, Ordering::SeqCst);
     let (_, ticket) = reservation
-        .complete(BaseUnits(60), None)
+        .complete(BaseUnits(60), Remembered::default())
         .expect("it is known");
     ticket.durable().await.expect("memory does not fail");
     let before = books.read(|ledger| ledger.unsettled(&facts()));

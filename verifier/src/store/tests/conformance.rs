@@ -5,9 +5,9 @@ use farthing_protocol::{BaseUnits, Domain};
 use solana_sdk::pubkey::Pubkey;
 
 use super::workload::Workload;
-use super::{answer, key, lane, outcome, request, reservation, settlement};
+use super::{answer, key, lane, outcome, receipt, request, reservation, settlement, with_answer};
 use crate::ledger::ReservationId;
-use crate::store::{ChannelRecord, Record, ReservationRecord, Store, StoredState};
+use crate::store::{ChannelRecord, Record, Remembered, ReservationRecord, Store, StoredState};
 
 /// Commits of the random part.
 const COMMITS: usize = 120;
@@ -103,6 +103,10 @@ fn kinds_of_records(reopen: &mut impl FnMut() -> Box<dyn Store>) {
             Record::Answer(ReservationId(3), answer("an answer")),
             Record::Outcome(ReservationId(4), outcome(Some(4))),
             Record::Answer(ReservationId(4), answer("another")),
+            Record::Receipt(ReservationId(4), receipt(5)),
+            Record::Receipt(ReservationId(4), receipt(6)),
+            Record::Outcome(ReservationId(6), outcome(None)),
+            Record::Receipt(ReservationId(6), receipt(7)),
             Record::Imported,
         ])
         .expect("a commit succeeds");
@@ -124,16 +128,26 @@ fn kinds_of_records(reopen: &mut impl FnMut() -> Box<dyn Store>) {
         outcomes: vec![
             (ReservationId(3), outcome(Some(4))),
             (ReservationId(4), outcome(Some(4))),
+            (ReservationId(6), outcome(None)),
         ],
         is_imported: true,
     };
     assert_eq!(store.load().expect("what was written loads"), expected);
+    let another = Remembered {
+        receipt: Some(receipt(6)),
+        ..with_answer("another")
+    };
+    let no_answer = Remembered {
+        answer: None,
+        receipt: Some(receipt(7)),
+    };
     for (id, expected) in [
-        (3, Some(answer("an answer"))),
-        (4, Some(answer("another"))),
-        (5, None),
+        (3, with_answer("an answer")),
+        (4, another),
+        (5, Remembered::default()),
+        (6, no_answer),
     ] {
-        let found = store.answer(ReservationId(id)).expect("it reads");
+        let found = store.remembered(ReservationId(id)).expect("it reads");
         assert_eq!(found, expected, "{id}");
     }
     let with_key = ReservationRecord {
@@ -147,9 +161,11 @@ fn kinds_of_records(reopen: &mut impl FnMut() -> Box<dyn Store>) {
             Record::Completed(ReservationId(99)),
             Record::Forgotten(key(1), BaseUnits(300)),
             Record::SettlementEnded(settlement().signature),
+            Record::Receipt(ReservationId(3), receipt(8)),
             Record::AnswerForgotten(ReservationId(3)),
             Record::Outcome(ReservationId(3), outcome(None)),
             Record::OutcomeForgotten(ReservationId(4)),
+            Record::OutcomeForgotten(ReservationId(6)),
             Record::OutcomeForgotten(ReservationId(99)),
             Record::AnswerForgotten(ReservationId(99)),
             Record::Reconciled,
@@ -168,8 +184,16 @@ fn kinds_of_records(reopen: &mut impl FnMut() -> Box<dyn Store>) {
         ..expected
     };
     assert_eq!(state, expected);
-    for id in [3, 4] {
-        let found = store.answer(ReservationId(id)).expect("it reads");
-        assert_eq!(found, None, "an answer goes with its outcome, or before");
+    let only_receipt = Remembered {
+        answer: None,
+        receipt: Some(receipt(8)),
+    };
+    for (id, expected) in [
+        (3, only_receipt),
+        (4, Remembered::default()),
+        (6, Remembered::default()),
+    ] {
+        let found = store.remembered(ReservationId(id)).expect("it reads");
+        assert_eq!(found, expected, "they go with their outcome, an answer perhaps before");
     }
 }

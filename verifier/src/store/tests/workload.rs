@@ -8,8 +8,8 @@ use solana_sdk::signature::Signature;
 
 use super::super::memory::MemoryStore;
 use super::super::record::{
-    AnswerRecord, ClaimRecord, LaneRecord, OutcomeRecord, Record, ReservationRecord,
-    SettlementRecord, StoredState,
+    AnswerRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReceiptRecord, Record,
+    ReservationRecord, SettlementRecord, StoredState,
 };
 use super::seeded::Seeded;
 use crate::ledger::{LaneKey, RequestKey, ReservationId};
@@ -173,7 +173,15 @@ impl Traffic {
             ended_at: self.clock,
             answer_bytes: Some(answer.length()),
         };
-        let mut records = vec![Record::Outcome(id, outcome), Record::Answer(id, answer)];
+        let receipt = ReceiptRecord {
+            issued_at: self.clock,
+            sold: "{}".repeat(self.random.below(200)),
+        };
+        let mut records = vec![
+            Record::Outcome(id, outcome),
+            Record::Answer(id, answer),
+            Record::Receipt(id, receipt),
+        ];
         self.outcomes.push_back(id);
         if self.outcomes.len() > 3 {
             records.extend(self.outcomes.pop_front().map(Record::OutcomeForgotten));

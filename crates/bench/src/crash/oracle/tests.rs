@@ -43,6 +43,7 @@ fn books() -> LaneBooks {
         floor: BaseUnits::ZERO,
         used: [100, 200].map(BaseUnits).into(),
         reservations: vec![reserved(20)],
+        ..LaneBooks::default()
     }
 }
 
