@@ -5,6 +5,7 @@
 //! same lookup. Lookups at the same time are bounded, and what is unknown or not served is remembered
 //! as such for a while, in bounded space.
 
+mod lookup;
 mod readings;
 mod refused;
 mod waiting;
@@ -19,7 +20,7 @@ use solana_sdk::pubkey;
 use solana_sdk::pubkey::Pubkey;
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::view::{Criteria, NotServed, View, require_token};
+use super::view::{Criteria, NotServed, View};
 use crate::ledger::ChannelFacts;
 use crate::ports::{ChainError, ChainSource, Clock, Level, Moment};
 use readings::{Readings, read_clock};
@@ -197,67 +198,6 @@ impl Channels {
         Ok(Arc::clone(&watched.facts))
     }
 
-    async fn look_up(&self, address: Pubkey) -> Result<Arc<ChannelFacts>, ChannelError> {
-        // A lookup that ended just before this one began has left its answer.
-        if let Some(watched) = self.watched(&address) {
-            return self.judge(&watched);
-        }
-        let _permit = self
-            .permits
-            .acquire()
-            .await
-            .map_err(|_| ChannelError::Unavailable)?;
-        let watched = match self.read_first(address).await {
-            Ok(Ok(watched)) => watched,
-            Ok(Err(refusal)) => {
-                let until = self.clock.now().after(self.limits.unknown_cache);
-                locked(&self.refused).insert(address, refusal.clone(), until, self.clock.now());
-                return Err(refusal);
-            }
-            Err(error) => {
-                tracing::warn!(%address, %error, "cannot look a channel up");
-                return Err(ChannelError::Unavailable);
-            }
-        };
-        let outcome = self.judge(&watched);
-        let has_books = locked(&self.unresolved).contains(&address);
-        let mut all = self.write_watched();
-        if all.len() >= self.limits.max_channels && !has_books {
-            return Err(NotServed::Full.into());
-        }
-        tracing::info!(%address, lanes = watched.facts.lanes.len(), "following a channel");
-        all.insert(address, watched);
-        outcome
-    }
-
-    /// The first reading of a channel, its escrow's token included.
-    async fn read_first(
-        &self,
-        address: Pubkey,
-    ) -> Result<Result<Watched, ChannelError>, ChainError> {
-        let readings = self.read_both(&[address]).await?;
-        let (facts, refusal) = match readings.view(&self.criteria, 0, &address) {
-            View::Unknown => return Ok(Err(ChannelError::Unknown)),
-            View::Foreign(reason) => return Ok(Err(reason.into())),
-            View::Ours { facts, refusal } => (facts, refusal),
-        };
-        let escrow = self
-            .source
-            .accounts(&[facts.escrow], Level::Finalized)
-            .await?;
-        let escrow = escrow.accounts.first().and_then(Option::as_ref);
-        if let Err(reason) = require_token(&self.criteria, escrow) {
-            return Ok(Err(reason.into()));
-        }
-        if let Some(refusal) = &refusal
-            && !locked(&self.unresolved).contains(&address)
-        {
-            // Followed all the same if it has books: what it owes must be settled.
-            return Ok(Err(refusal.clone().into()));
-        }
-        Ok(Ok(readings.watched(facts, refusal)))
-    }
-
     async fn read_both(&self, addresses: &[Pubkey]) -> Result<Readings, ChainError> {
         let asked_at = self.clock.now();
         // One after the other, so that the processed reading is the later one.
@@ -278,8 +218,9 @@ impl Channels {
 
     /// Reads all known channels once. Failures are logged: readings grow old and are refused then.
     pub async fn poll(&self) {
-        self.resolve().await;
+        // What is looked up now need not be read again.
         let addresses: Vec<Pubkey> = self.read_watched().keys().copied().collect();
+        self.resolve().await;
         stream::iter(addresses.chunks(ACCOUNTS_PER_REQUEST))
             .for_each_concurrent(CONCURRENT_POLLS, |chunk| async move {
                 match self.read_both(chunk).await {
@@ -289,22 +230,6 @@ impl Channels {
             })
             .await;
         self.read_chain_time().await;
-    }
-
-    /// Looks up the channels with books that were not found yet.
-    async fn resolve(&self) {
-        let unresolved: Vec<Pubkey> = locked(&self.unresolved).iter().copied().collect();
-        stream::iter(unresolved)
-            .for_each_concurrent(CONCURRENT_POLLS, |address| async move {
-                let found = self.look_up(address).await;
-                if let Err(error) = &found {
-                    tracing::warn!(%address, %error, "a channel with books is not served");
-                }
-                if found != Err(ChannelError::Unavailable) {
-                    locked(&self.unresolved).remove(&address);
-                }
-            })
-            .await;
     }
 
     fn apply(&self, addresses: &[Pubkey], readings: &Readings) {
@@ -322,7 +247,8 @@ impl Channels {
             match readings.view(&self.criteria, index, address) {
                 View::Ours { facts, refusal } if facts.domain == watched.facts.domain => {
                     if readings.processed_slot > watched.processed_slot {
-                        watched.observed_at = readings.asked_at;
+                        // Another reading may have been asked for later, and have come first.
+                        watched.observed_at = watched.observed_at.max(readings.asked_at);
                     }
                     watched.finalized_slot = readings.finalized_slot;
                     watched.processed_slot = readings.processed_slot;
