@@ -229,16 +229,15 @@ impl Settler {
             backoff.is_none_or(|backoff| backoff.retry_at <= now)
         };
         let channels = self.channels.all();
-        let owing = self.books.read(|ledger| {
-            let owing = channels
-                .into_iter()
-                .filter(|facts| ready(&facts.address))
-                .map(|facts| Owing {
-                    lanes: ledger.unsettled(&facts),
-                    facts,
-                });
-            owing.filter(|owing| !owing.lanes.is_empty()).collect()
-        });
+        // One channel at a time, so that no request waits for all of them.
+        let owing = channels
+            .into_iter()
+            .filter(|facts| ready(&facts.address))
+            .map(|facts| Owing {
+                lanes: self.books.read(|ledger| ledger.unsettled(&facts)),
+                facts,
+            });
+        let owing = owing.filter(|owing| !owing.lanes.is_empty()).collect();
         plan(&self.policy, &situation, owing)
     }
 
