@@ -412,3 +412,31 @@ pub(super) fn read_settlement(key: &[u8], bytes: &[u8]) -> Result<SettlementReco
         claims: claims.collect(),
     })
 }
+
+pub(super) fn changes(changes: &Changes) -> Vec<u8> {
+    let lanes = changes.lanes.iter();
+    let used = changes.used.iter();
+    let changes = ChangesV1 {
+        lanes: lanes
+            .map(|(key, record)| (lane_key(*key), lane(record)))
+            .collect(),
+        used: used
+            .map(|((key, value), is_used)| (used_key(*key, *value), *is_used))
+            .collect(),
+    };
+    encode(VERSION_1, &changes)
+}
+
+pub(super) fn read_changes(bytes: &[u8]) -> Result<Changes, StoreError> {
+    let changes: ChangesV1 = decode("journal entry", bytes)?;
+    let lanes = changes.lanes.into_iter();
+    let used = changes.used.into_iter();
+    Ok(Changes {
+        lanes: lanes
+            .map(|(key, record)| Ok((read_lane_key(&key)?, read_lane(&record)?)))
+            .collect::<Result<_, StoreError>>()?,
+        used: used
+            .map(|(key, is_used)| Ok((read_used_key(&key)?, is_used)))
+            .collect::<Result<_, StoreError>>()?,
+    })
+}

@@ -13,7 +13,7 @@ pub enum Record {
     Channel(Domain, Pubkey),
     /// A lane's counters, replacing earlier ones.
     Lane(LaneKey, LaneRecord),
-    /// A voucher value that bought something.
+    /// A voucher value that bought something, which it does once: it is not written again after it was forgotten.
     Used(LaneKey, BaseUnits),
     /// A used value that need not be kept, because `charged` or the floor refuses it.
     Forgotten(LaneKey, BaseUnits),

@@ -7,8 +7,11 @@
 //! otherwise trust what a failing disk did to the file since it was closed: a flipped bit is then
 //! read as a lane that owes something else, or panics. The verification reads what [`Store::load`]
 //! reads anyway.
+//!
+//! Lanes and used values reach their tables through a [`journal`].
 
 mod creation;
+mod journal;
 mod reading;
 
 use std::fs::{File, OpenOptions};
@@ -24,6 +27,9 @@ use super::read_only::ReadOnlyFile;
 use super::record::{LaneRecord, Record, Remembered, ReservationRecord, StoredState};
 use super::{Store, StoreError, encoding};
 use crate::ledger::{LaneKey, ReservationId};
+
+pub(super) use journal::Changes;
+use journal::{JOURNAL, Journal};
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 /// What belongs to a request, by its number.
@@ -43,11 +49,17 @@ const RECEIPTS: Numbered = TableDefinition::new("receipts");
 /// The mark of a store that was made from an export and not compared with the chain since.
 const IMPORTED: &[u8] = b"imported";
 
+/// Memory for the database's pages. What does not fit is read from the system's cache; redb's own default is four times
+/// that, and would fill with whatever was touched last, by the verification at the start to begin with.
+const CACHE_BYTES: usize = 256 << 20;
+
 /// A database file.
 #[derive(Debug)]
 pub struct RedbStore {
     database: Database,
     path: PathBuf,
+    /// `None` until the first use, and after a failed one.
+    journal: Option<Journal>,
 }
 
 impl RedbStore {
@@ -84,12 +96,28 @@ impl RedbStore {
         creation::forget_interrupted(&backend).map_err(|error| explain(path, error.into()))?;
         let database = Database::builder()
             .set_check_integrity_on_open(true)
+            .set_cache_size(CACHE_BYTES)
             .create_with_backend(backend)
             .map_err(|error| explain(path, error.into()))?;
         Ok(Self {
             database,
             path: path.to_owned(),
+            journal: None,
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn journal_entries(&self) -> u64 {
+        self.journal.as_ref().map_or(0, Journal::entries)
+    }
+
+    #[cfg(test)]
+    pub(super) fn write_journal_entry(&self, number: u64, entry: &[u8]) {
+        let transaction = begin(&self.database).expect("the disk works");
+        let mut journal = transaction.open_table(JOURNAL).expect("a table");
+        journal.insert(number, entry).expect("the disk works");
+        drop(journal);
+        transaction.commit().expect("the disk works");
     }
 
     fn failed(&self, error: impl Into<redb::Error>) -> StoreError {
@@ -122,7 +150,13 @@ impl Store for RedbStore {
     }
 
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        write(&self.database, records).map_err(|error| self.failed(error))
+        let mut journal = match self.journal.take() {
+            Some(journal) => journal,
+            None => self.read_journal(&mut |_, error| Err(error))?,
+        };
+        write(&self.database, &mut journal, records).map_err(|error| self.failed(error))?;
+        self.journal = Some(journal);
+        Ok(())
     }
 
     fn remembered(&mut self, id: ReservationId) -> Result<Remembered, StoreError> {
@@ -130,17 +164,40 @@ impl Store for RedbStore {
     }
 }
 
-fn write(database: &Database, records: &[Record]) -> Result<(), redb::Error> {
-    let mut transaction = database.begin_write()?;
-    transaction.set_two_phase_commit(true);
-    transaction.set_durability(Durability::Immediate)?;
+fn write(
+    database: &Database,
+    journal: &mut Journal,
+    records: &[Record],
+) -> Result<(), redb::Error> {
+    let transaction = begin(database)?;
     apply(&transaction, records)?;
+    journal.write(&transaction, records)?;
     Ok(transaction.commit()?)
 }
 
+/// Makes the tables, so that an empty file reads like an empty store.
+fn make_tables(database: &Database) -> Result<(), redb::Error> {
+    let transaction = begin(database)?;
+    for table in [CHANNELS, LANES, USED, SETTLEMENTS, MARKS] {
+        transaction.open_table(table)?;
+    }
+    for table in [RESERVATIONS, OUTCOMES, ANSWERS, RECEIPTS, JOURNAL] {
+        transaction.open_table(table)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    transaction.set_durability(Durability::Immediate)?;
+    Ok(transaction)
+}
+
+/// Writes everything but lanes and used values, which go through the journal.
 fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), redb::Error> {
     let open = |table: Table| transaction.open_table(table);
-    let (mut channels, mut lanes, mut used) = (open(CHANNELS)?, open(LANES)?, open(USED)?);
+    let mut channels = open(CHANNELS)?;
     let (mut settlements, mut marks) = (open(SETTLEMENTS)?, open(MARKS)?);
     let numbered = |table: Numbered| transaction.open_table(table);
     let mut reservations = numbered(RESERVATIONS)?;
@@ -151,21 +208,7 @@ fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), redb:
             Record::Channel(domain, address) => channels
                 .insert(domain.0.as_slice(), encoding::address(address).as_slice())
                 .map(drop),
-            Record::Lane(key, lane) => lanes
-                .insert(
-                    encoding::lane_key(*key).as_slice(),
-                    encoding::lane(lane).as_slice(),
-                )
-                .map(drop),
-            Record::Used(key, value) => used
-                .insert(
-                    encoding::used_key(*key, *value).as_slice(),
-                    encoding::MARK.as_slice(),
-                )
-                .map(drop),
-            Record::Forgotten(key, value) => used
-                .remove(encoding::used_key(*key, *value).as_slice())
-                .map(drop),
+            Record::Lane(..) | Record::Used(..) | Record::Forgotten(..) => Ok(()),
             Record::Reservation(id, reservation) => reservations
                 .insert(id.0, encoding::reservation(reservation).as_slice())
                 .map(drop),

@@ -21,6 +21,7 @@ mod conformance;
 mod damaged;
 mod disk;
 mod full_disk;
+mod journal;
 mod power_cut;
 mod seeded;
 mod two_processes;

@@ -23,9 +23,10 @@ pub(super) const JOURNAL: TableDefinition<'static, u64, &'static [u8]> =
     TableDefinition::new("journal");
 
 /// Changes are collected until there is one for so many entries of the tables: a page then takes several at once.
-const ENTRIES_PER_CHANGE: u64 = 8;
-/// And until there are so many, so that a small store does not move all the time.
-const MIN_COLLECTED: u64 = 65_536;
+const ENTRIES_PER_CHANGE: u64 = 4;
+/// And until there are so many, so that a small store does not move all the time. Few in tests, so that all of them
+/// meet a journal that moves.
+const MIN_COLLECTED: u64 = if cfg!(test) { 16 } else { 65_536 };
 /// The most entries of the journal that a commit removes.
 const MAX_REMOVED: u64 = 4;
 
@@ -75,9 +76,7 @@ impl Changes {
     pub(super) fn apply_to(&self, state: &mut StoredState) {
         // Sorting merges two ascending runs.
         if !self.lanes.is_empty() {
-            state
-                .lanes
-                .retain(|(key, _)| !self.lanes.contains_key(key));
+            state.lanes.retain(|(key, _)| !self.lanes.contains_key(key));
             let changed = self.lanes.iter().map(|(key, lane)| (*key, *lane));
             state.lanes.extend(changed);
             state.lanes.sort_by_key(|(key, _)| *key);
@@ -96,7 +95,8 @@ impl Changes {
 pub(super) struct Journal {
     first: u64,
     next: u64,
-    /// What the entries from `later` on say, none of which is moved yet.
+    /// What the entries from `later` on say, none of which is moved yet. A value that was used and forgotten within
+    /// them never reaches a table.
     collected: Changes,
     /// How many changes those entries have.
     collected_count: u64,
@@ -118,25 +118,29 @@ impl Journal {
             let (number, changes) = entry.map_err(|error| failed(error.into()))?;
             let number = number.value();
             match encoding::read_changes(changes.value()) {
-                Ok(changes) => journal.collect(changes),
+                // The tables may have any part of it already, so that nothing cancels out.
+                Ok(changes) => {
+                    journal.moving.lanes.extend(changes.lanes);
+                    journal.moving.used.extend(changes.used);
+                }
                 Err(error) => refuse(&number.to_be_bytes(), error)?,
             }
             first.get_or_insert(number);
             journal.next = number + 1;
         }
         journal.first = first.unwrap_or_default();
-        journal.later = journal.first;
+        journal.later = journal.next;
         Ok(journal)
+    }
+
+    #[cfg(test)]
+    pub(super) const fn entries(&self) -> u64 {
+        self.next - self.first
     }
 
     /// What the journal says that the tables may not, if it was just read.
     pub(super) const fn changes(&self) -> &Changes {
-        &self.collected
-    }
-
-    fn collect(&mut self, changes: Changes) {
-        self.collected_count += changes.count();
-        self.collected.add(changes);
+        &self.moving
     }
 
     /// Writes what the records change, and moves twice as much: what is being moved, and its entries, are gone
@@ -154,7 +158,8 @@ impl Journal {
         let mut journal = transaction.open_table(JOURNAL)?;
         journal.insert(self.next, encoding::changes(&changes).as_slice())?;
         self.next += 1;
-        self.collect(changes);
+        self.collected_count += count;
+        self.collected.add(changes);
 
         let entries = self.move_some(transaction, 2 * count)?;
         if self.moving.count() > 0 {
@@ -175,11 +180,7 @@ impl Journal {
     }
 
     /// Moves at most so many changes. Returns how many entries the tables have.
-    fn move_some(
-        &mut self,
-        transaction: &WriteTransaction,
-        most: u64,
-    ) -> Result<u64, redb::Error> {
+    fn move_some(&mut self, transaction: &WriteTransaction, most: u64) -> Result<u64, redb::Error> {
         let mut lanes = transaction.open_table(LANES)?;
         let mut used = transaction.open_table(USED)?;
         for _ in 0..most {

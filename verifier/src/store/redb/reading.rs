@@ -1,16 +1,20 @@
 //! Reading everything back.
 
-use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, TableHandle};
+use redb::{
+    Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
+    TableError, TableHandle,
+};
 
+use super::journal::{JOURNAL, Journal};
 use super::{
-    ANSWERS, CHANNELS, IMPORTED, LANES, MARKS, Numbered, OUTCOMES, RECEIPTS, RESERVATIONS, RedbStore,
-    SETTLEMENTS, Table, USED,
+    ANSWERS, CHANNELS, IMPORTED, LANES, MARKS, OUTCOMES, RECEIPTS, RESERVATIONS, RedbStore,
+    SETTLEMENTS, USED, make_tables,
 };
 use crate::ledger::ReservationId;
-use crate::store::{Remembered, Store, StoreError, StoredState, encoding};
+use crate::store::{Remembered, StoreError, StoredState, encoding};
 
 /// All tables: a store with another one was written by another version.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "channels",
     "lanes",
     "used",
@@ -20,6 +24,7 @@ const TABLES: [&str; 9] = [
     "answers",
     "receipts",
     "marks",
+    "journal",
 ];
 
 impl RedbStore {
@@ -29,58 +34,83 @@ impl RedbStore {
         &mut self,
         mut refuse: impl FnMut(&[u8], StoreError) -> Result<(), StoreError>,
     ) -> Result<StoredState, StoreError> {
-        // Creates the tables, so that an empty file reads like an empty store.
-        self.commit(&[])?;
+        make_tables(&self.database).map_err(|error| self.failed(error))?;
         let transaction = self.database.begin_read().map_err(|e| self.failed(e))?;
         let tables = transaction.list_tables().map_err(|e| self.failed(e))?;
         for table in tables.filter(|table| !TABLES.contains(&table.name())) {
             let (what, reason) = ("table", format!("{} is not known", table.name()));
             refuse(&[], StoreError::Unreadable { what, reason })?;
         }
-        let entries = |table: Table| -> Result<Entries, StoreError> {
-            let table = transaction.open_table(table).map_err(|e| self.failed(e))?;
-            entries(&table).map_err(|e| self.failed(e))
-        };
         let mut state = StoredState::default();
-        for (key, value) in entries(CHANNELS)? {
-            let record = encoding::read_channel(&key, &value);
-            keep(record, &key, &mut state.channels, &mut refuse)?;
-        }
-        for (key, value) in entries(LANES)? {
-            let lane = encoding::read_lane(&value);
-            let record = lane.and_then(|lane| Ok((encoding::read_lane_key(&key)?, lane)));
-            keep(record, &key, &mut state.lanes, &mut refuse)?;
-        }
-        for (key, value) in entries(USED)? {
-            let record = encoding::read_used(&key, &value);
-            keep(record, &key, &mut state.used, &mut refuse)?;
-        }
-        for (key, value) in entries(SETTLEMENTS)? {
-            let record = encoding::read_settlement(&key, &value);
-            keep(record, &key, &mut state.settlements, &mut refuse)?;
-        }
-        for (key, value) in entries(MARKS)? {
-            let mark = encoding::read_mark(&key, &value, IMPORTED);
-            match mark {
+        self.each(&transaction, CHANNELS, |key, value| {
+            let record = encoding::read_channel(key, value);
+            keep(record, key, &mut state.channels, &mut refuse)
+        })?;
+        self.each(&transaction, LANES, |key, value| {
+            let lane = encoding::read_lane(value);
+            let record = lane.and_then(|lane| Ok((encoding::read_lane_key(key)?, lane)));
+            keep(record, key, &mut state.lanes, &mut refuse)
+        })?;
+        self.each(&transaction, USED, |key, value| {
+            let record = encoding::read_used(key, value);
+            keep(record, key, &mut state.used, &mut refuse)
+        })?;
+        self.each(&transaction, SETTLEMENTS, |key, value| {
+            let record = encoding::read_settlement(key, value);
+            keep(record, key, &mut state.settlements, &mut refuse)
+        })?;
+        self.each(&transaction, MARKS, |key, value| {
+            match encoding::read_mark(key, value, IMPORTED) {
                 Ok(()) => state.is_imported = true,
-                Err(error) => refuse(&key, error)?,
+                Err(error) => refuse(key, error)?,
             }
-        }
-        let numbered = |table: Numbered| -> Result<NumberedEntries, StoreError> {
-            let table = transaction.open_table(table).map_err(|e| self.failed(e))?;
-            numbered_entries(&table).map_err(|e| self.failed(e))
-        };
-        for (id, value) in numbered(RESERVATIONS)? {
-            let record = encoding::read_reservation(&value).map(|record| (id, record));
-            let key = id.0.to_be_bytes();
-            keep(record, &key, &mut state.reservations, &mut refuse)?;
-        }
-        for (id, value) in numbered(OUTCOMES)? {
-            let record = encoding::read_outcome(&value).map(|record| (id, record));
-            let key = id.0.to_be_bytes();
-            keep(record, &key, &mut state.outcomes, &mut refuse)?;
-        }
+            Ok(())
+        })?;
+        self.each(&transaction, RESERVATIONS, |id, value| {
+            let record =
+                encoding::read_reservation(value).map(|record| (ReservationId(id), record));
+            keep(
+                record,
+                &id.to_be_bytes(),
+                &mut state.reservations,
+                &mut refuse,
+            )
+        })?;
+        self.each(&transaction, OUTCOMES, |id, value| {
+            let record = encoding::read_outcome(value).map(|record| (ReservationId(id), record));
+            keep(record, &id.to_be_bytes(), &mut state.outcomes, &mut refuse)
+        })?;
+        let journal = self.read_journal(&mut refuse)?;
+        journal.changes().apply_to(&mut state);
+        self.journal = Some(journal);
         Ok(state)
+    }
+
+    fn each<K: Key + 'static>(
+        &self,
+        transaction: &ReadTransaction,
+        table: TableDefinition<'static, K, &'static [u8]>,
+        mut read: impl FnMut(K::SelfType<'_>, &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let table = transaction.open_table(table).map_err(|e| self.failed(e))?;
+        for entry in table.iter().map_err(|e| self.failed(e))? {
+            let (key, value) = entry.map_err(|e| self.failed(e))?;
+            read(key.value(), value.value())?;
+        }
+        Ok(())
+    }
+
+    /// Reads the journal, which a store that was never written does not have.
+    pub(super) fn read_journal(
+        &self,
+        refuse: &mut impl FnMut(&[u8], StoreError) -> Result<(), StoreError>,
+    ) -> Result<Journal, StoreError> {
+        let transaction = self.database.begin_read().map_err(|e| self.failed(e))?;
+        match transaction.open_table(JOURNAL) {
+            Ok(table) => Journal::read(&table, |error| self.failed(error), refuse),
+            Err(TableError::TableDoesNotExist(_)) => Ok(Journal::default()),
+            Err(error) => Err(self.failed(error)),
+        }
     }
 
     pub(super) fn read_remembered(&self, id: ReservationId) -> Result<Remembered, StoreError> {
@@ -111,30 +141,4 @@ fn keep<T>(
         Err(error) => refuse(key, error)?,
     }
     Ok(())
-}
-
-type Entries = Vec<(Vec<u8>, Vec<u8>)>;
-
-fn entries(
-    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
-) -> Result<Entries, redb::Error> {
-    let mut entries = Vec::new();
-    for entry in table.iter()? {
-        let (key, value) = entry?;
-        entries.push((key.value().to_vec(), value.value().to_vec()));
-    }
-    Ok(entries)
-}
-
-type NumberedEntries = Vec<(ReservationId, Vec<u8>)>;
-
-fn numbered_entries(
-    table: &impl ReadableTable<u64, &'static [u8]>,
-) -> Result<NumberedEntries, redb::Error> {
-    let mut entries = Vec::new();
-    for entry in table.iter()? {
-        let (id, value) = entry?;
-        entries.push((ReservationId(id.value()), value.value().to_vec()));
-    }
-    Ok(entries)
 }

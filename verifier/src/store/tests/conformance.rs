@@ -194,6 +194,9 @@ fn kinds_of_records(reopen: &mut impl FnMut() -> Box<dyn Store>) {
         (6, Remembered::default()),
     ] {
         let found = store.remembered(ReservationId(id)).expect("it reads");
-        assert_eq!(found, expected, "they go with their outcome, an answer perhaps before");
+        assert_eq!(
+            found, expected,
+            "they go with their outcome, an answer perhaps before"
+        );
     }
 }

@@ -8,8 +8,8 @@ use solana_sdk::signature::Signature;
 
 use super::super::memory::MemoryStore;
 use super::super::record::{
-    AnswerRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReceiptRecord, Record,
-    ReservationRecord, SettlementRecord, StoredState,
+    AnswerRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReceiptRecord, Record, ReservationRecord,
+    SettlementRecord, StoredState,
 };
 use super::seeded::Seeded;
 use crate::ledger::{LaneKey, RequestKey, ReservationId};
