@@ -10,7 +10,7 @@ pub mod population;
 
 mod churn;
 mod distant;
-mod memory;
+mod process;
 mod report;
 mod restart;
 mod serving;
@@ -81,6 +81,16 @@ pub fn run(args: &GrowthArgs) -> io::Result<()> {
         sized(&middle, stores[1])?,
         sized(&big, stores[2])?,
     ];
+    println!("churning");
+    let churn = |store: PathBuf, lanes: usize| Part::Churn {
+        store,
+        lanes,
+        requests: args.churn,
+    };
+    let churns = [
+        churn(middle, stores[1]).run()?,
+        churn(big.clone(), stores[2]).run()?,
+    ];
     println!("serving");
     let throughput = Part::Throughput {
         small,
@@ -89,17 +99,10 @@ pub fn run(args: &GrowthArgs) -> io::Result<()> {
         rounds: args.rounds,
         seconds: args.seconds,
     };
-    let throughput = throughput.run()?;
-    println!("churning");
-    let churn = Part::Churn {
-        store: middle,
-        lanes: stores[1],
-        requests: args.churn,
-    };
     let report = Report {
         sizes,
-        throughput,
-        churn: churn.run()?,
+        churns,
+        rounds: throughput.run()?,
     };
     println!("\n{report}");
     if args.json {

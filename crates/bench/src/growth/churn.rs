@@ -3,26 +3,32 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::population::Population;
+use super::process;
 use super::traffic::{self, Traffic};
 
 /// How often the file is looked at.
 const SAMPLES: u64 = 8;
-/// Pause between two looks at how many requests there were.
-const PAUSE: Duration = Duration::from_millis(20);
 
-/// Lengths of the file, before the first request and after each eighth of them.
+/// What many requests leave.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Churn {
     /// How many requests were charged in all.
     pub(super) requests: u64,
-    /// The file's lengths.
+    /// Lengths of the file, before the first request and after each eighth of them.
     pub(super) file_bytes: Vec<u64>,
+    /// The most memory, that of the agents included.
+    pub(super) peak_bytes: u64,
+}
+
+impl Churn {
+    /// The file in the end.
+    pub(super) fn last_bytes(&self) -> u64 {
+        self.file_bytes.last().copied().unwrap_or_default()
+    }
 }
 
 /// Charges so many requests to lanes chosen at random.
@@ -35,19 +41,9 @@ pub(super) fn measure(path: &Path, lanes: usize, requests: u64) -> io::Result<Ch
     let traffic = Traffic::open(path, Population::new(lanes))?;
     let everyone: Arc<Vec<usize>> = Arc::new((0..lanes).collect());
     let file_bytes = traffic::run(async {
-        let stopped = Arc::new(AtomicBool::new(false));
-        let agents = traffic.start(&everyone, &stopped, 0);
-        for sample in 1..=SAMPLES {
-            while traffic.completed() < requests * sample / SAMPLES
-                && !agents.iter().any(tokio::task::JoinHandle::is_finished)
-            {
-                tokio::time::sleep(PAUSE).await;
-            }
+        for _ in 0..SAMPLES {
+            traffic.serve(&everyone, requests / SAMPLES).await?;
             file_bytes.push(length()?);
-        }
-        stopped.store(true, Ordering::Relaxed);
-        for agent in agents {
-            agent.await??;
         }
         Ok(file_bytes)
     })?;
@@ -55,5 +51,6 @@ pub(super) fn measure(path: &Path, lanes: usize, requests: u64) -> io::Result<Ch
     Ok(Churn {
         requests: traffic.completed(),
         file_bytes,
+        peak_bytes: process::memory()?.peak,
     })
 }

@@ -8,7 +8,7 @@ use super::churn::Churn;
 use super::median;
 use super::restart::Restart;
 use super::serving::Serving;
-use super::throughput::{Round, Throughput};
+use super::throughput::Round;
 use crate::text::{grouped, table};
 
 /// Bytes of a mebibyte.
@@ -32,10 +32,10 @@ pub(super) struct Sized {
 pub(super) struct Report {
     /// The small, the middle and the large store.
     pub(super) sizes: [Sized; 3],
+    /// The middle and the large store after many requests.
+    pub(super) churns: [Churn; 2],
     /// The small store and the large one.
-    pub(super) throughput: Throughput,
-    /// The middle store.
-    pub(super) churn: Churn,
+    pub(super) rounds: Vec<Round>,
 }
 
 /// The main figures. The names are right for the default of a million lanes; `lanes` says how many there were.
@@ -59,9 +59,9 @@ pub(super) struct Figures {
     active_over_small: f64,
     /// The median of the rounds' ratios.
     uniform_over_small: f64,
-    /// The most memory of a process that serves the large store from open books.
+    /// The most memory of a process that restarts with the large store and serves all of its lanes.
     peak_memory_bytes: u64,
-    /// The large store's file after all of this.
+    /// The large store's file afterwards.
     file_bytes: u64,
     /// Lanes of the large store.
     lanes: usize,
@@ -72,19 +72,25 @@ impl Report {
     pub(super) fn figures(&self) -> Figures {
         let [_, middle, large] = &self.sizes;
         let of_rounds =
-            |figure: fn(&Round) -> f64| median(self.throughput.rounds.iter().map(figure).collect());
+            |figure: fn(&Round) -> f64| median(self.rounds.iter().map(figure).collect());
         Figures {
             restart_100k_ms: rounded(middle.restart_ms(), 1),
             restart_1m_ms: rounded(large.restart_ms(), 1),
             paid_100k_ms: rounded(middle.of_starts(|start| start.paid_ms), 1),
             paid_1m_ms: rounded(large.of_starts(|start| start.paid_ms), 1),
-            small_rps: rounded(of_rounds(|round| round.small), 0),
-            active_rps: rounded(of_rounds(|round| round.active), 0),
-            uniform_rps: rounded(of_rounds(|round| round.uniform), 0),
-            active_over_small: rounded(of_rounds(|round| round.active / round.small), 3),
-            uniform_over_small: rounded(of_rounds(|round| round.uniform / round.small), 3),
-            peak_memory_bytes: self.throughput.peak_bytes,
-            file_bytes: self.throughput.file_after_bytes,
+            small_rps: rounded(of_rounds(|round| round.small.rate()), 0),
+            active_rps: rounded(of_rounds(|round| round.active.rate()), 0),
+            uniform_rps: rounded(of_rounds(|round| round.uniform.rate()), 0),
+            active_over_small: rounded(
+                of_rounds(|round| round.active.rate() / round.small.rate()),
+                3,
+            ),
+            uniform_over_small: rounded(
+                of_rounds(|round| round.uniform.rate() / round.small.rate()),
+                3,
+            ),
+            peak_memory_bytes: self.churns[1].peak_bytes,
+            file_bytes: self.churns[1].last_bytes(),
             lanes: large.lanes,
         }
     }
@@ -140,17 +146,22 @@ impl fmt::Display for Report {
             "{}",
             table(header, &self.sizes.each_ref().map(Sized::row))
         )?;
-        let rounds = self.throughput.rounds.iter().enumerate();
+        let rounds = self.rounds.iter().enumerate();
         let rows: Vec<[String; 6]> = rounds
             .map(|(number, round)| {
+                let Round {
+                    small,
+                    active,
+                    uniform,
+                } = round;
                 let whole = |figure: f64| grouped(figure.round() as u64);
                 [
                     (number + 1).to_string(),
-                    whole(round.small),
-                    whole(round.active),
-                    whole(round.uniform),
-                    format!("{:.3}", round.active / round.small),
-                    format!("{:.3}", round.uniform / round.small),
+                    whole(small.rate()),
+                    whole(active.rate()),
+                    whole(uniform.rate()),
+                    format!("{:.3}", active.rate() / small.rate()),
+                    format!("{:.3}", uniform.rate() / small.rate()),
                 ]
             })
             .collect();
@@ -163,31 +174,19 @@ impl fmt::Display for Report {
             "uniform/small",
         ];
         writeln!(f, "{}", table(header, &rows))?;
-        let Throughput {
-            peak_bytes,
-            file_before_bytes,
-            file_after_bytes,
-            ..
-        } = &self.throughput;
-        writeln!(
-            f,
-            "at most {} MiB of memory meanwhile; the large file grew from {} to {} MiB",
-            grouped(peak_bytes / MIB),
-            grouped(file_before_bytes / MIB),
-            grouped(file_after_bytes / MIB),
-        )?;
-        let lengths: Vec<String> = self
-            .churn
-            .file_bytes
-            .iter()
-            .map(|bytes| grouped(bytes / MIB))
-            .collect();
-        write!(
-            f,
-            "the middle file, MiB after each eighth of {} requests: {}",
-            grouped(self.churn.requests),
-            lengths.join(", "),
-        )
+        for (sized, churn) in self.sizes[1..].iter().zip(&self.churns) {
+            let lengths = churn.file_bytes.iter();
+            let lengths: Vec<String> = lengths.map(|bytes| grouped(bytes / MIB)).collect();
+            writeln!(
+                f,
+                "{} lanes, all active: at most {} MiB of memory; the file in MiB, after each eighth of {} requests: {}",
+                grouped(sized.lanes as u64),
+                grouped(churn.peak_bytes / MIB),
+                grouped(churn.requests),
+                lengths.join(", "),
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -11,8 +11,8 @@ use farthing_verifier::ports::SystemClock;
 use farthing_verifier::store::RedbStore;
 use serde::{Deserialize, Serialize};
 
-use super::memory;
 use super::population::Population;
+use super::process;
 
 /// One restart.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ pub(super) fn measure(path: &Path, lanes: usize) -> io::Result<Restart> {
     )
     .map_err(io::Error::other)?;
     let total = started.elapsed();
-    let memory = memory::of_this_process()?;
+    let memory = process::memory()?;
 
     let facts = Population::new(lanes).facts();
     let started = Instant::now();

@@ -26,7 +26,7 @@ use solana_sdk::signer::Signer;
 
 use super::distant::DistantChain;
 use super::population::{Channel, MAXIMUM, Population, genesis_hash};
-use super::{memory, traffic};
+use super::{process, traffic};
 
 /// Between two looks at whether every channel has been read.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -101,7 +101,7 @@ async fn start(
         tokio::time::sleep(PAUSE).await;
     }
     let resolved_ms = elapsed();
-    let peak_bytes = memory::of_this_process()?.peak;
+    let peak_bytes = process::memory()?.peak;
     verifier.shutdown().await.map_err(io::Error::other)?;
     Ok(Serving {
         healthy_ms,
@@ -175,17 +175,15 @@ fn config(upstream: &Upstream, store: &Path, payee: Pubkey) -> Config {
     let model = ModelConfig {
         input_per_million: UsdcAmount(BaseUnits(1_000_000)),
         output_per_million: UsdcAmount(BaseUnits(2_000_000)),
-        per_request: UsdcAmount::default(),
-        minimum: UsdcAmount::default(),
         max_output_tokens: 100,
-        tokens_per_image: None,
+        ..ModelConfig::default()
     };
     Config {
         http: HttpConfig::new(upstream.url()),
         pricing: PricingConfig {
             models: [(MODEL.to_owned(), model)].into(),
             free_models: Vec::new(),
-            free_max_output_tokens: None,
+            ..PricingConfig::default()
         },
         store: StoreConfig::new(store),
         chain: ChainConfig::new(

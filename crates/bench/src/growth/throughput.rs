@@ -3,43 +3,64 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::FEW;
 use super::population::Population;
 use super::traffic::{self, Traffic};
-use super::{FEW, memory};
 
-/// How long traffic runs before it is counted.
-const WARM_UP: Duration = Duration::from_secs(1);
+/// How long one kind of traffic runs before another has its turn. Short, so that what else the machine and its disk
+/// do meets all of them.
+const TURN: Duration = Duration::from_secs(1);
+/// How much of a turn is not counted.
+const WARM_UP: Duration = Duration::from_millis(250);
+/// Before anything is counted there is a request for so many lanes.
+const WARM_UP_SHARE: u64 = 8;
 
-/// What one round counted, in requests a second.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+/// What one kind of traffic did in one round.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Tally {
+    requests: u64,
+    seconds: f64,
+}
+
+impl Tally {
+    /// Charged requests a second.
+    pub(super) fn rate(&self) -> f64 {
+        self.requests as f64 / self.seconds
+    }
+}
+
+/// What one round counted.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Round {
     /// Few lanes in all.
-    pub(super) small: f64,
+    pub(super) small: Tally,
     /// Many lanes, of which few are active.
-    pub(super) active: f64,
+    pub(super) active: Tally,
     /// Many lanes, all of them active.
-    pub(super) uniform: f64,
+    pub(super) uniform: Tally,
 }
 
-/// All rounds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Throughput {
-    /// In the order in which they ran.
-    pub(super) rounds: Vec<Round>,
-    /// The most memory, both stores and the agents included.
-    pub(super) peak_bytes: u64,
-    /// The large store's file before.
-    pub(super) file_before_bytes: u64,
-    /// And afterwards.
-    pub(super) file_after_bytes: u64,
+/// A kind of traffic.
+struct Kind {
+    traffic: Arc<Traffic>,
+    lanes: Arc<Vec<usize>>,
 }
 
-/// Measures all kinds of traffic in turn, so that what else the machine does meets all of them.
+impl Kind {
+    fn open(path: &Path, population: usize, lanes: Vec<usize>) -> io::Result<Self> {
+        Ok(Self {
+            traffic: Traffic::open(path, Population::new(population))?,
+            lanes: Arc::new(lanes),
+        })
+    }
+}
+
+/// Measures all kinds of traffic in turn. Each has a store of its own, which it first brings into its own order: what
+/// one kind leaves to be written later must not be written at another's expense.
 ///
 /// # Errors
 /// If a request is not accepted.
@@ -49,54 +70,48 @@ pub(super) fn measure(
     lanes: usize,
     rounds: u64,
     seconds: u64,
-) -> io::Result<Throughput> {
-    let length = || Ok::<_, io::Error>(std::fs::metadata(large)?.len());
-    let file_before_bytes = length()?;
-    let few = Traffic::open(small, Population::new(FEW))?;
-    let many = Traffic::open(large, Population::new(lanes))?;
-    let everyone: Arc<Vec<usize>> = Arc::new((0..lanes).collect());
+) -> io::Result<Vec<Round>> {
+    let copy = large.with_extension("copy");
+    std::fs::copy(large, &copy)?;
     // Spread over all channels and pages, as those who happen to be active are.
-    let active: Arc<Vec<usize>> = Arc::new((0..lanes).step_by(lanes / FEW).take(FEW).collect());
-    let all_of_few: Arc<Vec<usize>> = Arc::new((0..FEW).collect());
-    let length_of_round = Duration::from_secs(seconds);
+    let active = (0..lanes).step_by(lanes / FEW).take(FEW).collect();
+    let [small, active, uniform] = [
+        Kind::open(small, FEW, (0..FEW).collect())?,
+        Kind::open(&copy, lanes, active)?,
+        Kind::open(large, lanes, (0..lanes).collect())?,
+    ];
     let rounds = traffic::run(async {
+        for kind in [&small, &active, &uniform] {
+            let enough = kind.traffic.payers() as u64 / WARM_UP_SHARE;
+            kind.traffic.serve(&kind.lanes, enough).await?;
+        }
         let mut outcome = Vec::new();
-        for round in 0..rounds {
-            let found = Round {
-                small: count(&few, &all_of_few, length_of_round, 3 * round).await?,
-                active: count(&many, &active, length_of_round, 3 * round + 1).await?,
-                uniform: count(&many, &everyone, length_of_round, 3 * round + 2).await?,
-            };
-            eprintln!("{found:?}");
+        for round in 1..=rounds {
+            let mut found = Round::default();
+            for turn in 0..seconds {
+                let seed = round * seconds + turn;
+                take_turn(&small, seed, &mut found.small).await?;
+                take_turn(&active, seed, &mut found.active).await?;
+                take_turn(&uniform, seed, &mut found.uniform).await?;
+            }
             outcome.push(found);
         }
         Ok(outcome)
     })?;
-    few.close();
-    many.close();
-    Ok(Throughput {
-        rounds,
-        peak_bytes: memory::of_this_process()?.peak,
-        file_before_bytes,
-        file_after_bytes: length()?,
-    })
+    for kind in [small, active, uniform] {
+        kind.traffic.close();
+    }
+    std::fs::remove_file(copy)?;
+    Ok(rounds)
 }
 
-async fn count(
-    traffic: &Arc<Traffic>,
-    lanes: &Arc<Vec<usize>>,
-    length: Duration,
-    seed: u64,
-) -> io::Result<f64> {
-    let stopped = Arc::new(AtomicBool::new(false));
-    let agents = traffic.start(lanes, &stopped, seed);
+async fn take_turn(kind: &Kind, seed: u64, tally: &mut Tally) -> io::Result<()> {
+    let Kind { traffic, lanes } = kind;
+    let running = traffic.start(lanes, seed);
     tokio::time::sleep(WARM_UP).await;
     let (before, started) = (traffic.completed(), Instant::now());
-    tokio::time::sleep(length).await;
-    let (count, elapsed) = (traffic.completed() - before, started.elapsed());
-    stopped.store(true, Ordering::Relaxed);
-    for agent in agents {
-        agent.await??;
-    }
-    Ok(count as f64 / elapsed.as_secs_f64())
+    tokio::time::sleep(TURN).await;
+    tally.requests += traffic.completed() - before;
+    tally.seconds += started.elapsed().as_secs_f64();
+    running.stop().await
 }

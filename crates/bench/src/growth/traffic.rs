@@ -4,20 +4,24 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use farthing_protocol::{BaseUnits, Voucher};
 use farthing_verifier::books::{Books, Reserved};
 use farthing_verifier::chain::view::MAX_LANES_SERVED;
 use farthing_verifier::ledger::{ChannelFacts, OutcomeLimits, VerifiedVoucher};
 use farthing_verifier::ports::SystemClock;
-use farthing_verifier::store::RedbStore;
+use farthing_verifier::store::{RedbStore, Remembered};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use tokio::task::JoinHandle;
 
 use super::population::{Channel, MAXIMUM, Population};
 
 /// Requests in flight at the same time.
-pub(super) const IN_FLIGHT: u64 = 256;
+const IN_FLIGHT: u64 = 256;
+/// Pause between two looks at how many requests there were.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What a lane's agent knows, in base units: the next voucher must exceed all of it.
 #[derive(Debug, Clone, Copy)]
@@ -74,16 +78,34 @@ impl Traffic {
         self.completed.load(Ordering::Relaxed)
     }
 
-    /// Starts agents that pay with these lanes, chosen anew for every request, until `stopped`.
-    pub(super) fn start(
+    /// How many lanes there are.
+    pub(super) fn payers(&self) -> usize {
+        self.payers.len()
+    }
+
+    /// Serves so many requests of these lanes.
+    ///
+    /// # Errors
+    /// If one is not accepted.
+    pub(super) async fn serve(
         self: &Arc<Self>,
         lanes: &Arc<Vec<usize>>,
-        stopped: &Arc<AtomicBool>,
-        seed: u64,
-    ) -> Vec<tokio::task::JoinHandle<io::Result<()>>> {
+        requests: u64,
+    ) -> io::Result<()> {
+        let enough = self.completed() + requests;
+        let running = self.start(lanes, 0);
+        while self.completed() < enough && !running.has_failed() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        running.stop().await
+    }
+
+    /// Starts agents that pay with these lanes, chosen anew for every request.
+    pub(super) fn start(self: &Arc<Self>, lanes: &Arc<Vec<usize>>, seed: u64) -> Running {
+        let stopped = Arc::new(AtomicBool::new(false));
         let agent = |number: u64| {
             let (traffic, lanes) = (Arc::clone(self), Arc::clone(lanes));
-            let stopped = Arc::clone(stopped);
+            let stopped = Arc::clone(&stopped);
             let mut random = StdRng::seed_from_u64(seed * IN_FLIGHT + number);
             async move {
                 while !stopped.load(Ordering::Relaxed) {
@@ -95,9 +117,11 @@ impl Traffic {
                 Ok(())
             }
         };
-        (0..IN_FLIGHT)
-            .map(|number| tokio::spawn(agent(number)))
-            .collect()
+        let agents = (0..IN_FLIGHT).map(|number| tokio::spawn(agent(number)));
+        Running {
+            agents: agents.collect(),
+            stopped,
+        }
     }
 
     async fn pay(
@@ -133,7 +157,7 @@ impl Traffic {
             (reservation, durable)
         };
         durable.durable().await?;
-        let (snapshot, durable) = reservation.complete(actual, None)?;
+        let (snapshot, durable) = reservation.complete(actual, Remembered::default())?;
         durable.durable().await?;
         let mut payer = self.payer(lane);
         payer.charged = payer.charged.max(snapshot.charged.0);
@@ -152,6 +176,31 @@ impl Traffic {
     /// Closes the books.
     pub(super) fn close(&self) {
         self.books.close();
+    }
+}
+
+/// Agents that pay until they are stopped.
+pub(super) struct Running {
+    agents: Vec<JoinHandle<io::Result<()>>>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Running {
+    /// Whether an agent ended by itself.
+    fn has_failed(&self) -> bool {
+        self.agents.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Waits for the requests in flight.
+    ///
+    /// # Errors
+    /// If any request was not accepted.
+    pub(super) async fn stop(self) -> io::Result<()> {
+        self.stopped.store(true, Ordering::Relaxed);
+        for agent in self.agents {
+            agent.await??;
+        }
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the system says of this process's memory.
+//! What the system says of this process.
 
 use std::io;
 
@@ -15,7 +15,7 @@ pub(super) struct Memory {
 ///
 /// # Errors
 /// Where there is no `/proc`.
-pub(super) fn of_this_process() -> io::Result<Memory> {
+pub(super) fn memory() -> io::Result<Memory> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let bytes = |field: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(field));
