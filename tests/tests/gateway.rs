@@ -1,6 +1,8 @@
 //! The gateway over real sockets: what it sells, what it refuses and why, and what remains when
 //! everything around it fails. One binary; modules by theme.
 
+#[path = "gateway/asking_again.rs"]
+mod asking_again;
 #[path = "gateway/bad_input.rs"]
 mod bad_input;
 #[path = "gateway/channels.rs"]

@@ -5,6 +5,7 @@
 //! * [`x402`] and [`pricing`] are the wire format and the price function that clients share with the
 //!   verifier, so that both compute the same maximum for the same request.
 //! * [`receipt`] signs and checks what a provider says it charged.
+//! * [`idempotency`] is the key by which a client may ask again.
 //! * [`amount`], [`keys`] and [`signature`] are the small change.
 //!
 //! What must not live here: anything that only a provider needs. The verifier depends on this
@@ -12,6 +13,7 @@
 
 pub mod amount;
 pub mod chain;
+pub mod idempotency;
 pub mod keys;
 pub mod payer;
 pub mod paying_client;

@@ -1,9 +1,10 @@
 //! Pays for HTTP requests through one lane: the main entry for agents.
 //!
-//! [`PayingClient::chat`] sends a chat completion with a voucher for the most that it can cost, without a
-//! first 402 once the model's price is known, and hands the answer over as it arrives. Many requests may
-//! be in flight on one lane. On a corrective 402 it resynchronises from the lane's own signature and tries
-//! again, a few times at most.
+//! [`PayingClient::send`] sends a request with a voucher for the most that it can cost, without a first 402
+//! once the model's price is known, and hands the answer over as it arrives. Many requests may be in flight
+//! on one lane. On a corrective 402 it resynchronises from the lane's own signature and tries again, a few
+//! times at most. When the connection breaks it asks again with the same key, for which the provider charges
+//! nothing, and goes on where it broke off.
 //!
 //! What a 402 says is only ever compared with the configuration: program, network, mint and payee are the
 //! caller's.
@@ -11,7 +12,10 @@
 mod answer;
 mod error;
 mod in_flight;
+mod question;
 mod receipt_scanner;
+mod request;
+mod seen;
 mod terms;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -29,16 +33,19 @@ use solana_sdk::signer::Signer;
 
 pub use answer::{FinishedAnswer, PaidAnswer, Receipt};
 pub use error::PayError;
+pub use request::PaidRequest;
 pub use terms::Offer;
 
+use crate::idempotency::IdempotencyKey;
 use crate::payer::{LaneIdentity, LanePayer, PayerError, Reservation, SignedVoucher};
-use crate::pricing::PriceList;
+use crate::pricing::{Endpoint, PriceList};
 use crate::x402::{
-    EscrowPayload, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired, PaymentRequirements,
-    X402_VERSION, encode_header,
+    EscrowPayload, PaymentPayload, PaymentRequired, PaymentRequirements, X402_VERSION,
+    encode_header,
 };
 use error::Refusal;
 use in_flight::InFlight;
+use question::{Asked, Question, Unanswered};
 use terms::Terms;
 
 /// How often a refused request is tried again.
@@ -49,6 +56,8 @@ const MAX_VALUE_JUMP: u64 = 256;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a provider may pause within an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(300);
+/// Where a provider lists its models.
+const MODELS_PATH: &str = "/v1/models";
 /// A refusal that a higher value may avoid: this one was used before.
 const VOUCHER_USED: &str = "voucher_used";
 /// A refusal that a higher ceiling avoids: the lane was charged more than was known here.
@@ -80,7 +89,7 @@ pub struct PayingClient {
 #[derive(Debug)]
 struct Shared {
     http: reqwest::Client,
-    endpoint: Url,
+    base: Url,
     config: PayingClientConfig,
     identity: LaneIdentity,
     lane: Arc<Mutex<LanePayer>>,
@@ -114,7 +123,7 @@ impl PayingClient {
         Ok(Self {
             shared: Arc::new(Shared {
                 http: http_client()?,
-                endpoint: chat_endpoint(&config.base_url)?,
+                base: base_url(&config.base_url)?,
                 config,
                 identity,
                 lane: Arc::new(Mutex::new(lane)),
@@ -145,18 +154,38 @@ impl PayingClient {
         self.terms().prices().clone()
     }
 
+    /// What the lane was charged and has reserved at most, by all that is known here.
+    #[must_use]
+    pub fn spent_at_most(&self) -> BaseUnits {
+        in_flight::lock(&self.shared.lane).spent_at_most()
+    }
+
     /// Sends a chat completion and pays for it. A body with `"stream": true` is answered as server-sent
     /// events.
     ///
     /// # Errors
+    /// Those of [`Self::send`].
+    pub async fn chat(&self, body: Value) -> Result<PaidAnswer, PayError> {
+        self.send(PaidRequest::new(Endpoint::ChatCompletions, body))
+            .await
+    }
+
+    /// Sends a request and pays for it.
+    ///
+    /// # Errors
     /// [`PayError`]. An answer of the provider that is not about payment is no error: see
     /// [`PaidAnswer::status`].
-    pub async fn chat(&self, body: Value) -> Result<PaidAnswer, PayError> {
-        let bytes = Bytes::from(body.to_string());
-        let known = self.terms().offer(&body);
+    pub async fn send(&self, request: PaidRequest) -> Result<PaidAnswer, PayError> {
+        let known = self.terms().offer(request.endpoint, &request.body);
+        let asked = Asked {
+            url: at_path(&self.shared.base, request.endpoint.path()),
+            body: Bytes::from(request.body.to_string()),
+            key_is_the_callers: request.key.is_some(),
+            key: request.key.unwrap_or_else(IdempotencyKey::random),
+        };
         let mut offer = match known {
             Some(offer) => offer,
-            None => match self.send_unpaid(bytes.clone()).await? {
+            None => match self.send_unpaid(&asked).await? {
                 Sent::Answer(answer) => return Ok(*answer),
                 Sent::Refused(refusal) => self.accept_offer(&refusal)?,
             },
@@ -164,7 +193,7 @@ impl PayingClient {
         let mut retries = 0;
         loop {
             self.check_price(offer.maximum)?;
-            match self.send_paid(&offer, bytes.clone()).await? {
+            match self.send_paid(&offer, &asked).await? {
                 Sent::Answer(answer) => return Ok(*answer),
                 Sent::Refused(refusal) if refusal.may_retry && retries < MAX_RETRIES => {
                     retries += 1;
@@ -173,6 +202,18 @@ impl PayingClient {
                 Sent::Refused(refusal) => return Err(refusal.into_error()),
             }
         }
+    }
+
+    /// The provider's list of models, which costs nothing.
+    ///
+    /// # Errors
+    /// [`PayError::Transport`] if the provider cannot be reached.
+    pub async fn models(&self) -> Result<PaidAnswer, PayError> {
+        let url = at_path(&self.shared.base, MODELS_PATH);
+        let response = self.shared.http.get(url).send().await;
+        response
+            .map(PaidAnswer::unpaid)
+            .map_err(PayError::transport)
     }
 
     fn check_price(&self, maximum: BaseUnits) -> Result<(), PayError> {
@@ -190,26 +231,37 @@ impl PayingClient {
         Ok(Offer { accepted, maximum })
     }
 
-    async fn send_unpaid(&self, body: Bytes) -> Result<Sent, PayError> {
-        let response = self.post(body, None).await?;
+    async fn send_unpaid(&self, asked: &Asked) -> Result<Sent, PayError> {
+        let (url, body) = (asked.url.clone(), asked.body.clone());
+        let response = post_unpaid(&self.shared.http, url, body).await?;
         if response.status() != StatusCode::PAYMENT_REQUIRED {
             return Ok(Sent::answer(PaidAnswer::unpaid(response)));
         }
         Ok(Sent::Refused(Box::new(Refusal::read(response).await?)))
     }
 
-    async fn send_paid(&self, offer: &Offer, body: Bytes) -> Result<Sent, PayError> {
+    async fn send_paid(&self, offer: &Offer, asked: &Asked) -> Result<Sent, PayError> {
         let (voucher, reservation) = self.reserve(offer.maximum)?;
         let in_flight = InFlight::new(self.shared.lane.clone(), reservation);
-        let header = self.payment_header(offer, &voucher)?;
-        // Dropping `in_flight` on the way out counts the maximum as spent: the request may have arrived.
-        let response = self.post(body, Some(header)).await?;
+        let payment = self.payment_header(offer, &voucher)?;
+        let mut question = Question::new(self.shared.http.clone(), asked.clone(), payment);
+        let response = match question.ask().await {
+            Ok(response) => response,
+            Err(Unanswered::NotAsked(error)) => {
+                in_flight.refused();
+                return Err(error);
+            }
+            // Dropping `in_flight` counts the maximum as spent: the request may have arrived.
+            Err(Unanswered::Lost(error)) => return Err(error),
+        };
         if response.status() != StatusCode::PAYMENT_REQUIRED {
-            return PaidAnswer::paid(response, in_flight)
-                .await
-                .map(Sent::answer);
+            return PaidAnswer::paid(response, in_flight, question).map(Sent::answer);
         }
         let refusal = Refusal::read(response).await?;
+        if question.was_repeated() && refusal.code == VOUCHER_USED && !refusal.knows_keys() {
+            // Used by what was asked before, which may have been served and would be a second time.
+            return Err(question.lost(refusal.into_error().to_string(), None));
+        }
         self.learn_from(refusal, in_flight, offer.maximum)
     }
 
@@ -270,23 +322,6 @@ impl PayingClient {
         Ok(header)
     }
 
-    async fn post(
-        &self,
-        body: Bytes,
-        payment: Option<HeaderValue>,
-    ) -> Result<reqwest::Response, PayError> {
-        let mut request = self
-            .shared
-            .http
-            .post(self.shared.endpoint.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .body(body);
-        if let Some(payment) = payment {
-            request = request.header(PAYMENT_SIGNATURE, payment);
-        }
-        request.send().await.map_err(PayError::transport)
-    }
-
     fn terms(&self) -> MutexGuard<'_, Terms> {
         // Nothing panics while it holds the lock, so the terms are whole even if it was poisoned.
         self.shared
@@ -302,18 +337,22 @@ impl PayingClient {
 /// # Errors
 /// [`PayError`], also if the provider answers neither with terms nor with success.
 pub async fn ask_terms(base_url: &str, body: &Value) -> Result<Option<PaymentRequired>, PayError> {
-    let response = http_client()?
-        .post(chat_endpoint(base_url)?)
-        .header(CONTENT_TYPE, "application/json")
-        .body(body.to_string())
-        .send()
-        .await
-        .map_err(PayError::transport)?;
+    let url = at_path(&self::base_url(base_url)?, Endpoint::ChatCompletions.path());
+    let response = post_unpaid(&http_client()?, url, body.to_string().into()).await?;
     if response.status() == StatusCode::PAYMENT_REQUIRED {
         return Ok(Some(Refusal::read(response).await?.required));
     }
     PaidAnswer::unpaid(response).status_error().await?;
     Ok(None)
+}
+
+async fn post_unpaid(
+    http: &reqwest::Client,
+    url: Url,
+    body: Bytes,
+) -> Result<reqwest::Response, PayError> {
+    let request = http.post(url).header(CONTENT_TYPE, "application/json");
+    request.body(body).send().await.map_err(PayError::transport)
 }
 
 /// What came of a request.
@@ -340,10 +379,10 @@ fn http_client() -> Result<reqwest::Client, PayError> {
         .map_err(|error| PayError::Configuration(error.to_string()))
 }
 
-/// The chat completions of a provider, whether its URL was given with or without `/v1` or the whole path.
-fn chat_endpoint(base_url: &str) -> Result<Url, PayError> {
-    const PATH: &str = "/v1/chat/completions";
-    let mut url = Url::parse(base_url)
+/// Where a provider's paths begin, whether its URL was given with or without `/v1` or the whole path of an
+/// endpoint.
+fn base_url(text: &str) -> Result<Url, PayError> {
+    let mut url = Url::parse(text)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or_else(|| {
@@ -351,13 +390,21 @@ fn chat_endpoint(base_url: &str) -> Result<Url, PayError> {
                 "the provider's URL is not an http:// or https:// URL with a host".to_owned(),
             )
         })?;
-    let base = url.path().trim_end_matches('/');
-    let base = base
-        .strip_suffix(PATH)
-        .or_else(|| base.strip_suffix("/v1"))
-        .unwrap_or(base);
-    url.set_path(&format!("{base}{PATH}"));
+    let path = url.path().trim_end_matches('/');
+    let base = Endpoint::ALL
+        .iter()
+        .find_map(|endpoint| path.strip_suffix(endpoint.path()))
+        .or_else(|| path.strip_suffix("/v1"))
+        .unwrap_or(path)
+        .to_owned();
+    url.set_path(&base);
     Ok(url)
+}
+
+fn at_path(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url
 }
 
 #[cfg(test)]
@@ -365,19 +412,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_endpoint_is_found_from_any_of_its_forms() {
+    fn an_endpoint_is_found_from_any_of_its_forms() {
         for base in [
-            "http://127.0.0.1:1",
-            "http://127.0.0.1:1/",
-            "http://127.0.0.1:1/v1",
-            "http://127.0.0.1:1/v1/",
-            "http://127.0.0.1:1/v1/chat/completions",
+            "",
+            "/",
+            "/v1",
+            "/v1/",
+            "/v1/chat/completions",
+            "/v1/embeddings",
         ] {
-            let url = chat_endpoint(base).expect("a URL");
-            assert_eq!(url.as_str(), "http://127.0.0.1:1/v1/chat/completions");
+            for (before, expected) in [("", "/v1/responses"), ("/api", "/api/v1/responses")] {
+                let base = base_url(&format!("http://127.0.0.1:1{before}{base}")).expect("a URL");
+                let url = at_path(&base, Endpoint::Responses.path());
+                assert_eq!(url.as_str(), format!("http://127.0.0.1:1{expected}"));
+            }
         }
         for base in ["", "127.0.0.1:1", "ftp://x", "http://"] {
-            assert!(chat_endpoint(base).is_err(), "{base}");
+            assert!(base_url(base).is_err(), "{base}");
         }
     }
 }

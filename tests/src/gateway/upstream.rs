@@ -30,6 +30,8 @@ pub enum Behaviour {
     AnswerUncounted,
     /// The same after a pause.
     AnswerAfter(Duration, u64, u64),
+    /// Answers with the words of the question, an event each, with a pause before each event.
+    Echo(Duration),
     /// Answers with this status and body.
     Raw {
         /// The status.
@@ -145,7 +147,7 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
         .received
         .lock()
         .expect("tests do not poison")
-        .push(received);
+        .push(received.clone());
     let behaviour = shared
         .behaviour
         .lock()
@@ -157,6 +159,18 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
         Behaviour::AnswerAfter(pause, input, output) => {
             tokio::time::sleep(pause).await;
             whole(streams, Some((input, output)))
+        }
+        Behaviour::Echo(pause) => {
+            let question = received.body["messages"][0]["content"].clone();
+            let question = question.as_str().expect("tests ask in words");
+            if !streams {
+                return respond("application/json", Body::from(echo(question)));
+            }
+            let events = stream::iter(echo_stream(question)).then(move |event| async move {
+                tokio::time::sleep(pause).await;
+                Ok(event)
+            });
+            event_stream(shared, events)
         }
         Behaviour::Raw {
             status,
@@ -244,6 +258,34 @@ pub fn whole_stream(usage: Option<(u64, u64)>) -> Vec<u8> {
     }
     bytes.extend(b"data: [DONE]\n\n");
     bytes
+}
+
+/// What [`Behaviour::Echo`] answers, if not with a stream.
+#[must_use]
+pub fn echo(question: &str) -> String {
+    json!({
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": question}}],
+        "usage": counted(words(question)),
+    })
+    .to_string()
+}
+
+/// The events that [`Behaviour::Echo`] streams.
+#[must_use]
+pub fn echo_stream(question: &str) -> Vec<Bytes> {
+    let mut events: Vec<Bytes> = question.split(' ').map(piece).collect();
+    events.push(event(
+        &json!({"choices": [], "usage": counted(words(question))}),
+    ));
+    events.push(Bytes::from_static(b"data: [DONE]\n\n"));
+    events
+}
+
+/// An upstream that counts words.
+fn words(question: &str) -> (u64, u64) {
+    let count = question.split(' ').count() as u64;
+    (count, count)
 }
 
 fn counted((input, output): (u64, u64)) -> Value {

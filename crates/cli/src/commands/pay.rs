@@ -149,7 +149,7 @@ fn pay_error(error: PayError) -> CliError {
     let message = error.to_string();
     match error {
         PayError::Configuration(_) => CliError::Usage(message),
-        PayError::Transport(_) => CliError::Unreachable(message),
+        PayError::Transport(_) | PayError::AnswerLost { .. } => CliError::Unreachable(message),
         PayError::Refused { code, .. } => CliError::Payment { code, message },
         PayError::Lane(_) | PayError::Unexpected { .. } | PayError::AnswerTooLong(_) => {
             CliError::Failed(message)

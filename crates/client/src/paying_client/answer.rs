@@ -7,13 +7,19 @@ use reqwest::{Response, StatusCode};
 
 use super::PayError;
 use super::in_flight::InFlight;
+use super::question::Question;
 use super::receipt_scanner::ReceiptScanner;
+use super::seen::{Differs, Seen};
+use crate::idempotency::IDEMPOTENT_REPLAYED;
 use crate::x402::{PAYMENT_RESPONSE, PaymentState, ReceiptExtra, SettleResponse, decode_header};
 
 /// Longest answer that [`PaidAnswer::finish`] keeps, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// Longest part of an unexpected answer that an error shows, in characters.
 const MAX_SHOWN: usize = 500;
+
+/// Why the rest of an answer is none.
+const DIFFERS: &str = "asked again, the provider gave another answer";
 
 /// What a request was charged in the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +38,7 @@ pub struct Receipt {
     pub deposit: BaseUnits,
 }
 
-/// An answer, as it arrives.
+/// An answer, as it arrives. If the connection breaks, the rest is asked for again.
 #[derive(Debug)]
 pub struct PaidAnswer {
     status: StatusCode,
@@ -40,6 +46,10 @@ pub struct PaidAnswer {
     is_stream: bool,
     response: Response,
     payment: Payment,
+    /// What to ask again; nothing if nothing was paid.
+    question: Option<Box<Question>>,
+    seen: Seen,
+    scanner: ReceiptScanner,
 }
 
 /// How far the payment is.
@@ -47,16 +57,10 @@ pub struct PaidAnswer {
 enum Payment {
     /// Nothing was signed.
     None,
-    /// The receipt was in the headers, or nothing was charged.
+    /// The receipt has come, or nothing was charged.
     Done(Option<Receipt>),
     /// The receipt comes within the stream.
-    Pending(Box<Pending>),
-}
-
-#[derive(Debug)]
-struct Pending {
-    in_flight: InFlight,
-    scanner: ReceiptScanner,
+    Pending(InFlight),
 }
 
 /// A whole answer.
@@ -74,32 +78,45 @@ pub struct FinishedAnswer {
 
 impl PaidAnswer {
     pub(super) fn unpaid(response: Response) -> Self {
-        Self::new(response, Payment::None)
+        Self::new(response, Payment::None, None)
     }
 
     /// An answer to a paid request. Ends the reservation if the headers tell how.
-    pub(super) async fn paid(response: Response, in_flight: InFlight) -> Result<Self, PayError> {
-        let status = response.status();
+    pub(super) fn paid(
+        response: Response,
+        in_flight: InFlight,
+        question: Question,
+    ) -> Result<Self, PayError> {
         let payment = match receipt_header(response.headers()) {
             Some(extra) if extra.state == PaymentState::Charged => {
-                Payment::Done(Some(settle(in_flight, &extra)?))
+                let is_older = is_replay(response.headers()) && question.may_be_older();
+                Payment::Done(Some(if is_older {
+                    settle_older(in_flight, &extra, &question)
+                } else {
+                    settle(in_flight, &extra)?
+                }))
             }
-            Some(_) => Payment::Pending(Box::new(Pending {
-                in_flight,
-                scanner: ReceiptScanner::default(),
-            })),
+            Some(_) => Payment::Pending(in_flight),
             // The request was refused before its payment was looked at, or together with it.
-            None if status.is_client_error() => {
+            None if response.status().is_client_error() && !question.was_repeated() => {
                 in_flight.refused();
                 Payment::Done(None)
             }
             // What a failing server charged is unknown: dropping the reservation counts it as spent.
             None => Payment::Done(None),
         };
-        Ok(Self::new(response, payment))
+        let answer = Self::new(response, payment, Some(Box::new(question)));
+        if answer.status == StatusCode::GONE
+            && answer
+                .charged()
+                .is_some_and(|charged| charged > BaseUnits::ZERO)
+        {
+            return Err(answer.lost("the provider does not keep it any longer"));
+        }
+        Ok(answer)
     }
 
-    fn new(response: Response, payment: Payment) -> Self {
+    fn new(response: Response, payment: Payment, question: Option<Box<Question>>) -> Self {
         let content_type = response
             .headers()
             .get(CONTENT_TYPE)
@@ -113,6 +130,9 @@ impl PaidAnswer {
             content_type,
             response,
             payment,
+            question,
+            seen: Seen::default(),
+            scanner: ReceiptScanner::default(),
         }
     }
 
@@ -143,30 +163,111 @@ impl PaidAnswer {
         }
     }
 
-    /// The next part of the body, or `None` at its end, when the receipt is known.
+    /// The next part of the body, or `None` at its end, when the receipt is known. A stream comes without the comment
+    /// that is its receipt. One that its provider broke off ends with an event that is an error, as those of OpenAI do.
     ///
     /// # Errors
-    /// [`PayError::Transport`] if the provider breaks off, [`PayError::Receipt`] if its receipt is not
-    /// believed.
+    /// [`PayError::AnswerLost`] if the connection breaks and asking again does not help, [`PayError::Receipt`] if the
+    /// receipt is not believed.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, PayError> {
-        let chunk = self.response.chunk().await.map_err(PayError::transport)?;
-        match (&chunk, &mut self.payment) {
-            (Some(chunk), Payment::Pending(pending)) => pending.scanner.push(chunk),
-            (None, Payment::Pending(_)) => self.end_stream()?,
-            _ => {}
+        loop {
+            let chunk = match self.response.chunk().await {
+                Ok(Some(chunk)) if self.is_stream => self.scanner.push(&chunk),
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return self.end(),
+                Err(error) => {
+                    self.resume(error).await?;
+                    continue;
+                }
+            };
+            let unseen = self.unseen(chunk)?;
+            self.settle_stream()?;
+            if !unseen.is_empty() {
+                return Ok(Some(unseen));
+            }
         }
-        Ok(chunk)
     }
 
-    fn end_stream(&mut self) -> Result<(), PayError> {
-        let pending = std::mem::replace(&mut self.payment, Payment::Done(None));
-        if let Payment::Pending(pending) = pending
-            && let Some(extra) = pending.scanner.finish().and_then(|response| response.extra)
-            && extra.state == PaymentState::Charged
-        {
-            self.payment = Payment::Done(Some(settle(pending.in_flight, &extra)?));
+    /// The end of the body: what was held of it, then nothing.
+    fn end(&mut self) -> Result<Option<Bytes>, PayError> {
+        let held = self.scanner.end();
+        let unseen = self.unseen(held)?;
+        self.settle_stream()?;
+        if !unseen.is_empty() {
+            return Ok(Some(unseen));
+        }
+        if self.seen.is_behind() {
+            return Err(self.lost(DIFFERS));
+        }
+        if matches!(self.payment, Payment::Pending(_)) {
+            // Without a receipt the maximum counts as spent.
+            self.payment = Payment::Done(None);
+        }
+        Ok(None)
+    }
+
+    fn unseen(&mut self, chunk: Bytes) -> Result<Bytes, PayError> {
+        self.seen
+            .unseen(chunk)
+            .map_err(|Differs| self.lost(DIFFERS))
+    }
+
+    /// Ends the reservation once the receipt has come within the stream.
+    fn settle_stream(&mut self) -> Result<(), PayError> {
+        let Some(extra) = self
+            .scanner
+            .take_receipt()
+            .and_then(|receipt| receipt.extra)
+        else {
+            return Ok(());
+        };
+        if extra.state == PaymentState::Charged && matches!(self.payment, Payment::Pending(_)) {
+            self.end_payment(&extra)?;
         }
         Ok(())
+    }
+
+    fn end_payment(&mut self, extra: &ReceiptExtra) -> Result<(), PayError> {
+        if let Payment::Pending(in_flight) =
+            std::mem::replace(&mut self.payment, Payment::Done(None))
+        {
+            self.payment = Payment::Done(Some(settle(in_flight, extra)?));
+        }
+        Ok(())
+    }
+
+    /// Asks again after the connection broke, for an answer that begins as this one.
+    async fn resume(&mut self, error: reqwest::Error) -> Result<(), PayError> {
+        let charged = self.charged();
+        let Some(question) = &mut self.question else {
+            return Err(PayError::transport(error));
+        };
+        let response = question.ask_again(error, charged).await?;
+        if let Some(extra) = receipt_header(response.headers())
+            && extra.state == PaymentState::Charged
+            && matches!(self.payment, Payment::Pending(_))
+        {
+            self.end_payment(&extra)?;
+        }
+        if response.status() != self.status {
+            let status = response.status();
+            return Err(self.lost(&format!("asked again, the provider answered {status}")));
+        }
+        self.response = response;
+        self.scanner = ReceiptScanner::default();
+        self.seen.begin_again();
+        Ok(())
+    }
+
+    fn charged(&self) -> Option<BaseUnits> {
+        self.receipt().map(|receipt| receipt.charged)
+    }
+
+    fn lost(&self, reason: &str) -> PayError {
+        match &self.question {
+            Some(question) => question.lost(reason.to_owned(), self.charged()),
+            None => PayError::Transport(reason.to_owned()),
+        }
     }
 
     /// Reads the whole answer.
@@ -205,21 +306,43 @@ impl PaidAnswer {
     }
 }
 
-fn receipt_header(headers: &HeaderMap) -> Option<ReceiptExtra> {
+pub(super) fn receipt_header(headers: &HeaderMap) -> Option<ReceiptExtra> {
     let value = headers.get(PAYMENT_RESPONSE)?;
     let response: SettleResponse = decode_header(value.as_bytes()).ok()?;
     response.extra
 }
 
+fn is_replay(headers: &HeaderMap) -> bool {
+    headers.contains_key(IDEMPOTENT_REPLAYED)
+}
+
 fn settle(in_flight: InFlight, extra: &ReceiptExtra) -> Result<Receipt, PayError> {
-    let receipt = Receipt {
+    let receipt = receipt(&in_flight, extra);
+    in_flight.settled(extra)?;
+    Ok(receipt)
+}
+
+/// The caller chose the key, and somebody has asked with it before.
+fn settle_older(in_flight: InFlight, extra: &ReceiptExtra, question: &Question) -> Receipt {
+    let receipt = receipt(&in_flight, extra);
+    if !question.was_repeated() {
+        // Before this began, so that the voucher has bought nothing.
+        in_flight.refused();
+    } else if let Err(error) = in_flight.settled(extra) {
+        // The receipt may be that of a voucher that this lane does not know of. The maximum counts until a later
+        // receipt tells.
+        tracing::debug!(%error, "the receipt of an earlier request");
+    }
+    receipt
+}
+
+fn receipt(in_flight: &InFlight, extra: &ReceiptExtra) -> Receipt {
+    Receipt {
         charged: extra.charged,
         maximum: in_flight.maximum(),
         charged_total: extra.charged_total,
         reserved: extra.reserved,
         authorized: extra.authorized,
         deposit: extra.deposit,
-    };
-    in_flight.settled(extra)?;
-    Ok(receipt)
+    }
 }

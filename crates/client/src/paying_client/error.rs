@@ -4,6 +4,7 @@ use farthing_protocol::BaseUnits;
 use serde_json::Value;
 
 use crate::amount::Usdc;
+use crate::idempotency::{IdempotencyKey, PAYMENT_IDENTIFIER};
 use crate::payer::{PayerError, ReceiptError, ResynchroniseError};
 use crate::x402::{HeaderError, PAYMENT_REQUIRED, PaymentRequired, decode_header};
 
@@ -19,6 +20,16 @@ pub enum PayError {
     /// The provider cannot be reached or broke off.
     #[error("the provider cannot be reached: {0}; check the URL")]
     Transport(String),
+    /// The connection broke, and asking again did not bring the rest of the answer.
+    #[error("the answer was lost: {reason}; {}", cost(*charged))]
+    AnswerLost {
+        /// What happened last.
+        reason: String,
+        /// The key by which the provider knows the request: asked again with it, it is not charged again.
+        key: IdempotencyKey,
+        /// What the request cost, if the provider said so.
+        charged: Option<BaseUnits>,
+    },
     /// The lane cannot pay.
     #[error(transparent)]
     Lane(#[from] PayerError),
@@ -67,9 +78,20 @@ pub enum PayError {
     },
 }
 
+fn cost(charged: Option<BaseUnits>) -> String {
+    match charged {
+        Some(charged) => format!("the request cost {} USDC", Usdc(charged)),
+        None => "what the request cost is not known".to_owned(),
+    }
+}
+
 impl PayError {
-    /// Converts a transport error, with its causes: the outermost message alone says nothing.
     pub(super) fn transport(error: reqwest::Error) -> Self {
+        Self::Transport(Self::describe(error))
+    }
+
+    /// A transport error with its causes: the outermost message alone says nothing.
+    pub(super) fn describe(error: reqwest::Error) -> String {
         let error = error.without_url();
         let mut text = error.to_string();
         let mut source = std::error::Error::source(&error);
@@ -77,7 +99,7 @@ impl PayError {
             text = format!("{text}: {cause}");
             source = cause.source();
         }
-        Self::Transport(text)
+        text
     }
 }
 
@@ -98,7 +120,8 @@ impl Refusal {
             .get(PAYMENT_REQUIRED)
             .map(|value| decode_header::<PaymentRequired>(value.as_bytes()));
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(PayError::transport)? {
+        // The header says all; the body is for people.
+        while let Ok(Some(chunk)) = response.chunk().await {
             if body.len() + chunk.len() > MAX_REFUSAL_BODY {
                 break;
             }
@@ -125,6 +148,12 @@ impl Refusal {
             message,
             may_retry: false,
         })
+    }
+
+    /// Whether the provider says that it knows a key again.
+    pub(super) fn knows_keys(&self) -> bool {
+        let extensions = self.required.extensions.as_ref();
+        extensions.is_some_and(|extensions| extensions.get(PAYMENT_IDENTIFIER).is_some())
     }
 
     pub(super) fn into_error(self) -> PayError {

@@ -50,9 +50,9 @@ impl Terms {
 
     /// An offer for a request whose price is known. A body that has no price here may have one at the
     /// provider, who says so better.
-    pub(super) fn offer(&self, body: &Value) -> Option<Offer> {
+    pub(super) fn offer(&self, endpoint: Endpoint, body: &Value) -> Option<Offer> {
         let accepted = self.accepted.clone()?;
-        let quote = self.prices.quote(Endpoint::ChatCompletions, body).ok()?;
+        let quote = self.prices.quote(endpoint, body).ok()?;
         Some(Offer {
             accepted,
             maximum: quote.maximum,
