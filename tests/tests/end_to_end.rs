@@ -8,6 +8,8 @@
 mod anchor_client;
 #[path = "end_to_end/economy.rs"]
 mod economy;
+#[path = "end_to_end/real_clients.rs"]
+mod real_clients;
 #[path = "end_to_end/real_upstream.rs"]
 mod real_upstream;
 #[path = "end_to_end/replay.rs"]

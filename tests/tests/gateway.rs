@@ -13,12 +13,16 @@ mod idempotency;
 mod outage;
 #[path = "gateway/prices.rs"]
 mod prices;
+#[path = "gateway/receipts.rs"]
+mod receipts;
 #[path = "gateway/replay.rs"]
 mod replay;
 #[path = "gateway/selling.rs"]
 mod selling;
 #[path = "gateway/settlement.rs"]
 mod settlement;
+#[path = "gateway/signing_proxy.rs"]
+mod signing_proxy;
 #[path = "gateway/terms.rs"]
 mod terms;
 #[path = "gateway/upstream.rs"]

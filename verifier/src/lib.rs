@@ -18,6 +18,7 @@ mod http;
 pub mod ledger;
 pub mod ports;
 pub mod prices;
+pub mod receipts;
 pub mod reconcile;
 pub mod settlement;
 pub mod store;

@@ -3,6 +3,7 @@
 //! * [`cli`] defines what can be typed; [`commands`] does it; [`output`] shows it, for people or as
 //!   JSON; [`error`] says what went wrong, what to do next, and with which exit code.
 //! * [`connection`] finds out which cluster a node belongs to and which program may be trusted there.
+//! * [`signing_proxy`] pays for whoever cannot: any OpenAI client on this machine.
 //! * The local chain, the demo model and the swarm exist only with the feature `dev`.
 //!
 //! What must not live here: anything that an SDK user would need; that is `farthing-client`.
@@ -19,6 +20,7 @@ pub mod error;
 pub mod localnet;
 pub mod output;
 pub mod signals;
+pub mod signing_proxy;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;

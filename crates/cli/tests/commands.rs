@@ -103,7 +103,7 @@ impl World {
     }
 }
 
-/// A running `farthing serve`.
+/// A running `farthing serve`, or `farthing pay --listen`.
 struct Served {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
@@ -111,11 +111,15 @@ struct Served {
 
 impl Served {
     fn start(world: &World) -> (Self, Value) {
-        let mut child = world
-            .command(&["--json", "serve", "--settler-key", "settler.json"])
+        Self::run(world.command(&["--json", "serve", "--settler-key", "settler.json"]))
+    }
+
+    /// Starts a command that says when it listens.
+    fn run(mut command: Command) -> (Self, Value) {
+        let mut child = command
             .stdout(Stdio::piped())
             .spawn()
-            .expect("the verifier starts");
+            .expect("the command starts");
         let stdout = child.stdout.take().expect("piped");
         let mut served = Self {
             child,
@@ -161,7 +165,8 @@ async fn an_owner_prepays_agents_pay_and_everything_comes_back() {
     assert_eq!(text(&listening, "settler"), world.settler.to_string());
     let url = text(&listening, "url").to_owned();
 
-    let charged = pay(&world, &url, &channel, &lane_key).await;
+    let charged = pay(&world, &url, &channel, &lane_key).await
+        + pay_for_others(&world, &url, &channel, &lane_key).await;
     let stopped = served.stop();
     assert_eq!(stopped["settled"], json!(charged));
     assert_eq!(world.usdc_of(&world.payee).await, BaseUnits(charged));
@@ -365,6 +370,41 @@ async fn pay(world: &World, url: &str, channel: &str, lane_key: &Path) -> u64 {
         + format!("{cost:0<6}")
             .parse::<u64>()
             .expect("decimal places")
+}
+
+/// Pays for what others ask, until it is told to stop; returns what that cost.
+async fn pay_for_others(world: &World, url: &str, channel: &str, lane_key: &Path) -> u64 {
+    // A lane of its own.
+    let lane_key = lane_key.with_file_name("lane-6.json");
+    let lane_key = lane_key.to_str().expect("an ASCII path");
+    let listen = [
+        "--json",
+        "pay",
+        url,
+        "--listen",
+        "127.0.0.1:0",
+        "--channel",
+        channel,
+    ];
+    let lane = ["--lane", "6", "--lane-key", lane_key];
+    let (proxy, listening) = Served::run(world.command(&[&listen[..], &lane].concat()));
+    assert_eq!(listening["event"], "listening");
+    let body = json!({"model": MODEL, "messages": [{"role": "user", "content": "whoever"}]});
+    let answer = reqwest::Client::new()
+        .post(format!("{}/chat/completions", text(&listening, "url")))
+        .json(&body)
+        .send()
+        .await
+        .expect("the proxy answers");
+    let status = answer.status();
+    let answer = answer.text().await.expect("the answer is whole");
+    assert_eq!(status, 200, "{answer}");
+    let stopped = proxy.stop();
+    assert_eq!(
+        (&stopped["event"], &stopped["requests"]),
+        (&json!("stopped"), &json!(1))
+    );
+    stopped["charged"].as_u64().expect("base units")
 }
 
 async fn close_all(world: &World, escrow: &str, channel: &str, charged: u64) {

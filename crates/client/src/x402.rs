@@ -315,4 +315,7 @@ pub struct ReceiptExtra {
     /// The channel's deposit in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub deposit: BaseUnits,
+    /// The same with what was sold, signed by the channel's settler ([`crate::receipt`]); absent while reserved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
 }

@@ -14,8 +14,10 @@ const REQUIRED: &str = "FARTHING_REQUIRE";
 #[must_use]
 pub fn node_modules() -> Option<PathBuf> {
     installed(
+        "node",
         concat!(env!("CARGO_MANIFEST_DIR"), "/peers/node/node_modules"),
-        "@copilotkit/aimock/dist/cli.js",
+        // Beside the modules once all of them are there.
+        ".installed-lock.json",
     )
 }
 
@@ -26,14 +28,29 @@ pub fn node_modules() -> Option<PathBuf> {
 #[must_use]
 pub fn anchor_modules() -> Option<PathBuf> {
     installed(
+        "node",
         concat!(env!("CARGO_MANIFEST_DIR"), "/../node_modules"),
         "@anchor-lang/core/package.json",
     )
 }
 
+/// The Python that has the packages which are clients of inference.
+///
+/// # Panics
+/// If it is missing and `FARTHING_REQUIRE` names `python`.
+#[must_use]
+pub fn python() -> Option<PathBuf> {
+    installed(
+        "python",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/peers/python/.venv"),
+        ".installed-requirements.txt",
+    )
+    .map(|folder| folder.join("bin/python"))
+}
+
 /// The folder, or `None` if the packages are not installed: then the test that asks says that it is
 /// skipped.
-fn installed(folder: &str, file: &str) -> Option<PathBuf> {
+fn installed(peer: &str, folder: &str, file: &str) -> Option<PathBuf> {
     let folder = PathBuf::from(folder);
     if folder.join(file).is_file() {
         return Some(folder);
@@ -41,8 +58,8 @@ fn installed(folder: &str, file: &str) -> Option<PathBuf> {
     let advice = "install it with scripts/setup-test-peers";
     let required = std::env::var(REQUIRED).unwrap_or_default();
     assert!(
-        !required.split(',').any(|name| name.trim() == "node"),
-        "{REQUIRED} names node, but {} is missing: {advice}",
+        !required.split(',').any(|name| name.trim() == peer),
+        "{REQUIRED} names {peer}, but {} is missing: {advice}",
         folder.display()
     );
     // Not by a macro, whose output the test harness hides when a test passes.

@@ -7,7 +7,7 @@ use farthing_protocol::BaseUnits;
 use farthing_tests::end_to_end::aimock::Aimock;
 use farthing_tests::end_to_end::peers::node_modules;
 use farthing_tests::end_to_end::world::{FundedWorld, ask, cost};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Any name: aimock answers for all.
 const MODEL: &str = "gpt-4o-mini";
@@ -45,7 +45,11 @@ async fn a_real_upstream_is_sold_to_the_base_unit() {
     let mut charged = 0;
     for stream in [false, true] {
         for question in ["plain question", "exact usage"] {
-            let answer = ask(&client, setting.chat(question, stream)).await;
+            let mut body = setting.chat(question, stream);
+            if stream {
+                body["stream_options"] = json!({"include_usage": true});
+            }
+            let answer = ask(&client, body).await;
             assert_eq!(answer.status, 200);
             let expected = price.charge(usage(&answer), BaseUnits(u64::MAX));
             assert_eq!(cost(&answer), expected.0, "{question}, stream {stream}");

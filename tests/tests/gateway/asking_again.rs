@@ -5,25 +5,17 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, StatusCode};
 use axum::routing::post;
-use farthing_client::chain::{PROGRAM_ID, USDC_MINT_DEVNET};
 use farthing_client::idempotency::IdempotencyKey;
-use farthing_client::payer::{LaneIdentity, LanePayer};
-use farthing_client::paying_client::{
-    FinishedAnswer, PaidRequest, PayError, PayingClient, PayingClientConfig,
-};
+use farthing_client::paying_client::{FinishedAnswer, PaidRequest, PayError, PayingClient};
 use farthing_client::pricing::{Endpoint, PriceList};
-use farthing_client::x402::{
-    NETWORK_DEVNET, PAYMENT_REQUIRED, PaymentRequired, ResourceInfo, encode_header,
-};
-use farthing_protocol::{BaseUnits, Generation, LaneIndex};
+use farthing_client::x402::{PAYMENT_REQUIRED, PaymentRequired, ResourceInfo, encode_header};
+use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::upstream::{echo, echo_stream};
-use farthing_tests::gateway::world::{CAP, MODEL, chat, lane_key};
-use farthing_tests::gateway::{Behaviour, Cuts, CuttingProxy, World};
+use farthing_tests::gateway::world::{CAP, MODEL, chat};
+use farthing_tests::gateway::{Behaviour, Cuts, CuttingProxy, World, paying_client};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
-use solana_sdk::signature::Keypair;
-use solana_sdk::signer::Signer;
 use tokio::net::TcpListener;
 
 /// Every answer, as often as it is asked for.
@@ -38,35 +30,10 @@ const ONCE: Cuts = Cuts {
     ..ALWAYS
 };
 
-/// A client of a lane that begins now, and reaches the provider at a URL.
-fn client(world: &World, lane: u16, url: &str) -> PayingClient {
-    let key = Keypair::new_from_array(lane_key(lane).to_bytes());
-    let agent = world.agent(lane);
-    let identity = LaneIdentity {
-        program: PROGRAM_ID,
-        channel: agent.channel,
-        domain: agent.domain,
-        lane: LaneIndex(lane),
-        generation: Generation(0),
-        signer: key.pubkey(),
-        cap: BaseUnits(CAP),
-    };
-    let config = PayingClientConfig {
-        base_url: url.to_owned(),
-        program: PROGRAM_ID,
-        network: NETWORK_DEVNET.to_owned(),
-        mint: USDC_MINT_DEVNET,
-        pay_to: None,
-        max_price_per_request: None,
-    };
-    let payer = LanePayer::new(identity, BaseUnits::ZERO).expect("a usable key");
-    PayingClient::new(config, payer, key).expect("the key is the lane's")
-}
-
 /// A client of lane 0 behind a proxy.
 async fn cut_client(world: &World, cuts: Cuts) -> (PayingClient, CuttingProxy) {
     let proxy = CuttingProxy::start(world.running().url().as_str(), cuts).await;
-    (client(world, 0, &proxy.url()), proxy)
+    (paying_client(world, 0, &proxy.url()), proxy)
 }
 
 fn request(body: Value) -> PaidRequest {
@@ -114,7 +81,7 @@ async fn an_answer_that_is_not_kept_has_a_known_cost() {
 #[tokio::test]
 async fn a_provider_that_is_not_there_costs_nothing() {
     let world = World::start().await;
-    let client = client(&world, 0, "http://127.0.0.1:1");
+    let client = paying_client(&world, 0, "http://127.0.0.1:1");
     let accepted = world.requirements(&chat(MODEL, false)).await;
     let prices = accepted
         .escrow_extra()
@@ -164,7 +131,7 @@ async fn whoever_does_not_know_keys_is_not_paid_twice() {
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
     tokio::spawn(async move { axum::serve(listener, provider).await });
     let proxy = CuttingProxy::start(&url, ONCE).await;
-    let client = client(&world, 0, &proxy.url());
+    let client = paying_client(&world, 0, &proxy.url());
     client
         .know_terms(
             accepted.clone(),
@@ -215,7 +182,7 @@ async fn a_key_of_the_callers_is_good_after_a_restart() {
         let url = world.url("");
         let key: IdempotencyKey = format!("{key}-{stream}").parse().expect("a key");
         let ask = || request(chat(MODEL, stream)).with_key(key.clone());
-        let first = client(&world, 0, &url);
+        let first = paying_client(&world, 0, &url);
         let answer = finish(&first, ask()).await.expect("nothing cuts it");
         let (charged, spent) = (world.charged_at_rest().await, first.spent_at_most());
         let again = finish(&first, ask()).await.expect("the same answer");
@@ -227,7 +194,7 @@ async fn a_key_of_the_callers_is_good_after_a_restart() {
         );
         // One that knows nothing of the first, and whose connection breaks too.
         let (second, _proxy) = cut_client(&world, ONCE).await;
-        for client in [client(&world, 0, &url), second] {
+        for client in [paying_client(&world, 0, &url), second] {
             let again = finish(&client, ask()).await.expect("the same answer");
             assert_eq!(again.body, answer.body);
             assert_eq!(again.receipt.map(|receipt| receipt.charged.0), Some(20));

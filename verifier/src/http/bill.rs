@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use farthing_client::pricing::{ModelPrice, Quote, Usage};
+use farthing_client::receipt::{CountedBy, CountedUsage, Sold};
 use farthing_client::x402::SettleResponse;
 use farthing_protocol::BaseUnits;
 use serde_json::Value;
-use solana_sdk::pubkey::Pubkey;
 
-use super::challenge::{PaymentHeaders, receipt};
+use super::challenge::{Final, PaymentHeaders, receipt};
 use super::error::ApiError;
 use super::meter;
 use crate::books::Reservation;
 use crate::crash_point::CrashPoint;
 use crate::gateway::Accepted;
-use crate::ledger::LaneSnapshot;
-use crate::store::{AnswerRecord, StoreFailed, Ticket};
+use crate::receipts::{Charge, Issuer, Payer};
+use crate::store::{AnswerRecord, Remembered, StoreFailed, Ticket};
 
 /// Bytes of text that make a token of input, where a count would take too long.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -33,14 +33,17 @@ pub(crate) enum Bill {
 pub(crate) struct PaidBill {
     reservation: Reservation,
     reserved: Option<Ticket>,
-    payer: Pubkey,
-    network: String,
+    payer: Payer,
+    /// Hash of what was asked.
+    request: [u8; 32],
+    issuer: Arc<Issuer>,
     tariff: Tariff,
 }
 
 /// Turns tokens, counted or estimated, into a charge.
 #[derive(Debug)]
 struct Tariff {
+    model: String,
     price: ModelPrice,
     maximum: BaseUnits,
     bounds: Usage,
@@ -52,6 +55,16 @@ impl Tariff {
     fn charge(&self, usage: Option<Usage>) -> BaseUnits {
         usage.map_or(BaseUnits::ZERO, |usage| {
             self.price.charge(usage, self.maximum)
+        })
+    }
+
+    /// What a receipt says of a service, if there was one.
+    fn sold(&self, usage: Option<Usage>, counted_by: CountedBy) -> Option<Sold> {
+        usage.map(|usage| Sold {
+            model: self.model.clone(),
+            usage: CountedUsage::new(usage, counted_by),
+            price: self.price,
+            maximum: self.maximum,
         })
     }
 
@@ -83,6 +96,13 @@ pub(crate) enum Produced {
 }
 
 impl Produced {
+    fn counted_by(self) -> CountedBy {
+        match self {
+            Self::Counted(_) => CountedBy::Upstream,
+            Self::Nothing | Self::Estimated(_) => CountedBy::Estimate,
+        }
+    }
+
     fn with_input(self, input: impl FnOnce() -> u64) -> Option<Usage> {
         match self {
             Self::Nothing => None,
@@ -97,14 +117,22 @@ impl Produced {
 }
 
 impl Bill {
-    /// `body` is what is sent upstream.
-    pub(crate) fn paid(accepted: Accepted, quote: &Quote, body: Arc<Value>, network: &str) -> Self {
+    /// `request` is the hash of what was asked, `body` what is sent upstream.
+    pub(crate) fn paid(
+        accepted: Accepted,
+        quote: &Quote,
+        request: [u8; 32],
+        body: Arc<Value>,
+        issuer: &Arc<Issuer>,
+    ) -> Self {
         Self::Paid(Box::new(PaidBill {
             reservation: accepted.reservation,
             reserved: Some(accepted.durable),
             payer: accepted.payer,
-            network: network.to_owned(),
+            request,
+            issuer: Arc::clone(issuer),
             tariff: Tariff {
+                model: quote.model.clone(),
                 price: quote.price,
                 maximum: quote.maximum,
                 bounds: quote.bounds,
@@ -139,7 +167,7 @@ impl Bill {
             CrashPoint::ReservationDurable.pass();
         }
         let lane = bill.reservation.accepted();
-        let receipt = receipt(&bill.network, &bill.payer, lane, None);
+        let receipt = receipt(bill.issuer.network(), &bill.payer.key, lane, None);
         Ok(PaymentHeaders::receipt(&receipt))
     }
 
@@ -168,17 +196,29 @@ impl Bill {
         let Self::Paid(bill) = self else {
             return Ok(None);
         };
-        let charge = bill.tariff.charge(bill.tariff.count(produced));
-        let (lane, ticket): (LaneSnapshot, Ticket) = bill.reservation.complete(charge, answer)?;
+        let usage = bill.tariff.count(produced);
+        let charged = bill.tariff.charge(usage);
+        let sold = bill.tariff.sold(usage, produced.counted_by());
+        let draft = sold.map(|sold| bill.issuer.draft(&sold));
+        let remembered = Remembered {
+            answer,
+            receipt: draft.clone().filter(|_| bill.reservation.has_key()),
+        };
+        let (lane, ticket) = bill.reservation.complete(charged, remembered)?;
         CrashPoint::ChargeQueued.pass();
         ticket.durable().await?;
         CrashPoint::ChargeDurable.pass();
-        Ok(Some(receipt(
-            &bill.network,
-            &bill.payer,
-            &lane,
-            Some(charge),
-        )))
+        let charge = Charge {
+            request: bill.request,
+            charged,
+            charged_total: lane.charged,
+        };
+        let end = Final {
+            charged,
+            receipt: bill.issuer.issue(&bill.payer, &charge, draft.as_ref()),
+        };
+        let network = bill.issuer.network();
+        Ok(Some(receipt(network, &bill.payer.key, &lane, Some(end))))
     }
 
     /// The same for an answer whose headers have not been sent yet.

@@ -158,17 +158,25 @@ fn challenge(
     error
 }
 
-/// The receipt of an accepted payment: `charged` is `None` while the answer runs.
+/// The final word on a payment: what it was charged, and the signed receipt.
+#[derive(Debug)]
+pub(crate) struct Final {
+    pub(crate) charged: BaseUnits,
+    pub(crate) receipt: String,
+}
+
+/// What an accepted payment came to: `end` is `None` while the answer runs.
 pub(crate) fn receipt(
     network: &str,
     payer: &Pubkey,
     lane: &LaneSnapshot,
-    charged: Option<BaseUnits>,
+    end: Option<Final>,
 ) -> SettleResponse {
-    let state = match charged {
+    let state = match end {
         Some(_) => PaymentState::Charged,
         None => PaymentState::Reserved,
     };
+    let charged = end.as_ref().map(|end| end.charged);
     SettleResponse {
         success: true,
         error_reason: None,
@@ -184,6 +192,7 @@ pub(crate) fn receipt(
             reserved: lane.reserved,
             authorized: lane.authorized,
             deposit: lane.deposit,
+            receipt: end.map(|end| end.receipt),
         }),
     }
 }

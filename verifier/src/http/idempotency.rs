@@ -4,9 +4,9 @@
 //! ASCII characters. Both are one namespace, which belongs to a lane and its generation.
 
 use axum::http::{HeaderMap, Method, Uri};
+use farthing_client::receipt::request_digest;
 use farthing_client::x402::PaymentPayload;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
 use crate::gateway::ClientKey;
@@ -16,13 +16,11 @@ const PAYMENT_IDENTIFIER: &str = "payment-identifier";
 const MIN_LENGTH: usize = 16;
 const MAX_LENGTH: usize = 128;
 
-/// The key that a request brings, if it brings one, with what was asked.
+/// The key that a request brings, if it brings one, with the digest of what was asked.
 pub(crate) fn client_key(
     headers: &HeaderMap,
     payment: &PaymentPayload,
-    method: &Method,
-    uri: &Uri,
-    body: &[u8],
+    digest: [u8; 32],
 ) -> Result<Option<ClientKey>, ApiError> {
     let text = match (from_header(headers)?, from_extension(payment)?) {
         (Some(header), Some(extension)) if header != extension => {
@@ -34,7 +32,7 @@ pub(crate) fn client_key(
     };
     Ok(text.map(|text| ClientKey {
         text: text.to_owned(),
-        digest: digest(method, uri, body),
+        digest,
     }))
 }
 
@@ -95,19 +93,10 @@ fn invalid(message: &str) -> ApiError {
     )
 }
 
-/// Hash of what was asked; each part is preceded by its length, so that no two requests share one.
-fn digest(method: &Method, uri: &Uri, body: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in [
-        method.as_str().as_bytes(),
-        uri.path().as_bytes(),
-        uri.query().unwrap_or_default().as_bytes(),
-        body,
-    ] {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
+/// Hash of what was asked.
+pub(crate) fn digest(method: &Method, uri: &Uri, body: &[u8]) -> [u8; 32] {
+    let query = uri.query().unwrap_or_default();
+    request_digest(method.as_str(), uri.path(), query, body)
 }
 
 #[cfg(test)]
@@ -146,15 +135,9 @@ mod tests {
         }
         let extensions =
             id.map(|id| json!({"payment-identifier": {"info": {"required": false, "id": id}}}));
-        client_key(
-            &headers,
-            &payment(extensions),
-            &Method::POST,
-            &Uri::from_static("/v1/x"),
-            b"",
-        )
-        .map(|key| key.map(|key| key.text))
-        .map_err(|error| error.code)
+        client_key(&headers, &payment(extensions), [0; 32])
+            .map(|key| key.map(|key| key.text))
+            .map_err(|error| error.code)
     }
 
     #[test]

@@ -5,11 +5,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use farthing_client::x402::SettleResponse;
 
-use super::challenge::{PaymentHeaders, receipt};
+use super::challenge::{Final, PaymentHeaders, receipt};
 use super::error::ApiError;
 use super::stream::{event_stream_receipt, is_event_stream_type};
 use crate::gateway::Replay;
 use crate::ledger::LaneSnapshot;
+use crate::receipts::{Charge, Issuer};
 use crate::store::AnswerRecord;
 
 /// Says that an answer is not new.
@@ -45,8 +46,12 @@ pub(crate) fn kept(
 ///
 /// # Errors
 /// [`ApiError`] with the receipt, if the answer is not kept.
-pub(crate) fn replay(network: &str, replay: Replay) -> Result<Response, ApiError> {
-    let outcome = replay.outcome;
+pub(crate) fn replay(issuer: &Issuer, replay: Replay) -> Result<Response, ApiError> {
+    let Replay {
+        outcome,
+        remembered,
+        payer,
+    } = replay;
     let lane = LaneSnapshot {
         authorized: outcome.authorized,
         signature: None,
@@ -54,8 +59,17 @@ pub(crate) fn replay(network: &str, replay: Replay) -> Result<Response, ApiError
         reserved: outcome.reserved,
         deposit: outcome.deposit,
     };
-    let receipt = receipt(network, &replay.payer, &lane, Some(outcome.charged));
-    match replay.answer {
+    let charge = Charge {
+        request: outcome.request.digest,
+        charged: outcome.charged,
+        charged_total: outcome.charged_total,
+    };
+    let end = Final {
+        charged: outcome.charged,
+        receipt: issuer.issue(&payer, &charge, remembered.receipt.as_ref()),
+    };
+    let receipt = receipt(issuer.network(), &payer.key, &lane, Some(end));
+    match remembered.answer {
         Some(answer) => Ok(again(answer, &receipt)),
         None => Err(ApiError::answer_not_kept().with_headers(PaymentHeaders::receipt(&receipt))),
     }

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use farthing_client::pricing::Endpoint;
+use farthing_client::receipt::{KEY_SET_PATH, KeySet};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ use super::{challenge, cors, idempotency, meter, page};
 use crate::crash_point::CrashPoint;
 use crate::gateway::{Admission, Gateway, Replay};
 use crate::prices::{ModelPrices, Order, TierQuote};
+use crate::receipts::Issuer;
 
 /// The header by which a client asks for a tier.
 const TIER: &str = "farthing-tier";
@@ -38,6 +40,7 @@ const BYTES_PER_TOKEN: u64 = 4;
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) gateway: Gateway,
+    pub(crate) issuer: Arc<Issuer>,
     pub(crate) upstream: Upstream,
     pub(crate) limits: Limits,
     pub(crate) permits: Arc<Semaphore>,
@@ -69,6 +72,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     }
     router
         .route("/v1/models", get(models))
+        .route(KEY_SET_PATH, get(key_set))
         .route("/healthz", get(healthz))
         .fallback(not_sold)
         .method_not_allowed_fallback(other_method)
@@ -113,6 +117,11 @@ async fn healthz(State(app): State<Arc<App>>) -> Response {
         return ApiError::shutting_down().into_response();
     }
     Json(json!({"status": "ok"})).into_response()
+}
+
+/// Who signs the receipts. A channel on the chain says the same.
+async fn key_set(State(app): State<Arc<App>>) -> Json<KeySet> {
+    Json(KeySet::of(&app.issuer.settler()))
 }
 
 async fn models(State(app): State<Arc<App>>) -> Response {
@@ -185,7 +194,7 @@ async fn sell(endpoint: Endpoint, app: &Arc<App>, request: Request) -> Result<Re
             })
         }
         Ok(Taken::Sale(sale)) => serve(app, sale).await,
-        Ok(Taken::Replay(again)) => replay(&app.gateway.offer().network, again),
+        Ok(Taken::Replay(again)) => replay(&app.issuer, again),
         // Whatever the reason, a client that paid learns that its voucher was not used.
         Err(error) if pays => Err(challenge::refusal(&app.gateway, error)),
         Err(error) => Err(error),
@@ -203,11 +212,10 @@ async fn take_order(endpoint: Endpoint, app: &App, request: Request) -> Result<T
     let (head, body) = request.into_parts();
     let payment = challenge::payment(&head.headers)?;
     let body = read_body(app, &head.headers, body).await?;
+    let request = idempotency::digest(&head.method, &head.uri, &body);
     let key = payment
         .as_ref()
-        .map(|payment| {
-            idempotency::client_key(&head.headers, payment, &head.method, &head.uri, &body)
-        })
+        .map(|payment| idempotency::client_key(&head.headers, payment, request))
         .transpose()?
         .flatten();
     let body: Value = serde_json::from_slice(&body).map_err(|error| {
@@ -237,9 +245,8 @@ async fn take_order(endpoint: Endpoint, app: &App, request: Request) -> Result<T
         }
     };
     let body = Arc::new(std::mem::take(&mut quote.upstream_body));
-    let network = &app.gateway.offer().network;
     let bill = match accepted {
-        Some(accepted) => Bill::paid(accepted, &quote, Arc::clone(&body), network),
+        Some(accepted) => Bill::paid(accepted, &quote, request, Arc::clone(&body), &app.issuer),
         None => Bill::Free,
     };
     let tiers = &app.gateway.offer().prices.tiers;

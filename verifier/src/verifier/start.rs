@@ -6,6 +6,7 @@ use std::time::Duration;
 use farthing_protocol::LaneIndex;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
+use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,7 @@ use crate::http::routes::Limits;
 use crate::http::server::{self, ConnectionLimits, accept_all};
 use crate::http::{App, router};
 use crate::ports::{ChainError, ChainSource, Clock, SystemClock};
+use crate::receipts::Issuer;
 use crate::settlement::Settler;
 use crate::settlement::planner::Policy;
 use crate::settlement::submitter::{Pace, SettlerParts};
@@ -73,7 +75,14 @@ pub async fn start_with(config: Config, keys: Keys, ports: Ports) -> Result<Veri
         books.close();
         return Err(error);
     }
-    let app = Arc::new(app(&config, &criteria, &books, &channels)?);
+    let settler_key = Arc::new(keys.settler);
+    let issuer = Issuer::new(
+        Arc::clone(&settler_key),
+        config.chain.network.clone(),
+        criteria.program,
+        Arc::clone(&ports.clock),
+    );
+    let app = Arc::new(app(&config, &criteria, issuer, &books, &channels)?);
     let listen = config.http.listen;
     let failed = |error| StartError::Listen {
         address: listen,
@@ -83,7 +92,14 @@ pub async fn start_with(config: Config, keys: Keys, ports: Ports) -> Result<Veri
     let address = listener.local_addr().map_err(failed)?;
 
     let background = CancellationToken::new();
-    let settler = settler(&config, keys, &ports.clock, &ports.chain, &books, &channels);
+    let settler = settler(
+        &config,
+        settler_key,
+        &ports.clock,
+        &ports.chain,
+        &books,
+        &channels,
+    );
     let (settler, settler_task) = Settler::new(settler, unfinished).spawn(background.clone());
     spawn_watcher(&config, &channels, background.clone());
     let server = tokio::spawn(accept_all(
@@ -166,6 +182,7 @@ fn channel_limits(config: &Config) -> ChannelLimits {
 fn app(
     config: &Config,
     criteria: &Criteria,
+    issuer: Issuer,
     books: &Arc<Books>,
     channels: &Arc<Channels>,
 ) -> Result<App, StartError> {
@@ -182,6 +199,7 @@ fn app(
     meter::prepare();
     Ok(App {
         gateway: Gateway::new(offer, Arc::clone(books), Arc::clone(channels)),
+        issuer: Arc::new(issuer),
         upstream: Upstream::new(&config.http)?,
         limits: Limits {
             max_body_bytes: config.http.max_body_bytes,
@@ -201,7 +219,7 @@ fn app(
 
 fn settler(
     config: &Config,
-    keys: Keys,
+    keypair: Arc<Keypair>,
     clock: &Arc<dyn Clock>,
     chain: &Arc<dyn ChainSource>,
     books: &Arc<Books>,
@@ -212,7 +230,7 @@ fn settler(
         channels: Arc::clone(channels),
         source: Arc::clone(chain),
         clock: Arc::clone(clock),
-        keypair: Arc::new(keys.settler),
+        keypair,
         terms: Terms {
             program: config.chain.program,
             payee: config.chain.payee,

@@ -1,5 +1,6 @@
 //! Arguments of `farthing pay`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -34,6 +35,13 @@ pub struct PayArgs {
     /// Pay nothing: show what the request would cost at most, and the provider's terms
     #[arg(long)]
     pub quote: bool,
+    /// Pay for every request that comes to this address, such as 127.0.0.1:8400: a base URL for any OpenAI client
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        conflicts_with_all = ["prompt", "data", "data_file", "stream", "quote"]
+    )]
+    pub listen: Option<SocketAddr>,
     /// The channel that pays
     #[arg(
         long,
@@ -53,7 +61,7 @@ pub struct PayArgs {
         required_unless_present = "quote"
     )]
     pub lane_key: Option<PathBuf>,
-    /// Refuse to pay more than this for the request, in USDC
+    /// Refuse to pay more than this for a request, in USDC
     #[arg(long, value_parser = positive_usdc, value_name = "USDC")]
     pub max_price: Option<BaseUnits>,
     /// URL of a Solana RPC node, to check the channel

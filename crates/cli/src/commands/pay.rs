@@ -1,6 +1,7 @@
-//! `farthing pay`: one paid call, its answer and its receipt.
+//! `farthing pay`: one paid call, its answer and its receipt; or a proxy that pays for whoever asks it.
 
 mod answer;
+mod listen;
 mod report;
 
 use std::io::Read;
@@ -29,6 +30,9 @@ const MAX_BODY_BYTES: u64 = 16 * 1024 * 1024;
 /// # Errors
 /// [`CliError`] says what to do next.
 pub async fn run(args: PayArgs, output: Output) -> Result<(), CliError> {
+    if let Some(address) = args.listen {
+        return listen::run(address, &args, output).await;
+    }
     let body = request_body(&args)?;
     if args.quote {
         let required = ask_terms(&args.url, &body).await.map_err(pay_error)?;
@@ -150,20 +154,12 @@ fn pay_error(error: PayError) -> CliError {
     match error {
         PayError::Configuration(_) => CliError::Usage(message),
         PayError::Transport(_) | PayError::AnswerLost { .. } => CliError::Unreachable(message),
-        PayError::Refused { code, .. } => CliError::Payment { code, message },
         PayError::Lane(_) | PayError::Unexpected { .. } | PayError::AnswerTooLong(_) => {
             CliError::Failed(message)
         }
-        PayError::Terms(_) | PayError::UnreadableTerms(_) => payment("terms", message),
-        PayError::TooExpensive { .. } => payment("too_expensive", message),
-        PayError::Resynchronise(_) => payment("state_not_trusted", message),
-        PayError::Receipt(_) => payment("receipt_disputed", message),
-    }
-}
-
-fn payment(code: &str, message: String) -> CliError {
-    CliError::Payment {
-        code: code.to_owned(),
-        message,
+        _ => CliError::Payment {
+            code: error.code().to_owned(),
+            message,
+        },
     }
 }

@@ -73,6 +73,7 @@ impl Verifier {
             reserved: self.lane.reserved,
             authorized: self.lane.authorized,
             deposit: BaseUnits(u64::MAX),
+            receipt: None,
         }
     }
 

@@ -115,6 +115,7 @@ fn receipts_above_what_was_signed_are_disputed_and_count_as_the_maximum() {
         reserved: BaseUnits::ZERO,
         authorized: BaseUnits(charged_total),
         deposit: BaseUnits(1_000),
+        receipt: None,
     };
     let mut settle = |receipt: ReceiptExtra| {
         let (_, reservation) = payer.next_voucher(BaseUnits(10), &key).expect("room");

@@ -142,6 +142,12 @@ impl PaidAnswer {
         self.status.as_u16()
     }
 
+    /// Type of the body.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.content_type.as_deref()
+    }
+
     /// Whether the status is 2xx.
     #[must_use]
     pub fn is_success(&self) -> bool {

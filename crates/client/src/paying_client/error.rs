@@ -86,6 +86,24 @@ fn cost(charged: Option<BaseUnits>) -> String {
 }
 
 impl PayError {
+    /// Stable, in snake case; a provider's own code if it refused the payment.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Configuration(_) => "configuration",
+            Self::Transport(_) => "provider_unreachable",
+            Self::AnswerLost { .. } => "answer_lost",
+            Self::Lane(_) => "lane_cannot_pay",
+            Self::Terms(_) | Self::UnreadableTerms(_) => "terms",
+            Self::TooExpensive { .. } => "too_expensive",
+            Self::Refused { code, .. } => code,
+            Self::Resynchronise(_) => "state_not_trusted",
+            Self::Receipt(_) => "receipt_disputed",
+            Self::AnswerTooLong(_) => "answer_too_long",
+            Self::Unexpected { .. } => "unexpected_answer",
+        }
+    }
+
     pub(super) fn transport(error: reqwest::Error) -> Self {
         Self::Transport(Self::describe(error))
     }

@@ -171,7 +171,12 @@ impl World {
                     let (lane, maximum, _) = self.open.remove(&id).expect("it was picked");
                     let decision = self
                         .ledger
-                        .complete(id, BaseUnits(actual), Remembered::default(), Moment::default())
+                        .complete(
+                            id,
+                            BaseUnits(actual),
+                            Remembered::default(),
+                            Moment::default(),
+                        )
                         .expect("it is open");
                     self.commit(&decision.records);
                     self.lanes[usize::from(lane)].charged += actual.min(maximum);

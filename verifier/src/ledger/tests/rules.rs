@@ -32,7 +32,12 @@ fn paid(ledger: &mut Ledger, facts: &Arc<ChannelFacts>, value: u64, maximum: u64
         .accept(facts, &voucher(value), BaseUnits(maximum), None)
         .expect("the rules allow it");
     ledger
-        .complete(decision.reservation, BaseUnits(actual), Remembered::default(), NOW)
+        .complete(
+            decision.reservation,
+            BaseUnits(actual),
+            Remembered::default(),
+            NOW,
+        )
         .expect("the reservation is open");
 }
 
@@ -154,7 +159,12 @@ fn a_new_generation_starts_at_the_chains_counter() {
         generation: Generation(1),
         ..key(0)
     };
-    ledger.complete(decision.reservation, BaseUnits(5), Remembered::default(), NOW);
+    ledger.complete(
+        decision.reservation,
+        BaseUnits(5),
+        Remembered::default(),
+        NOW,
+    );
     let unsettled = ledger.unsettled(&rotated);
     assert_eq!(unsettled.len(), 1);
     assert_eq!(unsettled[0].generation, new.generation);
@@ -169,7 +179,12 @@ fn beyond_its_room_the_oldest_range_closes() {
         let decision = ledger
             .accept(&facts, &voucher(value * 2), BaseUnits(0), None)
             .expect("every value is new");
-        ledger.complete(decision.reservation, BaseUnits(0), Remembered::default(), NOW);
+        ledger.complete(
+            decision.reservation,
+            BaseUnits(0),
+            Remembered::default(),
+            NOW,
+        );
         forgotten.extend(
             decision
                 .records
@@ -196,12 +211,22 @@ fn a_charge_is_at_most_what_was_reserved_and_ends_once() {
         .accept(&facts, &voucher(100), BaseUnits(10), None)
         .expect("the rules allow it");
     let ended = ledger
-        .complete(decision.reservation, BaseUnits(11), Remembered::default(), NOW)
+        .complete(
+            decision.reservation,
+            BaseUnits(11),
+            Remembered::default(),
+            NOW,
+        )
         .expect("the reservation is open");
     assert_eq!(ended.lane.charged, BaseUnits(10));
     assert!(
         ledger
-            .complete(decision.reservation, BaseUnits(5), Remembered::default(), NOW)
+            .complete(
+                decision.reservation,
+                BaseUnits(5),
+                Remembered::default(),
+                NOW
+            )
             .is_none()
     );
     assert!(

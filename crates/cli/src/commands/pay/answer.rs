@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use farthing_client::amount::Usdc;
 use farthing_client::paying_client::{PaidAnswer, PayError, Receipt};
 use serde_json::Value;
 
@@ -69,6 +70,15 @@ async fn read_stream(mut answer: PaidAnswer, output: Output) -> Result<Answered,
             return Err(pay_error(PayError::AnswerTooLong(MAX_ANSWER_BYTES)));
         }
     }
+    if let Some(reason) = text.error {
+        let cost = answer.receipt().map_or_else(
+            || "its cost is not known".to_owned(),
+            |receipt| format!("it cost {} USDC", Usdc(receipt.charged)),
+        );
+        return Err(CliError::failed(format!(
+            "the answer is incomplete: {reason}; {cost}"
+        )));
+    }
     Ok(Answered {
         answer: text.whole,
         shown: !output.is_json(),
@@ -81,6 +91,8 @@ async fn read_stream(mut answer: PaidAnswer, output: Output) -> Result<Answered,
 struct EventText {
     line: Vec<u8>,
     whole: String,
+    /// What the last event says that is an error.
+    error: Option<String>,
 }
 
 impl EventText {
@@ -99,11 +111,14 @@ impl EventText {
     fn end_line(&mut self) {
         if let Some(data) = self.line.strip_prefix(b"data:")
             && let Ok(event) = serde_json::from_slice::<Value>(data)
-            && let Some(text) = event
-                .pointer("/choices/0/delta/content")
-                .and_then(Value::as_str)
         {
-            self.whole.push_str(text);
+            let text_at = |pointer| event.pointer(pointer).and_then(Value::as_str);
+            if let Some(text) = text_at("/choices/0/delta/content") {
+                self.whole.push_str(text);
+            }
+            if let Some(message) = text_at("/error/message") {
+                self.error = Some(message.to_owned());
+            }
         }
         self.line.clear();
     }
@@ -126,6 +141,16 @@ mod tests {
             }
             assert_eq!(pieces, "één voucher");
             assert_eq!(text.whole, pieces);
+            assert_eq!(text.error, None);
         }
+    }
+
+    #[test]
+    fn an_event_that_is_an_error_is_noticed() {
+        let mut text = EventText::default();
+        text.push(b"data: {\"choices\":[{\"delta\":{\"content\":\"one\"}}]}\n\n");
+        text.push(b"data: {\"error\":{\"code\":\"x\",\"message\":\"it ended there\"}}\n\n");
+        assert_eq!(text.whole, "one");
+        assert_eq!(text.error.as_deref(), Some("it ended there"));
     }
 }

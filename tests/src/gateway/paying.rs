@@ -1,0 +1,41 @@
+//! The client of the SDK, as agents use it.
+
+use farthing_client::chain::{PROGRAM_ID, USDC_MINT_DEVNET};
+use farthing_client::payer::{LaneIdentity, LanePayer};
+use farthing_client::paying_client::{PayingClient, PayingClientConfig};
+use farthing_client::x402::NETWORK_DEVNET;
+use farthing_protocol::{BaseUnits, Generation, LaneIndex};
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
+
+use super::World;
+use super::world::{CAP, lane_key};
+
+/// A client of a lane that begins now, and reaches the provider at a URL.
+///
+/// # Panics
+/// If the URL is none.
+#[must_use]
+pub fn paying_client(world: &World, lane: u16, url: &str) -> PayingClient {
+    let key = Keypair::new_from_array(lane_key(lane).to_bytes());
+    let agent = world.agent(lane);
+    let identity = LaneIdentity {
+        program: PROGRAM_ID,
+        channel: agent.channel,
+        domain: agent.domain,
+        lane: LaneIndex(lane),
+        generation: Generation(0),
+        signer: key.pubkey(),
+        cap: BaseUnits(CAP),
+    };
+    let config = PayingClientConfig {
+        base_url: url.to_owned(),
+        program: PROGRAM_ID,
+        network: NETWORK_DEVNET.to_owned(),
+        mint: USDC_MINT_DEVNET,
+        pay_to: None,
+        max_price_per_request: None,
+    };
+    let payer = LanePayer::new(identity, BaseUnits::ZERO).expect("a usable key");
+    PayingClient::new(config, payer, key).expect("the key is the lane's")
+}
