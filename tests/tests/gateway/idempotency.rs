@@ -220,6 +220,21 @@ async fn a_stream_that_was_cut_is_replayed_as_far_as_it_came() {
 }
 
 #[tokio::test]
+async fn a_stream_that_spent_its_reserve_is_replayed_with_its_end() {
+    let world = World::start().await;
+    world.upstream.behave(Behaviour::Endless);
+    let mut body = chat(MODEL, true);
+    body["max_tokens"] = json!(5);
+    let accepted = world.requirements(&body).await;
+    let payment = world.agent(0).pay(&accepted, 1_000);
+    let first = world.send_with_key(&body, &payment, KEY).await;
+    let again = world.send_with_key(&body, &payment, KEY).await;
+    assert!(is_replay(&again) && again.whole);
+    assert_eq!(again.before_receipt(), first.before_receipt());
+    assert_eq!(again.charged(), world.charged_at_rest().await);
+}
+
+#[tokio::test]
 async fn a_crash_keeps_the_charge_and_loses_the_answer() {
     let mut world = World::start().await;
     world.upstream.behave(Behaviour::StallAfterOne);

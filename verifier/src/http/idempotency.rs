@@ -4,17 +4,15 @@
 //! ASCII characters. Both are one namespace, which belongs to a lane and its generation.
 
 use axum::http::{HeaderMap, Method, Uri};
+use farthing_client::idempotency::{
+    IDEMPOTENCY_KEY, IdempotencyKey, InvalidKey, MAX_KEY_LENGTH, MIN_KEY_LENGTH, PAYMENT_IDENTIFIER,
+};
 use farthing_client::receipt::request_digest;
 use farthing_client::x402::PaymentPayload;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
 use crate::gateway::ClientKey;
-
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const PAYMENT_IDENTIFIER: &str = "payment-identifier";
-const MIN_LENGTH: usize = 16;
-const MAX_LENGTH: usize = 128;
 
 /// The key that a request brings, if it brings one, with the digest of what was asked.
 pub(crate) fn client_key(
@@ -31,7 +29,7 @@ pub(crate) fn client_key(
         (header, extension) => header.or(extension),
     };
     Ok(text.map(|text| ClientKey {
-        text: text.to_owned(),
+        text: text.to_string(),
         digest,
     }))
 }
@@ -48,8 +46,8 @@ pub(crate) fn extension() -> Value {
                     "required": { "type": "boolean" },
                     "id": {
                         "type": "string",
-                        "minLength": MIN_LENGTH,
-                        "maxLength": MAX_LENGTH,
+                        "minLength": MIN_KEY_LENGTH,
+                        "maxLength": MAX_KEY_LENGTH,
                         "pattern": "^[a-zA-Z0-9_-]+$",
                     },
                 },
@@ -59,7 +57,7 @@ pub(crate) fn extension() -> Value {
     })
 }
 
-fn from_header(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+fn from_header(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -70,19 +68,17 @@ fn from_header(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     checked(value.to_str().ok()).map(Some)
 }
 
-fn from_extension(payment: &PaymentPayload) -> Result<Option<&str>, ApiError> {
+fn from_extension(payment: &PaymentPayload) -> Result<Option<IdempotencyKey>, ApiError> {
     let extensions = payment.extensions.as_ref();
     let id =
         extensions.and_then(|extensions| extensions.get(PAYMENT_IDENTIFIER)?.pointer("/info/id"));
     id.map(|id| checked(id.as_str())).transpose()
 }
 
-fn checked(text: Option<&str>) -> Result<&str, ApiError> {
-    text.filter(|text| (MIN_LENGTH..=MAX_LENGTH).contains(&text.len()))
-        .filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()))
-        .ok_or_else(|| {
-            invalid("an idempotency key has 16 to 128 visible ASCII characters and no spaces")
-        })
+fn checked(text: Option<&str>) -> Result<IdempotencyKey, ApiError> {
+    text.unwrap_or_default()
+        .parse()
+        .map_err(|error: InvalidKey| invalid(&error.to_string()))
 }
 
 fn invalid(message: &str) -> ApiError {

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use farthing_client::idempotency::IDEMPOTENT_REPLAYED;
 use farthing_client::x402::SettleResponse;
 
 use super::challenge::{Final, PaymentHeaders, receipt};
@@ -14,7 +15,7 @@ use crate::receipts::{Charge, Issuer};
 use crate::store::AnswerRecord;
 
 /// Says that an answer is not new.
-pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static(IDEMPOTENT_REPLAYED);
 
 /// What of a stream may be asked for again: the events that have arrived whole, and then an event that
 /// says so where the rest is missing.

@@ -155,6 +155,9 @@ impl Pump {
         if ending != Ending::Complete {
             tracing::info!(?ending, "a stream ended early");
         }
+        let spent = (ending == Ending::ReserveSpent)
+            .then(|| self.keep(Bytes::from_static(RESERVE_SPENT.as_bytes())))
+            .map(Ok);
         // Whatever the upstream still has to say is not wanted.
         drop(self.upstream);
         let answer = self.copy.map(|copy| {
@@ -167,8 +170,6 @@ impl Pump {
             }
             Err(failed) => Some(Err(aborted(&failed.to_string()))),
         };
-        let spent = (ending == Ending::ReserveSpent)
-            .then(|| Ok(Bytes::from_static(RESERVE_SPENT.as_bytes())));
         let cut = ending
             .is_cut()
             .then(|| Err(aborted("the answer is incomplete")));
