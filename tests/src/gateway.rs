@@ -16,6 +16,6 @@ pub use agent::Agent;
 pub use chain::FakeChain;
 pub use clock::TestClock;
 pub use cutting_proxy::{Cuts, CuttingProxy};
-pub use paying::paying_client;
+pub use paying::{paying_client, paying_client_with};
 pub use upstream::{Behaviour, Upstream};
 pub use world::{Answer, World, WorldOptions};

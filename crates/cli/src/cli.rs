@@ -6,6 +6,7 @@ pub mod dev;
 pub mod escrow;
 pub mod pay;
 pub mod program;
+pub mod receipt;
 pub mod reconcile;
 pub mod serve;
 pub mod store;
@@ -23,6 +24,7 @@ pub use dev::DevArgs;
 pub use escrow::EscrowCommand;
 pub use pay::PayArgs;
 pub use program::ProgramCommand;
+pub use receipt::ReceiptCommand;
 pub use reconcile::ReconcileArgs;
 pub use serve::ServeArgs;
 pub use store::StoreCommand;
@@ -57,6 +59,9 @@ pub enum Command {
     Reconcile(ReconcileArgs),
     /// Make one paid call and print the answer and its receipt
     Pay(Box<PayArgs>),
+    /// What providers signed that they charged: check it
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
     /// The on-chain program itself: deploy, compare with a build, hand over
     #[command(subcommand)]
     Program(Box<ProgramCommand>),

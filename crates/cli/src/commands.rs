@@ -6,6 +6,7 @@ pub mod dev;
 pub mod escrow;
 pub mod pay;
 pub mod program;
+pub mod receipt;
 pub mod reconcile;
 pub mod serve;
 pub mod store;
@@ -29,6 +30,7 @@ pub async fn run(command: Command, output: Output) -> Result<ExitCode, CliError>
         Command::Store(command) => store::run(command, output)?,
         Command::Reconcile(args) => reconcile::run(args, output).await?,
         Command::Pay(args) => pay::run(*args, output).await?,
+        Command::Receipt(command) => receipt::run(command, output).await?,
         Command::Program(command) => program::run(*command, output).await?,
         #[cfg(feature = "dev")]
         Command::Dev(args) => return dev::run(args, output).await,

@@ -2,6 +2,8 @@
 //! to the last base unit withdrawn, and what each command says when something is missing.
 
 mod common;
+#[path = "commands/receipt.rs"]
+mod receipt;
 #[path = "commands/reconcile.rs"]
 mod reconcile;
 #[path = "commands/store.rs"]
@@ -347,6 +349,7 @@ async fn pay(world: &World, url: &str, channel: &str, lane_key: &Path) -> u64 {
     ] {
         let paid = world.ok(&borrowed(&with(&more))).await;
         assert!(!text(&paid, "answer").is_empty());
+        receipt::check(world, url, channel, &paid).await;
         let receipt = &paid["receipt"];
         total += receipt["charged"].as_u64().expect("base units");
         assert_eq!(

@@ -12,6 +12,7 @@
 mod answer;
 mod error;
 mod in_flight;
+mod notary;
 mod question;
 mod receipt_scanner;
 mod request;
@@ -27,24 +28,28 @@ use rand::Rng;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{StatusCode, Url, redirect};
 use serde_json::Value;
+use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 
 pub use answer::{FinishedAnswer, PaidAnswer, Receipt};
 pub use error::PayError;
+pub use notary::{DisputedReceipt, SignedReceipt};
 pub use request::PaidRequest;
 pub use terms::Offer;
 
 use crate::idempotency::IdempotencyKey;
 use crate::payer::{LaneIdentity, LanePayer, PayerError, Reservation, SignedVoucher};
 use crate::pricing::{Endpoint, PriceList};
+use crate::receipt::{KEY_SET_PATH, KeySet, request_digest};
 use crate::x402::{
     EscrowPayload, PaymentPayload, PaymentRequired, PaymentRequirements, X402_VERSION,
     encode_header,
 };
 use error::Refusal;
 use in_flight::InFlight;
+use notary::Notary;
 use question::{Asked, Question, Unanswered};
 use terms::Terms;
 
@@ -76,6 +81,8 @@ pub struct PayingClientConfig {
     pub mint: Pubkey,
     /// The channel's payee. Without it any payee is paid that the channel's voucher is good for.
     pub pay_to: Option<Pubkey>,
+    /// The channel's settler, who signs receipts. Without it receipts are not checked, and none that is signed is kept.
+    pub settler: Option<Pubkey>,
     /// The most that one request may cost; a dearer one is refused before anything is signed.
     pub max_price_per_request: Option<BaseUnits>,
 }
@@ -177,9 +184,11 @@ impl PayingClient {
     /// [`PaidAnswer::status`].
     pub async fn send(&self, request: PaidRequest) -> Result<PaidAnswer, PayError> {
         let known = self.terms().offer(request.endpoint, &request.body);
+        let body = Bytes::from(request.body.to_string());
         let asked = Asked {
             url: at_path(&self.shared.base, request.endpoint.path()),
-            body: Bytes::from(request.body.to_string()),
+            notary: self.notary(request.endpoint, &body),
+            body,
             key_is_the_callers: request.key.is_some(),
             key: request.key.unwrap_or_else(IdempotencyKey::random),
         };
@@ -214,6 +223,17 @@ impl PayingClient {
         response
             .map(PaidAnswer::unpaid)
             .map_err(PayError::transport)
+    }
+
+    /// What a receipt for this body must say. The provider sees the endpoint's path, whatever is in front of it.
+    fn notary(&self, endpoint: Endpoint, body: &[u8]) -> Arc<Notary> {
+        let config = &self.shared.config;
+        Arc::new(Notary {
+            settler: config.settler,
+            network: config.network.clone(),
+            identity: self.shared.identity,
+            request: Hash::new_from_array(request_digest("POST", endpoint.path(), "", body)),
+        })
     }
 
     fn check_price(&self, maximum: BaseUnits) -> Result<(), PayError> {
@@ -344,6 +364,19 @@ pub async fn ask_terms(base_url: &str, body: &Value) -> Result<Option<PaymentReq
     }
     PaidAnswer::unpaid(response).status_error().await?;
     Ok(None)
+}
+
+/// Asks a provider who signs its receipts.
+///
+/// # Errors
+/// [`PayError`], also if the provider answers with anything but a key set.
+pub async fn ask_key_set(base_url: &str) -> Result<KeySet, PayError> {
+    let url = at_path(&self::base_url(base_url)?, KEY_SET_PATH);
+    let response = http_client()?.get(url).send().await;
+    let answer = PaidAnswer::unpaid(response.map_err(PayError::transport)?);
+    let status = answer.status();
+    let body = answer.finish().await?.body;
+    KeySet::from_json(&body).map_err(|_| PayError::unexpected(status, &body))
 }
 
 async fn post_unpaid(

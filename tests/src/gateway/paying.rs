@@ -17,6 +17,20 @@ use super::world::{CAP, lane_key};
 /// If the URL is none.
 #[must_use]
 pub fn paying_client(world: &World, lane: u16, url: &str) -> PayingClient {
+    paying_client_with(world, lane, url, |_| ())
+}
+
+/// The same with a changed configuration.
+///
+/// # Panics
+/// If the URL is none.
+#[must_use]
+pub fn paying_client_with(
+    world: &World,
+    lane: u16,
+    url: &str,
+    change: impl FnOnce(&mut PayingClientConfig),
+) -> PayingClient {
     let key = Keypair::new_from_array(lane_key(lane).to_bytes());
     let agent = world.agent(lane);
     let identity = LaneIdentity {
@@ -28,14 +42,16 @@ pub fn paying_client(world: &World, lane: u16, url: &str) -> PayingClient {
         signer: key.pubkey(),
         cap: BaseUnits(CAP),
     };
-    let config = PayingClientConfig {
+    let mut config = PayingClientConfig {
         base_url: url.to_owned(),
         program: PROGRAM_ID,
         network: NETWORK_DEVNET.to_owned(),
         mint: USDC_MINT_DEVNET,
         pay_to: None,
+        settler: Some(world.channel.settler),
         max_price_per_request: None,
     };
+    change(&mut config);
     let payer = LanePayer::new(identity, BaseUnits::ZERO).expect("a usable key");
     PayingClient::new(config, payer, key).expect("the key is the lane's")
 }

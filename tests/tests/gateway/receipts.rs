@@ -4,9 +4,11 @@ use farthing_client::receipt::{Claims, CountedBy, KEY_SET_PATH, KeySet, request_
 use farthing_protocol::{BaseUnits, Domain};
 use farthing_tests::gateway::clock::EPOCH;
 use farthing_tests::gateway::world::{MODEL, chat, lane_key};
-use farthing_tests::gateway::{Answer, Behaviour, World};
+use farthing_tests::gateway::{Answer, Behaviour, World, paying_client, paying_client_with};
 use serde_json::Value;
 use solana_sdk::hash::Hash;
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
 
 const KEY: &str = "0123456789abcdef";
 const MAXIMUM: u64 = 239;
@@ -170,4 +172,39 @@ async fn the_key_is_published() {
     assert_eq!(answer.headers["content-type"], "application/json");
     let set = KeySet::from_json(&answer.body).expect("a key set");
     assert_eq!(set.require(&world.channel.settler), Ok(()));
+}
+
+#[tokio::test]
+async fn the_client_keeps_what_the_settler_signed_and_disputes_the_rest() {
+    let world = World::start().await;
+    let url = world.running().url();
+    for stream in [false, true] {
+        let client = paying_client(&world, 0, &url);
+        let answer = client
+            .chat(chat(MODEL, stream))
+            .await
+            .expect("it is served");
+        let finished = answer.finish().await.expect("it comes to its end");
+        let receipt = finished.receipt.expect("it was charged");
+        let signed = receipt.signed.expect("the settler signs");
+        assert_eq!(
+            verify(&signed.token, &world.channel.settler),
+            Ok(signed.claims.clone())
+        );
+        assert_eq!(signed.claims.charged, receipt.charged);
+        assert_eq!(signed.claims.request, digest_of(&chat(MODEL, stream)));
+    }
+    // Somebody else's signature is none; what it cost at most counts as spent.
+    let other = Keypair::new().pubkey();
+    let client = paying_client_with(&world, 1, &url, |config| config.settler = Some(other));
+    let error = client
+        .chat(chat(MODEL, false))
+        .await
+        .expect_err("it is disputed");
+    assert_eq!(error.code(), "receipt_disputed");
+    assert!(
+        error.to_string().contains("is not signed by the settler"),
+        "{error}"
+    );
+    assert_eq!(client.spent_at_most(), BaseUnits(MAXIMUM));
 }

@@ -120,6 +120,7 @@ async fn connect(args: &PayArgs) -> Result<PayingClient, CliError> {
         network: connection.network.clone(),
         mint: escrow.mint,
         pay_to: Some(channel.payee()),
+        settler: Some(channel.settler()),
         max_price_per_request: args.max_price,
     };
     PayingClient::new(config, payer, key).map_err(pay_error)
@@ -149,7 +150,7 @@ fn require_usable(
     Ok(())
 }
 
-fn pay_error(error: PayError) -> CliError {
+pub(super) fn pay_error(error: PayError) -> CliError {
     let message = error.to_string();
     match error {
         PayError::Configuration(_) => CliError::Usage(message),

@@ -80,6 +80,7 @@ pub fn client(
         network: NETWORK_DEVNET.to_owned(),
         mint: USDC_MINT_DEVNET,
         pay_to: Some(channel.channel.payee()),
+        settler: Some(channel.channel.settler()),
         max_price_per_request: None,
     };
     PayingClient::new(config, payer, key.insecure_clone())

@@ -7,6 +7,7 @@ use reqwest::{Response, StatusCode};
 
 use super::PayError;
 use super::in_flight::InFlight;
+use super::notary::{DisputedReceipt, SignedReceipt};
 use super::question::Question;
 use super::receipt_scanner::ReceiptScanner;
 use super::seen::{Differs, Seen};
@@ -15,8 +16,6 @@ use crate::x402::{PAYMENT_RESPONSE, PaymentState, ReceiptExtra, SettleResponse, 
 
 /// Longest answer that [`PaidAnswer::finish`] keeps, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
-/// Longest part of an unexpected answer that an error shows, in characters.
-const MAX_SHOWN: usize = 500;
 
 /// Why the rest of an answer is none.
 const DIFFERS: &str = "asked again, the provider gave another answer";
@@ -36,6 +35,8 @@ pub struct Receipt {
     pub authorized: BaseUnits,
     /// The channel's deposit.
     pub deposit: BaseUnits,
+    /// The same as the provider's settler signed it, checked; none if it does not sign, or the settler is not known.
+    pub signed: Option<Box<SignedReceipt>>,
 }
 
 /// An answer, as it arrives. If the connection breaks, the rest is asked for again.
@@ -91,9 +92,9 @@ impl PaidAnswer {
             Some(extra) if extra.state == PaymentState::Charged => {
                 let is_older = is_replay(response.headers()) && question.may_be_older();
                 Payment::Done(Some(if is_older {
-                    settle_older(in_flight, &extra, &question)
+                    settle_older(in_flight, &extra, &question)?
                 } else {
-                    settle(in_flight, &extra)?
+                    settle(in_flight, &extra, &question)?
                 }))
             }
             Some(_) => Payment::Pending(in_flight),
@@ -234,10 +235,9 @@ impl PaidAnswer {
     }
 
     fn end_payment(&mut self, extra: &ReceiptExtra) -> Result<(), PayError> {
-        if let Payment::Pending(in_flight) =
-            std::mem::replace(&mut self.payment, Payment::Done(None))
-        {
-            self.payment = Payment::Done(Some(settle(in_flight, extra)?));
+        let payment = std::mem::replace(&mut self.payment, Payment::Done(None));
+        if let (Payment::Pending(in_flight), Some(question)) = (payment, &self.question) {
+            self.payment = Payment::Done(Some(settle(in_flight, extra, question)?));
         }
         Ok(())
     }
@@ -302,13 +302,7 @@ impl PaidAnswer {
             return Ok(());
         }
         let answer = self.finish().await?;
-        Err(PayError::Unexpected {
-            status: answer.status,
-            body: String::from_utf8_lossy(&answer.body)
-                .chars()
-                .take(MAX_SHOWN)
-                .collect(),
-        })
+        Err(PayError::unexpected(answer.status, &answer.body))
     }
 }
 
@@ -322,15 +316,24 @@ fn is_replay(headers: &HeaderMap) -> bool {
     headers.contains_key(IDEMPOTENT_REPLAYED)
 }
 
-fn settle(in_flight: InFlight, extra: &ReceiptExtra) -> Result<Receipt, PayError> {
-    let receipt = receipt(&in_flight, extra);
+/// A receipt that is disputed leaves the maximum as spent.
+fn settle(
+    in_flight: InFlight,
+    extra: &ReceiptExtra,
+    question: &Question,
+) -> Result<Receipt, PayError> {
+    let receipt = receipt(&in_flight, extra, question)?;
     in_flight.settled(extra)?;
     Ok(receipt)
 }
 
 /// The caller chose the key, and somebody has asked with it before.
-fn settle_older(in_flight: InFlight, extra: &ReceiptExtra, question: &Question) -> Receipt {
-    let receipt = receipt(&in_flight, extra);
+fn settle_older(
+    in_flight: InFlight,
+    extra: &ReceiptExtra,
+    question: &Question,
+) -> Result<Receipt, PayError> {
+    let receipt = receipt(&in_flight, extra, question)?;
     if !question.was_repeated() {
         // Before this began, so that the voucher has bought nothing.
         in_flight.refused();
@@ -339,16 +342,21 @@ fn settle_older(in_flight: InFlight, extra: &ReceiptExtra, question: &Question) 
         // receipt tells.
         tracing::debug!(%error, "the receipt of an earlier request");
     }
-    receipt
+    Ok(receipt)
 }
 
-fn receipt(in_flight: &InFlight, extra: &ReceiptExtra) -> Receipt {
-    Receipt {
+fn receipt(
+    in_flight: &InFlight,
+    extra: &ReceiptExtra,
+    question: &Question,
+) -> Result<Receipt, DisputedReceipt> {
+    Ok(Receipt {
+        signed: question.notary().check(extra)?,
         charged: extra.charged,
         maximum: in_flight.maximum(),
         charged_total: extra.charged_total,
         reserved: extra.reserved,
         authorized: extra.authorized,
         deposit: extra.deposit,
-    }
+    })
 }

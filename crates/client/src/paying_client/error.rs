@@ -3,11 +3,14 @@
 use farthing_protocol::BaseUnits;
 use serde_json::Value;
 
+use super::notary::DisputedReceipt;
 use crate::amount::Usdc;
 use crate::idempotency::{IdempotencyKey, PAYMENT_IDENTIFIER};
 use crate::payer::{PayerError, ReceiptError, ResynchroniseError};
 use crate::x402::{HeaderError, PAYMENT_REQUIRED, PaymentRequired, decode_header};
 
+/// Longest part of an unexpected answer that an error shows, in characters.
+const MAX_SHOWN: usize = 500;
 /// Longest body of a 402 that is read for its message, in bytes.
 const MAX_REFUSAL_BODY: usize = 64 * 1024;
 
@@ -65,10 +68,13 @@ pub enum PayError {
     /// The provider's receipt is not believed.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
+    /// What the provider signed is not what it says.
+    #[error(transparent)]
+    SignedReceipt(#[from] DisputedReceipt),
     /// An answer longer than is kept.
     #[error("the answer is longer than {0} bytes: read it as a stream")]
     AnswerTooLong(usize),
-    /// The provider answered a request for its price with something else.
+    /// The provider answered a request for its price or its keys with something else.
     #[error("the provider answered {status}: {body}")]
     Unexpected {
         /// HTTP status.
@@ -86,6 +92,15 @@ fn cost(charged: Option<BaseUnits>) -> String {
 }
 
 impl PayError {
+    /// The error that an answer is none that was expected.
+    pub(super) fn unexpected(status: u16, body: &[u8]) -> Self {
+        let body = String::from_utf8_lossy(body);
+        Self::Unexpected {
+            status,
+            body: body.chars().take(MAX_SHOWN).collect(),
+        }
+    }
+
     /// Stable, in snake case; a provider's own code if it refused the payment.
     #[must_use]
     pub fn code(&self) -> &str {
@@ -98,7 +113,7 @@ impl PayError {
             Self::TooExpensive { .. } => "too_expensive",
             Self::Refused { code, .. } => code,
             Self::Resynchronise(_) => "state_not_trusted",
-            Self::Receipt(_) => "receipt_disputed",
+            Self::Receipt(_) | Self::SignedReceipt(_) => "receipt_disputed",
             Self::AnswerTooLong(_) => "answer_too_long",
             Self::Unexpected { .. } => "unexpected_answer",
         }

@@ -3,6 +3,7 @@
 //! The key makes a provider give the same answer without a second charge. One that does not know keys refuses a voucher
 //! that has bought something, so that asking again is safe whoever is asked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use reqwest::{Response, StatusCode, Url};
 
 use super::PayError;
 use super::answer::receipt_header;
+use super::notary::Notary;
 use crate::idempotency::{IDEMPOTENCY_KEY, IdempotencyKey};
 use crate::x402::PAYMENT_SIGNATURE;
 
@@ -35,6 +37,8 @@ pub(super) enum Unanswered {
 pub(super) struct Asked {
     pub(super) url: Url,
     pub(super) body: Bytes,
+    /// What its receipt must say.
+    pub(super) notary: Arc<Notary>,
     pub(super) key: IdempotencyKey,
     /// Whether the caller chose the key, and may have asked with it before this began.
     pub(super) key_is_the_callers: bool,
@@ -62,6 +66,11 @@ impl Question {
     /// Whether it was asked more than once.
     pub(super) const fn was_repeated(&self) -> bool {
         self.repeats > 0
+    }
+
+    /// What its receipt must say.
+    pub(super) fn notary(&self) -> &Notary {
+        &self.asked.notary
     }
 
     /// Whether the caller may have asked it before this began.

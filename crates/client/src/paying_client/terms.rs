@@ -137,6 +137,7 @@ mod tests {
             network: NETWORK_DEVNET.to_owned(),
             mint: Pubkey::new_from_array([2; 32]),
             pay_to: Some(Pubkey::new_from_array([3; 32])),
+            settler: None,
             max_price_per_request: None,
         }
     }

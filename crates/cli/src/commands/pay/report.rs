@@ -31,6 +31,8 @@ struct ReceiptReport {
     reserved: u64,
     authorized: u64,
     deposit: u64,
+    /// As the settler signed it, for `farthing receipt verify`.
+    signed: Option<String>,
 }
 
 impl Paid {
@@ -45,6 +47,7 @@ impl Paid {
                 reserved: receipt.reserved.0,
                 authorized: receipt.authorized.0,
                 deposit: receipt.deposit.0,
+                signed: receipt.signed.map(|signed| signed.token),
             }),
         }
     }

@@ -1,0 +1,99 @@
+//! Result of `farthing receipt verify`. In JSON the claims are as they were signed.
+
+use std::fmt;
+
+use farthing_client::amount::Usdc;
+use farthing_client::receipt::{Claims, CountedBy};
+use serde::Serialize;
+
+use crate::output::facts;
+
+/// Whose word it is that the settler is the settler.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Trust {
+    /// The channel's, on the chain.
+    Chain,
+    /// The caller's.
+    Settler,
+    /// The provider's own.
+    KeySet,
+}
+
+/// A receipt that holds.
+#[derive(Debug, Serialize)]
+pub(super) struct Verified {
+    verified: bool,
+    trust: Trust,
+    /// Whether it was compared with a request.
+    request_compared: bool,
+    claims: Claims,
+}
+
+impl Verified {
+    pub(super) const fn new(claims: Claims, trust: Trust, request_compared: bool) -> Self {
+        Self {
+            verified: true,
+            trust,
+            request_compared,
+            claims,
+        }
+    }
+}
+
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let claims = &self.claims;
+        let trust = match self.trust {
+            Trust::Chain => "the channel's settler, by the chain",
+            Trust::Settler => "the settler that was named",
+            Trust::KeySet => "the provider's key set, which only the provider vouches for",
+        };
+        writeln!(f, "signed by {trust}")?;
+        let mut rows = vec![
+            ("settler", claims.iss.to_string()),
+            ("paid by", claims.sub.to_string()),
+            ("issued", format!("{} (Unix time)", claims.iat)),
+            ("network", claims.network.clone()),
+            ("program", claims.program.to_string()),
+            ("channel", claims.channel.to_string()),
+            (
+                "lane",
+                format!("{}, generation {}", claims.lane, claims.generation),
+            ),
+            (
+                "request",
+                if self.request_compared {
+                    format!("{}, the one that was given", claims.request)
+                } else {
+                    claims.request.to_string()
+                },
+            ),
+        ];
+        if let Some(sold) = &claims.sold {
+            let counted_by = match sold.usage.counted_by {
+                CountedBy::Upstream => "the model's server",
+                CountedBy::Estimate => "the provider",
+            };
+            rows.extend([
+                ("model", sold.model.clone()),
+                (
+                    "usage",
+                    format!(
+                        "{} tokens in, {} out, counted by {counted_by}",
+                        sold.usage.input_tokens, sold.usage.output_tokens
+                    ),
+                ),
+                ("at most", format!("{} USDC", Usdc(sold.maximum))),
+            ]);
+        }
+        rows.extend([
+            ("charged", format!("{} USDC", Usdc(claims.charged))),
+            (
+                "lane's total",
+                format!("{} USDC", Usdc(claims.charged_total)),
+            ),
+        ]);
+        facts(rows).fmt(f)
+    }
+}
