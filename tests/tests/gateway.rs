@@ -7,6 +7,8 @@ mod asking_again;
 mod bad_input;
 #[path = "gateway/channels.rs"]
 mod channels;
+#[path = "gateway/cuts.rs"]
+mod cuts;
 #[path = "gateway/idempotency.rs"]
 mod idempotency;
 #[path = "gateway/outage.rs"]

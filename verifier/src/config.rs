@@ -122,6 +122,42 @@ mod tests {
         );
     }
 
+    /// The TOML blocks of a page of the documentation.
+    fn blocks(page: &str) -> Vec<String> {
+        let blocks = page.split("```toml\n").skip(1);
+        blocks
+            .filter_map(|block| block.split("```").next())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn the_documentation_shows_configurations_that_work() {
+        let cluster =
+            "network = \"solana:x\"\nmint = \"4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU\"\n";
+        let readme = blocks(include_str!("../../README.md"));
+        let payee = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM";
+        let whole = format!(
+            "{}{cluster}",
+            readme[0].replace("<the wallet that earns>", payee)
+        );
+        Config::from_toml(&whole).expect("the README's configuration is complete");
+
+        let mut pricing = String::new();
+        for block in blocks(include_str!("../../docs/sell.md")) {
+            // The table itself comes before its parts.
+            pricing = match block.strip_prefix("[pricing]\n") {
+                Some(table) => format!("[pricing]\n{table}{pricing}"),
+                None => format!("{pricing}{block}"),
+            };
+        }
+        let rest = MINIMAL.split("[pricing").next().expect("text");
+        let tables = MINIMAL.find("[store]").expect("it is there");
+        let whole = format!("{rest}{pricing}{}", &MINIMAL[tables..]);
+        let config = Config::from_toml(&whole).expect("the documentation's prices are complete");
+        assert_eq!(config.pricing.tiers.len(), 1);
+    }
+
     #[test]
     fn names_the_line_of_an_unknown_key() {
         let text = MINIMAL.replace("[store]", "[store]\n        pth = \"x\"");
@@ -135,8 +171,14 @@ mod tests {
     fn names_the_line_of_a_price_that_makes_no_sense() {
         for (from, to) in [
             ("max_output_tokens = 256", "max_output_tokens = 0"),
-            ("output_per_million = \"0.60\"", "output_per_million = \"0.6000001\""),
-            ("output_per_million = \"0.60\"", "output_per_million = \"-1\""),
+            (
+                "output_per_million = \"0.60\"",
+                "output_per_million = \"0.6000001\"",
+            ),
+            (
+                "output_per_million = \"0.60\"",
+                "output_per_million = \"-1\"",
+            ),
         ] {
             let text = MINIMAL.replace(from, to);
             let line = text.lines().position(|line| line.contains(to));

@@ -13,7 +13,7 @@ use farthing_client::x402::{
 };
 use farthing_protocol::{BaseUnits, Generation, LaneIndex, Voucher};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
@@ -212,14 +212,9 @@ impl Gateway {
             models: [(quote.model.clone(), quote.price)].into(),
         };
         let extra = EscrowExtra {
-            program: self.offer.program,
-            settler: self.offer.settler,
-            grace_seconds: self.offer.min_grace_seconds,
-            min_deposit: self.offer.min_deposit,
-            tier: self.tier_name(*tier).map(str::to_owned),
-            pricing,
             channel_state: refused.and_then(|refused| refused.channel_state.clone()),
             voucher_state: refused.and_then(|refused| refused.voucher_state.clone()),
+            ..self.extra(*tier, pricing)
         };
         PaymentRequirements {
             scheme: SCHEME.to_owned(),
@@ -230,6 +225,42 @@ impl Gateway {
             max_timeout_seconds: MAX_TIMEOUT_SECONDS,
             extra: serde_json::to_value(extra).expect("envelope types serialise to JSON"),
         }
+    }
+
+    fn extra(&self, tier: usize, pricing: PriceList) -> EscrowExtra {
+        EscrowExtra {
+            program: self.offer.program,
+            settler: self.offer.settler,
+            grace_seconds: self.offer.min_grace_seconds,
+            min_deposit: self.offer.min_deposit,
+            tier: self.tier_name(tier).map(str::to_owned),
+            pricing,
+            channel_state: None,
+            voucher_state: None,
+        }
+    }
+
+    /// The ways to pay for anything that is sold, one for each tier, with all its prices by name and
+    /// pattern: [`PaymentRequirements`] without the amount, which follows from a request.
+    #[must_use]
+    pub fn ways_to_pay(&self) -> Vec<Value> {
+        let tiers = self.offer.prices.tiers.iter().enumerate();
+        let ways = tiers.map(|(index, tier)| {
+            let prices = tier.models.all();
+            let models = prices.map(|(name, price)| (name.to_owned(), *price));
+            let pricing = PriceList {
+                models: models.collect(),
+            };
+            json!({
+                "scheme": SCHEME,
+                "network": self.offer.network,
+                "asset": self.offer.mint.to_string(),
+                "payTo": self.offer.payee.to_string(),
+                "maxTimeoutSeconds": MAX_TIMEOUT_SECONDS,
+                "extra": self.extra(index, pricing),
+            })
+        });
+        ways.collect()
     }
 
     /// Accepts a payment for a quote and reserves its maximum, or waits for what the same request with

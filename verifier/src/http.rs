@@ -3,6 +3,7 @@
 //! A route that is not listed in [`routes`] is not sold: 404.
 
 pub(crate) mod bill;
+pub(crate) mod catalogue;
 pub(crate) mod challenge;
 pub(crate) mod cors;
 pub(crate) mod error;

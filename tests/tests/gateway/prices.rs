@@ -224,3 +224,26 @@ async fn a_header_asks_for_one_tier() {
     let asked = post(&world, path, &body, &twice).await;
     assert_eq!(code(&asked), (400, "invalid_request".to_owned()));
 }
+
+#[tokio::test]
+async fn whoever_looks_finds_everything_that_is_sold() {
+    let world = with_tiers().await;
+    let url = world.url("/.well-known/x402");
+    let response = world.http.get(url).send().await.expect("it answers");
+    let catalogue: Value = response.json().await.expect("JSON");
+    let resources = catalogue["resources"].as_array().expect("a list");
+    assert_eq!(resources.len(), 4);
+    for resource in resources {
+        let url = resource["resource"].as_str().expect("a URL");
+        assert!(url.starts_with(&world.url("/v1/")), "{url}");
+        assert_eq!(resource["method"], "POST");
+        let accepts = resource["accepts"].as_array().expect("ways to pay");
+        assert!(accepts[0]["extra"]["pricing"]["models"][MODEL].is_object());
+        assert_eq!(accepts[1]["extra"]["tier"], PRIORITY);
+        let patterns = &accepts[1]["extra"]["pricing"]["models"];
+        assert_eq!(patterns["dem*"]["inputPerMillion"], "5000000");
+        // The amount follows from a request, and nothing else is a promise.
+        assert!(accepts[0].get("amount").is_none());
+        assert_eq!(resource["freeModels"], json!(["free"]));
+    }
+}

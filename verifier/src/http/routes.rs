@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bill::{Bill, Produced};
+use super::catalogue::{CATALOGUE, catalogue, models};
 use super::error::ApiError;
 use super::proxy::{Upstream, returned_headers};
 use super::replay::{kept, replay};
@@ -28,7 +29,7 @@ use super::stream::{Surroundings, is_event_stream_type, relay};
 use super::{challenge, cors, idempotency, meter, page};
 use crate::crash_point::CrashPoint;
 use crate::gateway::{Admission, Gateway, Replay};
-use crate::prices::{ModelPrices, Order, TierQuote};
+use crate::prices::{Order, TierQuote};
 use crate::receipts::Issuer;
 
 /// The header by which a client asks for a tier.
@@ -72,6 +73,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     }
     router
         .route("/v1/models", get(models))
+        .route(CATALOGUE, get(catalogue))
         .route(KEY_SET_PATH, get(key_set))
         .route("/healthz", get(healthz))
         .fallback(not_sold)
@@ -122,26 +124,6 @@ async fn healthz(State(app): State<Arc<App>>) -> Response {
 /// Who signs the receipts. A channel on the chain says the same.
 async fn key_set(State(app): State<Arc<App>>) -> Json<KeySet> {
     Json(KeySet::of(&app.issuer.settler()))
-}
-
-async fn models(State(app): State<Arc<App>>) -> Response {
-    let prices = &app.gateway.offer().prices;
-    let standard = prices.tiers.first().map(|tier| &tier.models);
-    let data: Vec<Value> = standard
-        .into_iter()
-        .chain([&prices.free])
-        .flat_map(ModelPrices::names)
-        .map(|(name, price)| {
-            json!({
-                "id": name,
-                "object": "model",
-                "created": 0,
-                "owned_by": "provider",
-                "pricing": price,
-            })
-        })
-        .collect();
-    Json(json!({"object": "list", "data": data})).into_response()
 }
 
 async fn sold(endpoint: Endpoint, app: Arc<App>, request: Request) -> Response {
@@ -298,7 +280,7 @@ async fn read_body(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, 
     }
 }
 
-fn resource_url(app: &App, headers: &HeaderMap, path: &str) -> String {
+pub(crate) fn resource_url(app: &App, headers: &HeaderMap, path: &str) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     match (&app.public_url, host) {
         (Some(base), _) => format!("{}{path}", base.trim_end_matches('/')),
