@@ -20,6 +20,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+use farthing_protocol::state_query::StateQuery;
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::{Keypair, Signature};
@@ -29,11 +30,13 @@ pub use error::{PayerError, ReceiptError, ResynchroniseError};
 
 use crate::chain::Channel;
 use crate::signature::SignerKey;
-use crate::x402::{ReceiptExtra, VoucherStateInfo};
+use crate::x402::{LaneStateInfo, ReceiptExtra, VoucherStateInfo};
 
 /// The most values that are remembered as used and not charged through yet: more requests than that are
 /// not in flight on one lane.
 const MAX_USED_VALUES: usize = 4_096;
+/// The most values that a verifier may call used: it keeps so many of a lane.
+const MAX_USED_TOLD: usize = 1_024;
 
 /// Which lane pays: pinned from the configuration or the chain, never from a 402.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +82,13 @@ impl Reservation {
     pub const fn maximum(&self) -> BaseUnits {
         self.maximum
     }
+}
+
+/// A question for the lane's state that is under way.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the answer belongs to its question"]
+pub struct StateAsked {
+    issued: u64,
 }
 
 /// One lane at its client.
@@ -178,6 +188,12 @@ impl LanePayer {
         BaseUnits(self.spent.0.saturating_add(self.in_flight.0))
     }
 
+    /// Whether answers were lost of which nobody has told since what became of them.
+    #[must_use]
+    pub fn has_losses(&self) -> bool {
+        self.lost > BaseUnits::ZERO
+    }
+
     /// Signs a voucher that covers a request of at most `maximum`: the smallest unused value that suffices.
     ///
     /// # Errors
@@ -240,11 +256,7 @@ impl LanePayer {
         maximum: BaseUnits,
         key: &Keypair,
     ) -> Result<(SignedVoucher, Reservation), PayerError> {
-        assert_eq!(
-            key.pubkey(),
-            self.identity.signer,
-            "the key must be the lane's"
-        );
+        self.require_key(key);
         let lane = self.identity.lane;
         if value.saturating_sub(self.charged_floor).0 > u64::from(u32::MAX) {
             return Err(PayerError::TooFarAhead(lane));
@@ -268,6 +280,11 @@ impl LanePayer {
             issued: self.issued,
         };
         Ok((signed, reservation))
+    }
+
+    fn require_key(&self, key: &Keypair) {
+        let expected = self.identity.signer;
+        assert_eq!(key.pubkey(), expected, "the key must be the lane's");
     }
 
     /// The request ended with a receipt whose state is final.
@@ -333,6 +350,66 @@ impl LanePayer {
         state: &VoucherStateInfo,
     ) -> Result<(), ResynchroniseError> {
         self.release(&refused);
+        let claimed = self.require_signed(state)?;
+        if state.signature.is_some() && self.used.insert(state.authorized.0) {
+            // Signed before this began, as others may have been, but none of them higher.
+            let above = BaseUnits(state.authorized.0.saturating_add(1));
+            self.avoid_below = self.avoid_below.max(above);
+        }
+        self.learn(refused.issued, state, claimed);
+        Ok(())
+    }
+
+    /// Signs a question for the lane's state, asked at `unix_seconds`.
+    ///
+    /// # Panics
+    /// If `key` is not the lane's, which is a defect of the caller.
+    pub fn ask_state(&mut self, unix_seconds: u64, key: &Keypair) -> (Signature, StateAsked) {
+        self.require_key(key);
+        let query = StateQuery {
+            domain: self.identity.domain,
+            lane: self.identity.lane,
+            generation: self.identity.generation,
+            unix_seconds,
+        };
+        // A question has its place among the requests, so that its answer tells what became of those before it.
+        self.issued += 1;
+        let asked = StateAsked {
+            issued: self.issued,
+        };
+        (key.sign_message(&query.to_bytes()), asked)
+    }
+
+    /// The verifier answered a question for the lane's state: which values are used, and what became of those whose
+    /// answers were lost before it was asked.
+    ///
+    /// # Errors
+    /// [`ResynchroniseError`] if the state does not carry this lane's own signature, or claims more than that; nothing
+    /// is learnt from it then.
+    pub fn learn_state(
+        &mut self,
+        asked: &StateAsked,
+        told: &LaneStateInfo,
+    ) -> Result<(), ResynchroniseError> {
+        let claimed = self.require_signed(&told.state)?;
+        let highest = told.used.iter().copied().max().unwrap_or_default();
+        if told.used.len() > MAX_USED_TOLD || highest.max(told.used_floor) > told.state.authorized {
+            return Err(ResynchroniseError::UsedAboveAuthorized);
+        }
+        let used = told.used.iter().map(|value| value.0);
+        self.used
+            .extend(used.filter(|value| *value > self.charged_floor.0));
+        let above_floor = BaseUnits(told.used_floor.0.saturating_add(1));
+        self.avoid_below = self.avoid_below.max(above_floor);
+        self.learn(asked.issued, &told.state, claimed);
+        Ok(())
+    }
+
+    /// What a state claims as charged or reserved, if this lane's signature covers it.
+    fn require_signed(
+        &mut self,
+        state: &VoucherStateInfo,
+    ) -> Result<BaseUnits, ResynchroniseError> {
         let claimed = state
             .charged
             .checked_add(state.reserved)
@@ -347,24 +424,23 @@ impl LanePayer {
                     return Err(ResynchroniseError::AboveAuthorized);
                 }
                 self.highest_signed = self.highest_signed.max(state.authorized);
-                if self.used.insert(state.authorized.0) {
-                    // Signed before this began, as others may have been, but none of them higher.
-                    let above = BaseUnits(state.authorized.0.saturating_add(1));
-                    self.avoid_below = self.avoid_below.max(above);
-                }
             }
             // Without a signature only what the chain shows as debited may be charged.
             None if claimed > self.initial => return Err(ResynchroniseError::NotSigned),
             None => {}
         }
+        Ok(claimed)
+    }
+
+    /// Uses a state that is believed, as of the answer to number `issued`.
+    fn learn(&mut self, issued: u64, state: &VoucherStateInfo, claimed: BaseUnits) {
         if claimed > self.spent_at_most() {
             // Somebody else pays through this lane, or did before this began.
             self.spent = claimed;
             self.learn_charged(state.charged);
         } else {
-            self.sample(refused.issued, state.charged, state.reserved);
+            self.sample(issued, state.charged, state.reserved);
         }
-        Ok(())
     }
 
     /// Uses the verifier's own figures, as of the answer to reservation number `issued`, if they are not

@@ -20,7 +20,7 @@ mod seen;
 mod terms;
 
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use farthing_protocol::BaseUnits;
@@ -44,8 +44,8 @@ use crate::payer::{LaneIdentity, LanePayer, PayerError, Reservation, SignedVouch
 use crate::pricing::{Endpoint, PriceList};
 use crate::receipt::{KEY_SET_PATH, KeySet, request_digest};
 use crate::x402::{
-    EscrowPayload, PaymentPayload, PaymentRequired, PaymentRequirements, X402_VERSION,
-    encode_header,
+    EscrowPayload, LaneStateInfo, PaymentPayload, PaymentRequired, PaymentRequirements,
+    STATE_SIGNATURE, X402_VERSION, encode_header, lane_state_path,
 };
 use error::Refusal;
 use in_flight::InFlight;
@@ -55,12 +55,15 @@ use terms::Terms;
 
 /// How often a refused request is tried again.
 const MAX_RETRIES: u32 = 3;
-/// How far above a value that was used before the next one is chosen, at most.
+/// How far above a value that was used before the next one is chosen, at most, where a provider does not tell which
+/// ones were.
 const MAX_VALUE_JUMP: u64 = 256;
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a provider may pause within an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a provider may take to tell a lane's state.
+const STATE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Where a provider lists its models.
 const MODELS_PATH: &str = "/v1/models";
 /// A refusal that a higher value may avoid: this one was used before.
@@ -192,6 +195,9 @@ impl PayingClient {
             key_is_the_callers: request.key.is_some(),
             key: request.key.unwrap_or_else(IdempotencyKey::random),
         };
+        if in_flight::lock(&self.shared.lane).has_losses() {
+            self.try_to_resynchronise().await;
+        }
         let mut offer = match known {
             Some(offer) => offer,
             None => match self.send_unpaid(&asked).await? {
@@ -211,6 +217,45 @@ impl PayingClient {
                 Sent::Refused(refusal) => return Err(refusal.into_error()),
             }
         }
+    }
+
+    /// Asks the provider for what it knows of the lane, and goes on from there. The client does so by itself after an
+    /// answer was lost, and when a voucher was used before.
+    ///
+    /// # Errors
+    /// [`PayError::Unexpected`] if the provider does not tell, [`PayError::Resynchronise`] if it is not believed.
+    pub async fn resynchronise(&self) -> Result<LaneStateInfo, PayError> {
+        let identity = &self.shared.identity;
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = since_epoch.map_or(0, |since| since.as_secs());
+        let (signature, asked) =
+            in_flight::lock(&self.shared.lane).ask_state(now, &self.shared.key);
+        let path = lane_state_path(&identity.channel, identity.lane);
+        let mut url = at_path(&self.shared.base, &path);
+        url.query_pairs_mut()
+            .append_pair("generation", &identity.generation.to_string())
+            .append_pair("at", &now.to_string());
+        let request = self.shared.http.get(url).timeout(STATE_TIMEOUT);
+        let request = request.header(STATE_SIGNATURE, signature.to_string());
+        let answer = PaidAnswer::unpaid(request.send().await.map_err(PayError::transport)?);
+        let status = answer.status();
+        let is_success = answer.is_success();
+        let body = answer.finish().await?.body;
+        let told = serde_json::from_slice::<LaneStateInfo>(&body).ok();
+        let told = told
+            .filter(|_| is_success)
+            .ok_or_else(|| PayError::unexpected(status, &body))?;
+        in_flight::lock(&self.shared.lane).learn_state(&asked, &told)?;
+        Ok(told)
+    }
+
+    /// The same where it only helps: without it the client assumes the worst.
+    async fn try_to_resynchronise(&self) -> bool {
+        let outcome = self.resynchronise().await;
+        if let Err(error) = &outcome {
+            tracing::debug!(%error, "the provider does not tell the lane's state");
+        }
+        outcome.is_ok()
     }
 
     /// The provider's list of models, which costs nothing.
@@ -282,11 +327,11 @@ impl PayingClient {
             // Used by what was asked before, which may have been served and would be a second time.
             return Err(question.lost(refusal.into_error().to_string(), None));
         }
-        self.learn_from(refusal, in_flight, offer.maximum)
+        self.learn_from(refusal, in_flight, offer.maximum).await
     }
 
     /// Takes the state of the lane from a 402, and decides whether another voucher may do.
-    fn learn_from(
+    async fn learn_from(
         &self,
         mut refusal: Refusal,
         in_flight: InFlight,
@@ -296,7 +341,11 @@ impl PayingClient {
         match terms::voucher_state(config, &refusal.required) {
             Some(state) => in_flight.resynchronise(&state)?,
             None if refusal.code == VOUCHER_USED => {
-                in_flight.refused_as_used(rand::thread_rng().gen_range(1..=MAX_VALUE_JUMP));
+                if self.try_to_resynchronise().await {
+                    in_flight.refused();
+                } else {
+                    in_flight.refused_as_used(rand::thread_rng().gen_range(1..=MAX_VALUE_JUMP));
+                }
             }
             None => in_flight.refused(),
         }

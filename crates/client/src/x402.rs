@@ -12,7 +12,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use farthing_protocol::BaseUnits;
+use farthing_protocol::{BaseUnits, LaneIndex};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,6 +28,8 @@ pub const PAYMENT_REQUIRED: &str = "payment-required";
 pub const PAYMENT_SIGNATURE: &str = "payment-signature";
 /// Name of the response's header.
 pub const PAYMENT_RESPONSE: &str = "payment-response";
+/// Name of the header with the signature of a question for a lane's state.
+pub const STATE_SIGNATURE: &str = "farthing-signature";
 /// The scheme.
 pub const SCHEME: &str = "prepaid-escrow";
 /// The protocol version of the envelope.
@@ -210,6 +212,33 @@ pub struct VoucherStateInfo {
     /// The maxima in flight, in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub reserved: BaseUnits,
+}
+
+/// What a verifier tells the holder of a lane's key of the lane, who asks at [`lane_state_path`].
+#[serde_as]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaneStateInfo {
+    /// The lane's figures.
+    #[serde(flatten)]
+    pub state: VoucherStateInfo,
+    /// The channel's deposit in base units.
+    #[serde_as(as = "DisplayFromStr")]
+    pub deposit: BaseUnits,
+    /// Vouchers up to this buy nothing any longer, as those up to `charged`.
+    #[serde_as(as = "DisplayFromStr")]
+    pub used_floor: BaseUnits,
+    /// Nor do these.
+    #[serde_as(as = "Vec<DisplayFromStr>")]
+    pub used: Vec<BaseUnits>,
+}
+
+/// The path at which the holder of a lane's key asks for its state. The query names the `generation` and the time of
+/// the question, `at`, in seconds of Unix time; the header [`STATE_SIGNATURE`] has the key's signature over the
+/// [`StateQuery`](farthing_protocol::state_query::StateQuery) in base58.
+#[must_use]
+pub fn lane_state_path(channel: &Pubkey, lane: LaneIndex) -> String {
+    format!("/x402/channels/{channel}/lanes/{lane}")
 }
 
 /// Body of the paying request's header.

@@ -58,6 +58,9 @@ pub enum ResynchroniseError {
     /// More charged or reserved than signed.
     #[error("the provider claims more than the lane's key has signed: do not trust it")]
     AboveAuthorized,
+    /// Values that were never signed are called used.
+    #[error("the provider calls vouchers used that the lane's key has not signed: do not trust it")]
+    UsedAboveAuthorized,
 }
 
 /// Why a receipt is disputed. The lane goes on with the maximum as spent.

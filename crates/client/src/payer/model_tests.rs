@@ -77,6 +77,17 @@ impl Verifier {
         }
     }
 
+    fn told(&self) -> LaneStateInfo {
+        let above = self.used.iter().copied();
+        let used = above.filter(|value| *value > self.lane.charged);
+        LaneStateInfo {
+            state: self.state(),
+            deposit: BaseUnits(u64::MAX),
+            used_floor: BaseUnits::ZERO,
+            used: used.collect(),
+        }
+    }
+
     fn state(&self) -> VoucherStateInfo {
         VoucherStateInfo {
             authorized: self.lane.authorized,
@@ -114,6 +125,8 @@ enum Action {
     Return(usize),
     Lose(usize),
     Refuse(usize),
+    Ask,
+    Tell(usize),
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -125,6 +138,8 @@ fn action() -> impl Strategy<Value = Action> {
         4 => any::<usize>().prop_map(Action::Return),
         1 => any::<usize>().prop_map(Action::Lose),
         1 => any::<usize>().prop_map(Action::Refuse),
+        1 => Just(Action::Ask),
+        1 => any::<usize>().prop_map(Action::Tell),
     ]
 }
 
@@ -133,6 +148,8 @@ struct World {
     key: Keypair,
     verifier: Verifier,
     requests: Vec<Request>,
+    /// Questions for the lane's state with what the verifier answered at once, on the way back.
+    questions: Vec<(StateAsked, LaneStateInfo)>,
 }
 
 impl World {
@@ -145,6 +162,7 @@ impl World {
             key,
             verifier: Verifier::new(cap),
             requests: Vec::new(),
+            questions: Vec::new(),
         }
     }
 
@@ -158,6 +176,8 @@ impl World {
             Action::Return(index) => self.on(index, Self::return_answer),
             Action::Lose(index) => self.on(index, Self::lose),
             Action::Refuse(index) => self.on(index, Self::refuse),
+            Action::Ask => self.ask(),
+            Action::Tell(index) => self.tell(index),
         }
         self.check_bound();
     }
@@ -257,6 +277,22 @@ impl World {
         }
     }
 
+    fn ask(&mut self) {
+        let (_, asked) = self.payer.ask_state(1, &self.key);
+        self.questions.push((asked, self.verifier.told()));
+    }
+
+    /// Answers arrive in any order.
+    fn tell(&mut self, index: usize) {
+        if !self.questions.is_empty() {
+            let index = index % self.questions.len();
+            let (asked, told) = self.questions.swap_remove(index);
+            self.payer
+                .learn_state(&asked, &told)
+                .expect("an honest state");
+        }
+    }
+
     /// The client's bound covers what the verifier has and what is on its way there.
     fn check_bound(&self) {
         let on_the_way: u64 = self
@@ -314,6 +350,24 @@ proptest! {
         world.send(BaseUnits(2));
         world.drain();
         assert_eq!(world.payer.spent_at_most(), world.verifier.lane.charged);
+    }
+
+    #[test]
+    fn a_client_that_asks_first_is_never_refused(
+        actions in collection::vec(action(), 1..100),
+        maximum in 1..60_u64,
+    ) {
+        let mut world = World::new(u64::MAX);
+        for action in actions {
+            world.act(action);
+        }
+        let maximum = BaseUnits(maximum);
+        let mut payer = LanePayer::new(*world.payer.identity(), BaseUnits::ZERO)
+            .expect("a usable key");
+        let (_, asked) = payer.ask_state(1, &world.key);
+        payer.learn_state(&asked, &world.verifier.told()).expect("an honest state");
+        let (signed, _reservation) = payer.next_voucher(maximum, &world.key).expect("no cap");
+        world.verifier.accept(&signed, maximum).expect("the answer said what is needed");
     }
 
     #[test]

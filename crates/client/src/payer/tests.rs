@@ -105,6 +105,104 @@ fn only_a_state_with_its_own_signature_is_believed() {
     );
 }
 
+fn told(state: VoucherStateInfo, used_floor: u64, used: &[u64]) -> LaneStateInfo {
+    LaneStateInfo {
+        state,
+        deposit: BaseUnits(1_000),
+        used_floor: BaseUnits(used_floor),
+        used: used.iter().copied().map(BaseUnits).collect(),
+    }
+}
+
+#[test]
+fn an_answer_about_the_lane_is_believed_as_far_as_it_was_signed() {
+    let (own, lane) = key_and_lane(1_000);
+    let stranger = Keypair::new_from_array([8; 32]);
+    let signed = |authorized| signed_state(&own, authorized, 20, 0);
+    let many: Vec<u64> = (1..=1_025).collect();
+    for (told, expected) in [
+        (
+            told(signed_state(&stranger, 500, 20, 0), 0, &[]),
+            ResynchroniseError::NotSigned,
+        ),
+        (
+            told(signed_state(&own, 500, 501, 0), 0, &[]),
+            ResynchroniseError::AboveAuthorized,
+        ),
+        (
+            told(signed(500), 0, &[501, 30]),
+            ResynchroniseError::UsedAboveAuthorized,
+        ),
+        (
+            told(signed(500), 501, &[]),
+            ResynchroniseError::UsedAboveAuthorized,
+        ),
+        (
+            told(signed(1_000), 0, &many),
+            ResynchroniseError::UsedAboveAuthorized,
+        ),
+    ] {
+        let mut payer = lane.clone();
+        let (_, asked) = payer.ask_state(1, &own);
+        assert_eq!(payer.learn_state(&asked, &told), Err(expected));
+        assert_eq!(payer.spent_at_most(), BaseUnits::ZERO, "nothing was learnt");
+        let (next, _reservation) = payer.next_voucher(BaseUnits(10), &own).expect("room");
+        assert_eq!(next.voucher.authorized, BaseUnits(10));
+    }
+}
+
+#[test]
+fn a_lane_that_knows_what_is_used_signs_the_least_that_suffices() {
+    let (key, mut payer) = key_and_lane(1_000);
+    let (signature, asked) = payer.ask_state(77, &key);
+    let identity = *payer.identity();
+    let query = StateQuery {
+        domain: identity.domain,
+        lane: identity.lane,
+        generation: identity.generation,
+        unix_seconds: 77,
+    };
+    assert!(signature.verify(identity.signer.as_ref(), &query.to_bytes()));
+    let state = signed_state(&key, 500, 20, 0);
+    let told = told(state, 25, &[30, 31, 500]);
+    payer.learn_state(&asked, &told).expect("it is signed");
+    for expected in [32, 40, 50] {
+        let (next, _reservation) = payer.next_voucher(BaseUnits(10), &key).expect("room");
+        assert_eq!(next.voucher.authorized, BaseUnits(expected));
+    }
+    let (below_the_floor, _reservation) = key_and_next(&key, 25);
+    assert_eq!(below_the_floor.voucher.authorized, BaseUnits(26));
+}
+
+/// The next voucher over 1 base unit of a lane that was charged nothing and whose values up to `floor` are used.
+fn key_and_next(key: &Keypair, floor: u64) -> (SignedVoucher, Reservation) {
+    let (_, mut payer) = key_and_lane(1_000);
+    let (_, asked) = payer.ask_state(1, key);
+    let told = told(signed_state(key, 500, 0, 0), floor, &[]);
+    payer.learn_state(&asked, &told).expect("it is signed");
+    payer.next_voucher(BaseUnits(1), key).expect("room")
+}
+
+#[test]
+fn an_answer_tells_what_became_of_losses_before_it() {
+    let (key, mut payer) = key_and_lane(100);
+    let (_, first) = payer.next_voucher(BaseUnits(60), &key).expect("room");
+    payer.lost(first);
+    assert!(payer.has_losses());
+    let (_, early) = payer.ask_state(1, &key);
+    let (_, second) = payer.next_voucher(BaseUnits(40), &key).expect("room");
+    payer.lost(second);
+    let state = told(signed_state(&key, 60, 5, 0), 0, &[60]);
+    payer.learn_state(&early, &state).expect("it is signed");
+    assert!(payer.has_losses(), "the second was lost afterwards");
+    let (_, late) = payer.ask_state(2, &key);
+    payer.learn_state(&late, &state).expect("it is signed");
+    assert!(!payer.has_losses());
+    assert_eq!(payer.spent_at_most(), BaseUnits(5));
+    let (next, _reservation) = payer.next_voucher(BaseUnits(94), &key).expect("room again");
+    assert_eq!(next.voucher.authorized, BaseUnits(99));
+}
+
 #[test]
 fn receipts_above_what_was_signed_are_disputed_and_count_as_the_maximum() {
     let (key, mut payer) = key_and_lane(1_000);
