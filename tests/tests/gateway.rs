@@ -11,6 +11,8 @@ mod channels;
 mod cuts;
 #[path = "gateway/idempotency.rs"]
 mod idempotency;
+#[path = "gateway/lane_state.rs"]
+mod lane_state;
 #[path = "gateway/outage.rs"]
 mod outage;
 #[path = "gateway/prices.rs"]

@@ -3,6 +3,8 @@
 //! The order of checks is the order of what they cost and of what they give away: the way to pay, the
 //! channel, the lane, its generation, the signature, and the ledger last.
 
+mod state;
+
 use std::sync::Arc;
 
 use farthing_client::pricing::PriceList;
@@ -24,6 +26,8 @@ use crate::ledger::{ChannelFacts, LaneFacts, LaneKey, Refusal, RequestKey, Verif
 use crate::prices::{Prices, TierQuote};
 use crate::receipts::Payer;
 use crate::store::{OutcomeRecord, Remembered, StoreFailed, Ticket};
+
+pub use state::{StateQueryError, StateQuestion};
 
 /// How long a client may take to pay; prices do not change while a verifier runs.
 const MAX_TIMEOUT_SECONDS: u64 = 300;

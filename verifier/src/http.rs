@@ -8,6 +8,7 @@ pub(crate) mod challenge;
 pub(crate) mod cors;
 pub(crate) mod error;
 pub(crate) mod idempotency;
+pub(crate) mod lane_state;
 pub(crate) mod meter;
 pub(crate) mod page;
 pub(crate) mod proxy;

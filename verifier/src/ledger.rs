@@ -24,7 +24,7 @@ use crate::ports::Moment;
 use crate::store::{LaneRecord, OutcomeRecord, Record, Remembered, ReservationRecord};
 
 pub use channel::{ChannelFacts, LaneFacts};
-pub use lane::{ALL_USED, MAX_USED_VALUES};
+pub use lane::{ALL_USED, MAX_USED_VALUES, Used};
 pub use outcomes::{Earlier, OutcomeLimits, RequestKey};
 pub use settling::Unsettled;
 
@@ -323,6 +323,14 @@ impl Ledger {
             }
             None => None,
         }
+    }
+
+    /// The voucher values of a lane that buy nothing any longer, besides those up to what it was charged.
+    #[must_use]
+    pub fn used(&self, key: LaneKey) -> Used {
+        let channel = self.channels.get(&key.domain);
+        let lane = channel.and_then(|channel| channel.lanes.get(&key.in_channel()));
+        lane.map_or_else(Used::default, |lane| lane.used.list())
     }
 
     /// For how many seconds verifiers have run with this store. No clock that anybody can set is

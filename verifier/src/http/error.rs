@@ -11,7 +11,7 @@ use farthing_protocol::debit::AcceptError;
 use serde_json::{Map, Value, json};
 
 use crate::chain::ChannelError;
-use crate::gateway::PaymentError;
+use crate::gateway::{PaymentError, StateQueryError};
 use crate::ledger::Refusal;
 use crate::prices::OrderError;
 use crate::store::StoreFailed;
@@ -216,6 +216,23 @@ impl From<&PaymentError> for ApiError {
             PaymentError::Signature => (StatusCode::PAYMENT_REQUIRED, "signature_invalid"),
             PaymentError::Refused(refusal) => refusal_code(refusal),
             PaymentError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<StateQueryError> for ApiError {
+    fn from(error: StateQueryError) -> Self {
+        let (status, code) = match &error {
+            StateQueryError::Stale { .. } => (StatusCode::FORBIDDEN, "state_query_stale"),
+            StateQueryError::ChannelUnknown => (StatusCode::NOT_FOUND, "channel_unknown"),
+            // What is no reason to pay is no 402 here: there is no such thing to tell about.
+            StateQueryError::Lane(refusal) => match refusal_code(refusal) {
+                (StatusCode::PAYMENT_REQUIRED, code) => (StatusCode::NOT_FOUND, code),
+                other => other,
+            },
+            StateQueryError::Signature => (StatusCode::FORBIDDEN, "signature_invalid"),
+            StateQueryError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
         };
         Self::new(status, code, error.to_string())
     }

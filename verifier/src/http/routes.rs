@@ -23,12 +23,14 @@ use tokio_util::task::TaskTracker;
 use super::bill::{Bill, Produced};
 use super::catalogue::{CATALOGUE, catalogue, models};
 use super::error::ApiError;
+use super::lane_state::{LANE_STATE, lane_state};
 use super::proxy::{Upstream, returned_headers};
 use super::replay::{kept, replay};
 use super::stream::{Surroundings, is_event_stream_type, relay};
 use super::{challenge, cors, idempotency, meter, page};
 use crate::crash_point::CrashPoint;
 use crate::gateway::{Admission, Gateway, Replay};
+use crate::ports::Clock;
 use crate::prices::{Order, TierQuote};
 use crate::receipts::Issuer;
 
@@ -42,6 +44,7 @@ const BYTES_PER_TOKEN: u64 = 4;
 pub(crate) struct App {
     pub(crate) gateway: Gateway,
     pub(crate) issuer: Arc<Issuer>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) upstream: Upstream,
     pub(crate) limits: Limits,
     pub(crate) permits: Arc<Semaphore>,
@@ -75,6 +78,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/models", get(models))
         .route(CATALOGUE, get(catalogue))
         .route(KEY_SET_PATH, get(key_set))
+        .route(LANE_STATE, get(lane_state))
         .route("/healthz", get(healthz))
         .fallback(not_sold)
         .method_not_allowed_fallback(other_method)

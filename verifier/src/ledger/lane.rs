@@ -66,7 +66,23 @@ pub(super) struct UsedValues {
     values: BTreeSet<BaseUnits>,
 }
 
+/// Voucher values that have bought something.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Used {
+    /// This and every lower one.
+    pub floor: BaseUnits,
+    /// At most [`MAX_USED_VALUES`] above it, ascending.
+    pub values: Vec<BaseUnits>,
+}
+
 impl UsedValues {
+    pub(super) fn list(&self) -> Used {
+        Used {
+            floor: self.floor,
+            values: self.values.iter().copied().collect(),
+        }
+    }
+
     pub(super) fn restored(floor: BaseUnits) -> Self {
         Self {
             floor,

@@ -82,7 +82,8 @@ pub async fn start_with(config: Config, keys: Keys, ports: Ports) -> Result<Veri
         criteria.program,
         Arc::clone(&ports.clock),
     );
-    let app = Arc::new(app(&config, &criteria, issuer, &books, &channels)?);
+    let clock = Arc::clone(&ports.clock);
+    let app = Arc::new(app(&config, &criteria, issuer, clock, &books, &channels)?);
     let listen = config.http.listen;
     let failed = |error| StartError::Listen {
         address: listen,
@@ -183,6 +184,7 @@ fn app(
     config: &Config,
     criteria: &Criteria,
     issuer: Issuer,
+    clock: Arc<dyn Clock>,
     books: &Arc<Books>,
     channels: &Arc<Channels>,
 ) -> Result<App, StartError> {
@@ -200,6 +202,7 @@ fn app(
     Ok(App {
         gateway: Gateway::new(offer, Arc::clone(books), Arc::clone(channels)),
         issuer: Arc::new(issuer),
+        clock,
         upstream: Upstream::new(&config.http)?,
         limits: Limits {
             max_body_bytes: config.http.max_body_bytes,

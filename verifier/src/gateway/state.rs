@@ -1,0 +1,131 @@
+//! What the holder of a lane's key is told of the lane: enough to go on after an answer was lost.
+//!
+//! Nobody else is told anything: the question is signed by the lane's key and good for a minute. Nothing here asks the
+//! chain, so that a question costs no more than its signature: a channel that nobody paid with has nothing to tell.
+
+use farthing_client::signature::SignerKey;
+use farthing_client::x402::{LaneStateInfo, VoucherStateInfo};
+use farthing_protocol::state_query::StateQuery;
+use farthing_protocol::{Generation, LaneIndex};
+use solana_sdk::pubkey::Pubkey;
+use solana_sdk::signature::Signature;
+
+use super::Gateway;
+use crate::ledger::{ALL_USED, LaneKey, Refusal};
+use crate::store::StoreFailed;
+
+/// A question about one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateQuestion {
+    /// The channel's address.
+    pub channel: Pubkey,
+    /// The lane.
+    pub lane: LaneIndex,
+    /// Its generation.
+    pub generation: Generation,
+    /// When it was signed, in seconds of Unix time.
+    pub unix_seconds: u64,
+    /// The lane key's signature over the query's bytes.
+    pub signature: Signature,
+}
+
+/// Why a question is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StateQueryError {
+    /// Signed too long ago, or ahead of time.
+    #[error(
+        "the question was signed for another minute: sign it anew, by a clock that is right; here it is {now} in Unix time"
+    )]
+    Stale {
+        /// This provider's clock.
+        now: u64,
+    },
+    /// Nobody paid with this channel here.
+    #[error("nobody paid with this channel here")]
+    ChannelUnknown,
+    /// The channel has no such lane or generation, or its key is about to change.
+    #[error(transparent)]
+    Lane(Refusal),
+    /// Not signed by the lane's key.
+    #[error("the signature is not that of the lane's key over this question")]
+    Signature,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreFailed),
+}
+
+impl Gateway {
+    /// The state of a lane, durable when it is told.
+    ///
+    /// # Errors
+    /// [`StateQueryError`] names the first rule that is broken.
+    pub async fn lane_state(
+        &self,
+        question: &StateQuestion,
+        now: u64,
+    ) -> Result<LaneStateInfo, StateQueryError> {
+        let state = self.read_state(question, now)?;
+        // What is told is true after a crash as well.
+        self.books.record(Vec::new()).durable().await?;
+        Ok(state)
+    }
+
+    fn read_state(
+        &self,
+        question: &StateQuestion,
+        now: u64,
+    ) -> Result<LaneStateInfo, StateQueryError> {
+        let known = self.channels.known(&question.channel);
+        let facts = known.ok_or(StateQueryError::ChannelUnknown)?;
+        let query = StateQuery {
+            domain: facts.domain,
+            lane: question.lane,
+            generation: question.generation,
+            unix_seconds: question.unix_seconds,
+        };
+        if !query.is_fresh(now) {
+            return Err(StateQueryError::Stale { now });
+        }
+        let lane = facts.lanes.get(usize::from(question.lane.0));
+        let lane = lane.ok_or(StateQueryError::Lane(Refusal::LaneUnknown))?;
+        if lane.generation != question.generation {
+            let expected = lane.generation;
+            return Err(StateQueryError::Lane(Refusal::GenerationMismatch {
+                expected,
+            }));
+        }
+        if lane.rotating {
+            return Err(StateQueryError::Lane(Refusal::LaneRevoked));
+        }
+        let signature = <[u8; 64]>::from(question.signature);
+        let is_valid = SignerKey::new(&lane.signer)
+            .is_ok_and(|key| key.verifies(&query.to_bytes(), &signature));
+        if !is_valid {
+            return Err(StateQueryError::Signature);
+        }
+        let key = LaneKey {
+            domain: facts.domain,
+            lane: question.lane,
+            generation: question.generation,
+        };
+        self.books.read(|ledger| {
+            let lane = ledger.lane(&facts, key);
+            let lane = lane.ok_or(StateQueryError::Lane(Refusal::LaneUnknown))?;
+            let used = ledger.used(key);
+            if used.floor == ALL_USED || ledger.behind(&facts).contains(&question.lane) {
+                return Err(StateQueryError::Lane(Refusal::StoreBehindChain));
+            }
+            Ok(LaneStateInfo {
+                state: VoucherStateInfo {
+                    authorized: lane.authorized,
+                    signature: lane.signature.map(Signature::from),
+                    charged: lane.charged,
+                    reserved: lane.reserved,
+                },
+                deposit: lane.deposit,
+                used_floor: used.floor,
+                used: used.values,
+            })
+        })
+    }
+}
