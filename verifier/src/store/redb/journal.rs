@@ -22,10 +22,12 @@ use crate::store::{StoreError, StoredState, encoding};
 pub(super) const JOURNAL: TableDefinition<'static, u64, &'static [u8]> =
     TableDefinition::new("journal");
 
-/// Changes are collected until there is one for so many entries of the tables: a page then takes several at once.
-const ENTRIES_PER_CHANGE: u64 = 4;
-/// And until there are so many, so that a small store does not move all the time. Few in tests, so that all of them
-/// meet a journal that moves.
+/// Changes are collected until there is one for so many entries of the tables: every page then takes several at once.
+const ENTRIES_PER_CHANGE: u64 = 2;
+/// Or until there are so many of a key, when more would save little.
+const CHANGES_PER_KEY: u64 = 32;
+/// But at least so many, so that a small store does not move all the time. Few in tests, so that all of them meet a
+/// journal that moves.
 const MIN_COLLECTED: u64 = if cfg!(test) { 16 } else { 65_536 };
 /// The most entries of the journal that a commit removes.
 const MAX_REMOVED: u64 = 4;
@@ -170,7 +172,8 @@ impl Journal {
             journal.remove(number)?;
         }
         self.first = first;
-        let enough = MIN_COLLECTED.max(entries / ENTRIES_PER_CHANGE);
+        let saves_little = CHANGES_PER_KEY * self.collected.count();
+        let enough = MIN_COLLECTED.max(saves_little.min(entries / ENTRIES_PER_CHANGE));
         if self.first == self.later && self.collected_count >= enough {
             self.moving = std::mem::take(&mut self.collected);
             self.collected_count = 0;
