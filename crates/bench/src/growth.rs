@@ -58,38 +58,34 @@ pub fn run(args: &GrowthArgs) -> io::Result<()> {
         filled("large.redb", stores[2])?,
     ];
     let sized = |path: &Path, lanes: usize| -> io::Result<Sized> {
-        println!("restarting with {} lanes", grouped(lanes as u64));
-        let restart = |_| Part::Restart {
-            store: path.to_owned(),
-            lanes,
-        };
-        let serving = |round| Part::Serving {
-            store: path.to_owned(),
+        println!("{} lanes", grouped(lanes as u64));
+        let store = || path.to_owned();
+        let start = |round| Part::Serving {
+            store: store(),
             lanes,
             round_trip_ms: args.round_trip_ms,
             round,
         };
+        let churn = Part::Churn {
+            store: store(),
+            lanes,
+            requests: args.churn,
+        };
+        let restart = |_| Part::Restart {
+            store: store(),
+            lanes,
+        };
         Ok(Sized {
             lanes,
-            file_bytes: fs::metadata(path)?.len(),
+            starts: repeat(args.rounds, start)?,
+            churn: churn.run()?,
             restarts: repeat(args.rounds, restart)?,
-            starts: repeat(args.rounds, serving)?,
         })
     };
     let sizes = [
         sized(&small, stores[0])?,
         sized(&middle, stores[1])?,
         sized(&big, stores[2])?,
-    ];
-    println!("churning");
-    let churn = |store: PathBuf, lanes: usize| Part::Churn {
-        store,
-        lanes,
-        requests: args.churn,
-    };
-    let churns = [
-        churn(middle, stores[1]).run()?,
-        churn(big.clone(), stores[2]).run()?,
     ];
     println!("serving");
     let throughput = Part::Throughput {
@@ -101,7 +97,6 @@ pub fn run(args: &GrowthArgs) -> io::Result<()> {
     };
     let report = Report {
         sizes,
-        churns,
         rounds: throughput.run()?,
     };
     println!("\n{report}");

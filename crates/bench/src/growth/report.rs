@@ -19,12 +19,12 @@ const MIB: u64 = 1 << 20;
 pub(super) struct Sized {
     /// Its lanes.
     pub(super) lanes: usize,
-    /// Its file, after it was filled.
-    pub(super) file_bytes: u64,
-    /// From the file to open books.
-    pub(super) restarts: Vec<Restart>,
     /// From the file to a paid answer.
     pub(super) starts: Vec<Serving>,
+    /// Then many requests.
+    pub(super) churn: Churn,
+    /// From the file that those left to open books.
+    pub(super) restarts: Vec<Restart>,
 }
 
 /// Everything.
@@ -32,8 +32,6 @@ pub(super) struct Sized {
 pub(super) struct Report {
     /// The small, the middle and the large store.
     pub(super) sizes: [Sized; 3],
-    /// The middle and the large store after many requests.
-    pub(super) churns: [Churn; 2],
     /// The small store and the large one.
     pub(super) rounds: Vec<Round>,
 }
@@ -89,8 +87,8 @@ impl Report {
                 of_rounds(|round| round.uniform.rate() / round.small.rate()),
                 3,
             ),
-            peak_memory_bytes: self.churns[1].peak_bytes,
-            file_bytes: self.churns[1].last_bytes(),
+            peak_memory_bytes: large.churn.peak_bytes,
+            file_bytes: large.churn.last_bytes(),
             lanes: large.lanes,
         }
     }
@@ -114,7 +112,7 @@ impl Sized {
         let mib = |figure: f64| whole(figure / MIB as f64);
         [
             grouped(self.lanes as u64),
-            grouped(self.file_bytes / MIB),
+            grouped(self.churn.last_bytes() / MIB),
             whole(self.of_restarts(|restart| restart.open_ms)),
             whole(self.of_restarts(|restart| restart.books_ms)),
             whole(self.of_starts(|start| start.healthy_ms)),
@@ -174,13 +172,13 @@ impl fmt::Display for Report {
             "uniform/small",
         ];
         writeln!(f, "{}", table(header, &rows))?;
-        for (sized, churn) in self.sizes[1..].iter().zip(&self.churns) {
+        for Sized { lanes, churn, .. } in &self.sizes {
             let lengths = churn.file_bytes.iter();
             let lengths: Vec<String> = lengths.map(|bytes| grouped(bytes / MIB)).collect();
             writeln!(
                 f,
                 "{} lanes, all active: at most {} MiB of memory; the file in MiB, after each eighth of {} requests: {}",
-                grouped(sized.lanes as u64),
+                grouped(*lanes as u64),
                 grouped(churn.peak_bytes / MIB),
                 grouped(churn.requests),
                 lengths.join(", "),
