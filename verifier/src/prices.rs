@@ -143,10 +143,10 @@ impl Prices {
         // A name that is given away precedes a pattern that is sold, and the other way round.
         let free = self.free.of(model);
         let is_named = |list: &ModelPrices| list.names().any(|(name, _)| name == model);
-        let is_sold_by_name = self.tiers.iter().any(|tier| is_named(&tier.models));
+        let is_sold_by_name = || self.tiers.iter().any(|tier| is_named(&tier.models));
         if let Some(free) = free
-            && (prices.is_empty() || !is_sold_by_name)
             && tier.is_none()
+            && (prices.is_empty() || !is_sold_by_name())
         {
             return Ok(Order::Free(free.quote(endpoint, body)?));
         }

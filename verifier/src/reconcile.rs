@@ -9,16 +9,17 @@
 //! Where the history that the node knows does not explain the counter, a voucher may be public that we do
 //! not see. Such a lane is held: it accepts nothing until its signer is rotated.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use farthing_client::chain::Channel;
 use farthing_client::chain::debits::Debit;
 use farthing_client::signature::SignerKey;
 use farthing_protocol::layout::LaneState;
-use farthing_protocol::{BaseUnits, LaneIndex, Voucher};
+use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
 use solana_sdk::pubkey::Pubkey;
 
-use crate::ledger::{ALL_USED, LaneKey};
+use crate::ledger::{ALL_USED, LaneKey, ReservationId};
 use crate::store::{LaneRecord, Record, StoredState};
 
 /// A lane that the chain debited beyond what the store knows.
@@ -41,22 +42,73 @@ pub struct Reconciled {
     pub used_through: Option<BaseUnits>,
 }
 
-/// The lanes of a channel that the chain debited beyond what the store knows.
-#[must_use]
-pub fn lanes_behind(state: &StoredState, channel: &Channel) -> Vec<LaneBehind> {
-    let lanes = channel.lanes.iter().zip(0_u16..).map(|(on_chain, index)| {
-        let lane = LaneIndex(index);
-        let records = state.lanes.iter();
-        let of_lane =
-            records.filter(|(key, _)| key.domain == channel.header.domain && key.lane == lane);
-        let charged = of_lane.map(|(_, record)| record.charged).max();
-        LaneBehind {
-            lane,
-            charged: charged.unwrap_or_default(),
-            debited: on_chain.debited,
+/// What a store knows, lane by lane: read once, however many lanes are behind.
+#[derive(Debug, Default)]
+pub struct Known {
+    channels: BTreeSet<Domain>,
+    lanes: BTreeMap<LaneKey, LaneRecord>,
+    used: BTreeSet<(LaneKey, BaseUnits)>,
+    in_flight: BTreeMap<LaneKey, Vec<ReservationId>>,
+}
+
+/// The generations of a lane.
+fn generations(domain: Domain, lane: LaneIndex) -> RangeInclusive<LaneKey> {
+    let of = |generation| LaneKey {
+        domain,
+        lane,
+        generation: Generation(generation),
+    };
+    of(0)..=of(u16::MAX)
+}
+
+impl Known {
+    /// What is in a store.
+    #[must_use]
+    pub fn of(state: &StoredState) -> Self {
+        let mut known = Self {
+            channels: state
+                .channels
+                .iter()
+                .map(|channel| channel.domain)
+                .collect(),
+            lanes: state.lanes.iter().copied().collect(),
+            used: state.used.iter().copied().collect(),
+            in_flight: BTreeMap::new(),
+        };
+        for (id, reservation) in &state.reservations {
+            let of_lane = known.in_flight.entry(reservation.key).or_default();
+            of_lane.push(*id);
         }
-    });
-    lanes.filter(|lane| lane.debited > lane.charged).collect()
+        known
+    }
+
+    /// The lanes of a channel that the chain debited beyond what the store knows.
+    #[must_use]
+    pub fn behind(&self, channel: &Channel) -> Vec<LaneBehind> {
+        let lanes = channel.lanes.iter().zip(0_u16..).map(|(on_chain, index)| {
+            let lane = LaneIndex(index);
+            let of_lane = self.lanes.range(generations(channel.header.domain, lane));
+            let charged = of_lane.map(|(_, record)| record.charged).max();
+            LaneBehind {
+                lane,
+                charged: charged.unwrap_or_default(),
+                debited: on_chain.debited,
+            }
+        });
+        lanes.filter(|lane| lane.debited > lane.charged).collect()
+    }
+
+    /// Ends what a record brought up to the chain's counter makes superfluous: used values that it refuses,
+    /// and requests in flight, whose outcome is in the counter or lost.
+    fn superfluous(&self, key: LaneKey, record: &LaneRecord) -> Vec<Record> {
+        let refused = record.charged.max(record.floor);
+        let used = self.used.range((key, BaseUnits::ZERO)..=(key, refused));
+        let used = used.map(|(key, value)| Record::Forgotten(*key, *value));
+        let in_flight = self.in_flight.range(generations(key.domain, key.lane));
+        let in_flight = in_flight.flat_map(|(_, ids)| ids);
+        used.chain(in_flight.map(|id| Record::Completed(*id)))
+            .collect()
+    }
 }
 
 /// Whether the debits found so far lead from what the store knows up to the chain's counter, so that
@@ -72,16 +124,15 @@ pub fn is_explained(lane: &LaneBehind, debits: &[Debit]) -> bool {
 /// behind. `debits` is all that is known of the channel's history.
 #[must_use]
 pub fn reconcile(
-    state: &StoredState,
+    known: &Known,
     address: Pubkey,
     channel: &Channel,
     debits: &[Debit],
 ) -> (Vec<Record>, Vec<Reconciled>) {
-    let behind = lanes_behind(state, channel);
+    let behind = known.behind(channel);
     let domain = channel.header.domain;
     let mut records = Vec::new();
-    let is_known = state.channels.iter().any(|known| known.domain == domain);
-    if !behind.is_empty() && !is_known {
+    if !behind.is_empty() && !known.channels.contains(&domain) {
         records.push(Record::Channel(domain, address));
     }
     let mut reconciled = Vec::new();
@@ -94,10 +145,10 @@ pub fn reconcile(
             lane: lane.lane,
             generation: on_chain.generation,
         };
-        let before = state.lanes.iter().find(|(known, _)| *known == key);
-        let record = brought_up(before.map(|(_, record)| *record), on_chain, key, debits);
+        let before = known.lanes.get(&key).copied();
+        let record = brought_up(before, on_chain, key, debits);
         records.push(Record::Lane(key, record));
-        records.extend(superfluous(state, key, &record));
+        records.extend(known.superfluous(key, &record));
         reconciled.push(Reconciled {
             behind: lane,
             used_through: (record.floor != ALL_USED).then_some(record.floor.max(record.charged)),
@@ -160,24 +211,6 @@ fn brought_up(
         charged: debited,
         floor,
     }
-}
-
-/// Ends what a record brought up to the chain's counter makes superfluous: used values that it refuses, and
-/// requests in flight, whose outcome is in the counter or lost.
-fn superfluous(state: &StoredState, key: LaneKey, record: &LaneRecord) -> Vec<Record> {
-    let refused = record.charged.max(record.floor);
-    let used: BTreeSet<BaseUnits> = state
-        .used
-        .iter()
-        .filter(|(known, value)| *known == key && *value <= refused)
-        .map(|(_, value)| *value)
-        .collect();
-    let used = used.into_iter().map(|value| Record::Forgotten(key, value));
-    let in_flight = state.reservations.iter().filter(|(_, reservation)| {
-        reservation.key.domain == key.domain && reservation.key.lane == key.lane
-    });
-    used.chain(in_flight.map(|(id, _)| Record::Completed(*id)))
-        .collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 
 mod keys;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token;
 
 use farthing_protocol::{BaseUnits, Domain};

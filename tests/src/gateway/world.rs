@@ -395,6 +395,13 @@ impl World {
             .expect("the lane is known")
     }
 
+    /// Waits until the streams that run have written down twice what they cost.
+    pub async fn two_checkpoints(&self) {
+        let commits = self.store.commits();
+        self.until("two checkpoints", || self.store.commits() >= commits + 2)
+            .await;
+    }
+
     /// What lane 0 was charged, once no request is in flight any more.
     pub async fn charged_at_rest(&self) -> u64 {
         self.until("no request is in flight", || {

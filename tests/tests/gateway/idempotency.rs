@@ -247,11 +247,7 @@ async fn a_crash_keeps_the_charge_and_loses_the_answer() {
         .await
         .expect("the stream begins")
         .expect("with a piece");
-    let commits = world.store.commits();
-    let store = world.store.clone();
-    world
-        .until("two checkpoints", || store.commits() >= commits + 2)
-        .await;
+    world.two_checkpoints().await;
     world.crash().await;
     drop(stream);
     world.upstream.behave(Behaviour::Answer(10, 5));

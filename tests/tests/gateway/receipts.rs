@@ -147,11 +147,7 @@ async fn after_a_crash_only_the_figures_are_left() {
     let mut stream = world.begin_with_key(&body, &payment, KEY).await;
     let piece = stream.chunk().await.expect("the stream begins");
     assert!(piece.is_some());
-    let commits = world.store.commits();
-    let store = world.store.clone();
-    world
-        .until("two checkpoints", || store.commits() >= commits + 2)
-        .await;
+    world.two_checkpoints().await;
     world.crash().await;
     drop(stream);
     let again = world.send_with_key(&body, &payment, KEY).await;

@@ -68,11 +68,7 @@ async fn a_crash_forgets_no_voucher_and_charges_the_last_checkpoint() {
         .await
         .expect("the stream begins")
         .expect("with a piece");
-    let commits = world.store.commits();
-    let store = world.store.clone();
-    world
-        .until("two checkpoints", || store.commits() >= commits + 2)
-        .await;
+    world.two_checkpoints().await;
 
     world.crash().await;
     drop(stream);

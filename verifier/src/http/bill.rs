@@ -17,8 +17,8 @@ use crate::gateway::Accepted;
 use crate::receipts::{Charge, Issuer, Payer};
 use crate::store::{AnswerRecord, Remembered, StoreFailed, Ticket};
 
-/// Bytes of text that make a token of input, where a count would take too long.
-const BYTES_PER_TOKEN: u64 = 4;
+/// Bytes of text that are about a token, where a count would take too long.
+pub(crate) const BYTES_PER_TOKEN: u64 = 4;
 
 /// What a request owes.
 #[derive(Debug)]

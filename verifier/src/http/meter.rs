@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::bill::Produced;
 use events::Events;
+pub(crate) use events::end_of_events;
 
 /// Deepest nesting whose text is counted.
 const MAX_DEPTH: usize = 16;

@@ -8,6 +8,7 @@ use farthing_client::x402::SettleResponse;
 
 use super::challenge::{Final, PaymentHeaders, receipt};
 use super::error::ApiError;
+use super::meter::end_of_events;
 use super::stream::{event_stream_receipt, is_event_stream_type};
 use crate::gateway::Replay;
 use crate::ledger::LaneSnapshot;
@@ -100,37 +101,4 @@ fn again(answer: AnswerRecord, receipt: &SettleResponse) -> Response {
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     *response.headers_mut() = headers;
     response
-}
-
-/// Where the last whole event ends: behind the last blank line.
-fn end_of_events(body: &[u8]) -> usize {
-    let mut line_start = 0;
-    let mut end = 0;
-    for (at, _) in body.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
-        if matches!(&body[line_start..at], b"" | b"\r") {
-            end = at + 1;
-        }
-        line_start = at + 1;
-    }
-    end
-}
-
-#[cfg(test)]
-mod tests {
-    use super::end_of_events;
-
-    #[test]
-    fn a_part_of_an_event_is_no_event() {
-        for (body, end) in [
-            ("", 0),
-            ("data: 1", 0),
-            ("data: 1\n", 0),
-            ("data: 1\n\n", 9),
-            ("data: 1\n\ndata: 2\n", 9),
-            ("data: 1\r\n\r\ndata", 11),
-            ("data: 1\n\n: comment\n\ndata: 2", 20),
-        ] {
-            assert_eq!(end_of_events(body.as_bytes()), end, "{body:?}");
-        }
-    }
 }

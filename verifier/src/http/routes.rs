@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::bill::{Bill, Produced};
+use super::bill::{BYTES_PER_TOKEN, Bill, Produced};
 use super::catalogue::{CATALOGUE, catalogue, models};
 use super::error::ApiError;
 use super::lane_state::{LANE_STATE, lane_state};
@@ -36,8 +36,6 @@ use crate::receipts::Issuer;
 
 /// The header by which a client asks for a tier.
 const TIER: &str = "farthing-tier";
-/// Bytes of an answer that are about a token, for the charge of a client that goes before it is whole.
-const BYTES_PER_TOKEN: u64 = 4;
 
 /// Everything that a request meets.
 #[derive(Debug)]
@@ -198,12 +196,14 @@ async fn take_order(endpoint: Endpoint, app: &App, request: Request) -> Result<T
     let (head, body) = request.into_parts();
     let payment = challenge::payment(&head.headers)?;
     let body = read_body(app, &head.headers, body).await?;
-    let request = idempotency::digest(&head.method, &head.uri, &body);
-    let key = payment
-        .as_ref()
-        .map(|payment| idempotency::client_key(&head.headers, payment, request))
-        .transpose()?
-        .flatten();
+    // Only what is paid for is ever told from other requests.
+    let payment = payment
+        .map(|payment| {
+            let request = idempotency::digest(&head.method, &head.uri, &body);
+            let key = idempotency::client_key(&head.headers, &payment, request)?;
+            Ok::<_, ApiError>((payment, request, key))
+        })
+        .transpose()?;
     let body: Value = serde_json::from_slice(&body).map_err(|error| {
         ApiError::invalid_request(format!("the body is not JSON: {error}"), None)
     })?;
@@ -213,7 +213,7 @@ async fn take_order(endpoint: Endpoint, app: &App, request: Request) -> Result<T
         Order::Free(quote) => (None, quote, None),
         Order::Paid(mut quotes) => {
             let url = resource_url(app, &head.headers, head.uri.path());
-            let Some(payment) = payment else {
+            let Some((payment, request, key)) = payment else {
                 return Err(challenge::required(&app.gateway, &quotes, url));
             };
             let admission = app
@@ -225,14 +225,16 @@ async fn take_order(endpoint: Endpoint, app: &App, request: Request) -> Result<T
                 Admission::Replay(again) => return Ok(Taken::Replay(again)),
                 Admission::Accepted(accepted) => {
                     let TierQuote { tier, quote } = quotes.swap_remove(accepted.chosen);
-                    (Some(tier), quote, Some(accepted))
+                    (Some(tier), quote, Some((accepted, request)))
                 }
             }
         }
     };
     let body = Arc::new(std::mem::take(&mut quote.upstream_body));
     let bill = match accepted {
-        Some(accepted) => Bill::paid(accepted, &quote, request, Arc::clone(&body), &app.issuer),
+        Some((accepted, request)) => {
+            Bill::paid(accepted, &quote, request, Arc::clone(&body), &app.issuer)
+        }
         None => Bill::Free,
     };
     let tiers = &app.gateway.offer().prices.tiers;

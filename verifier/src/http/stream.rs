@@ -1,5 +1,5 @@
-//! Streams of server-sent events: every byte passes on as it arrives, a copy is metered, and the
-//! receipt is the last line.
+//! Streams of server-sent events: every event passes on as soon as it is whole, is metered, and the receipt is
+//! the last line.
 //!
 //! A stream that its upstream cuts off ends as an aborted connection, after the receipt, so that no
 //! client takes a part for the whole.

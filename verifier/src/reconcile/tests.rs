@@ -4,13 +4,10 @@ use ed25519_dalek::{Signer, SigningKey};
 use farthing_client::chain::debits::PublishedVoucher;
 use farthing_protocol::deadline::ChainTime;
 use farthing_protocol::layout::{ChannelHeader, NEVER};
-use farthing_protocol::{Domain, Generation};
 use solana_sdk::signature::Signature;
 
 use super::*;
-use crate::ledger::{
-    ChannelFacts, LaneFacts, Ledger, OutcomeLimits, Refusal, ReservationId, VerifiedVoucher,
-};
+use crate::ledger::{ChannelFacts, LaneFacts, Ledger, OutcomeLimits, Refusal, VerifiedVoucher};
 use crate::ports::Moment;
 use crate::store::memory::MemoryStore;
 use crate::store::{ChannelRecord, ReservationRecord, Store, inconsistencies};
@@ -128,11 +125,11 @@ fn reconciled(
     debits: &[Debit],
 ) -> (Vec<Reconciled>, StoredState) {
     let state = store.load().expect("memory loads");
-    let (records, reconciled) = reconcile(&state, ADDRESS, channel, debits);
+    let (records, reconciled) = reconcile(&Known::of(&state), ADDRESS, channel, debits);
     store.commit(&records).expect("memory does not fail");
     let state = store.load().expect("memory loads");
     assert_eq!(inconsistencies(&state), []);
-    assert_eq!(lanes_behind(&state, channel), []);
+    assert_eq!(Known::of(&state).behind(channel), []);
     (reconciled, state)
 }
 

@@ -254,7 +254,9 @@ fn settler(
 }
 
 fn spawn_watcher(config: &Config, channels: &Arc<Channels>, cancel: CancellationToken) {
-    let mut ticks = tokio::time::interval(config.chain.poll_interval());
+    let interval = config.chain.poll_interval();
+    // They were read a moment ago.
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let channels = Arc::clone(channels);
     tokio::spawn(async move {

@@ -1,6 +1,7 @@
 //! One paid request, by hand: every word that the gateway says is kept, of an answer that was cut off as well. The
 //! client library decides for its users what to believe of such an answer; here that is the oracle's part.
 
+use farthing_client::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use farthing_client::pricing::{Endpoint, PriceList, QuoteError};
 use farthing_client::x402::{
     EscrowPayload, PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload,
@@ -15,11 +16,6 @@ use serde_json::Value;
 
 use super::oracle::Told;
 use super::{PATIENCE, Result};
-
-/// The header with the key of a request that may be asked again.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// The header of an answer that is not new.
-const REPLAYED: &str = "idempotent-replayed";
 
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,8 +131,8 @@ async fn read(mut response: Response) -> Answer {
     let head: Option<SettleResponse> = header(response.headers(), PAYMENT_RESPONSE);
     let required: Option<PaymentRequired> = header(response.headers(), PAYMENT_REQUIRED);
     // The answer may be gone, but not the charge.
-    let is_replay =
-        response.headers().contains_key(REPLAYED) || response.status() == StatusCode::GONE;
+    let is_replay = response.headers().contains_key(IDEMPOTENT_REPLAYED)
+        || response.status() == StatusCode::GONE;
     let mut body = Vec::new();
     let ending = loop {
         match response.chunk().await {

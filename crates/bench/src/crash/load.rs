@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use farthing_cli::demo_model::{MAX_OUTPUT_TOKENS, MODEL};
+use farthing_client::idempotency::IdempotencyKey;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -134,10 +135,13 @@ impl Worker {
             let body = body(&format!("Question {number}?"), stream);
             stream = !stream;
             // Every other pair of requests has keys.
-            let key = (number % 4 < 2).then(|| format!("{:032x}", rand::random::<u128>()));
-            let pay = self
-                .lane
-                .pay(&self.client, &self.url, &body, key.as_deref());
+            let key = (number % 4 < 2).then(IdempotencyKey::random);
+            let pay = self.lane.pay(
+                &self.client,
+                &self.url,
+                &body,
+                key.as_ref().map(IdempotencyKey::as_str),
+            );
             let answer = pay.await?;
             match answer.told {
                 Told::Charged { .. } | Told::Reserved => {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use farthing_client::chain::Channel;
 use farthing_client::chain::debits::Debit;
-use farthing_verifier::reconcile::{LaneBehind, is_explained, lanes_behind, reconcile};
+use farthing_verifier::reconcile::{Known, LaneBehind, is_explained, reconcile};
 use farthing_verifier::store::{Record, RedbStore, Store, StoreError, StoredState};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::pubkey::Pubkey;
@@ -35,6 +35,7 @@ pub async fn run(args: ReconcileArgs, output: Output) -> Result<(), CliError> {
     }
     .map_err(failed)?;
     let state = store.load().map_err(failed)?;
+    let known = Known::of(&state);
     let mut records = Vec::new();
     let mut report = Report::new(&path, args.dry_run);
     for address in addresses(&state, &args.channels) {
@@ -43,9 +44,9 @@ pub async fn run(args: ReconcileArgs, output: Output) -> Result<(), CliError> {
             report.closed(&address);
             continue;
         };
-        let behind = lanes_behind(&state, &channel);
+        let behind = known.behind(&channel);
         let debits = history(&connection, &address, &behind, output).await?;
-        let (changes, reconciled) = reconcile(&state, address, &channel, &debits);
+        let (changes, reconciled) = reconcile(&known, address, &channel, &debits);
         records.extend(changes);
         report.channel(&address, &channel, &reconciled);
     }

@@ -90,27 +90,14 @@ mod tests {
 
     use super::*;
     use crate::receipt::sign;
+    use crate::receipt::tests::settler;
     use crate::x402::PaymentState;
-
-    fn settler() -> Keypair {
-        Keypair::new_from_array([5; 32])
-    }
 
     fn claims() -> Claims {
         Claims {
-            iss: settler().pubkey(),
-            sub: Pubkey::new_from_array([1; 32]),
-            iat: 1,
-            network: "solana:x".to_owned(),
-            program: Pubkey::new_from_array([2; 32]),
-            channel: Pubkey::new_from_array([3; 32]),
-            domain: Domain([4; 32]),
-            lane: 7,
-            generation: 1,
             request: Hash::new_from_array([6; 32]),
             sold: None,
-            charged: BaseUnits(20),
-            charged_total: BaseUnits(60),
+            ..crate::receipt::tests::claims()
         }
     }
 

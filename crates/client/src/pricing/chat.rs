@@ -48,14 +48,7 @@ pub(super) fn bound(fields: &Fields<'_>, price: &ModelPrice) -> Result<Bounded, 
         completion_tokens: output * fields.choices()?,
         ..Usage::default()
     };
-    let (wants_usage, mut body) = fields.with_usage(stream)?;
-    body.insert(output_field.to_owned(), output.into());
-    Ok(Bounded {
-        bounds,
-        stream,
-        wants_usage,
-        upstream_body: Value::Object(body),
-    })
+    fields.bounded(bounds, (output_field, output), stream)
 }
 
 fn input_bound(fields: &Fields<'_>, price: &ModelPrice) -> Result<u64, QuoteError> {

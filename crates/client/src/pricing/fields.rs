@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ModelPrice, QuoteError};
+use super::{Bounded, ModelPrice, QuoteError, Usage};
 
 /// Tokens that a template may add to a message or an item.
 pub(super) const TEMPLATE_TOKENS_PER_MESSAGE: u64 = 16;
@@ -121,11 +121,25 @@ impl<'a> Fields<'a> {
         values.map(|value| value.to_string().len() as u64).sum()
     }
 
-    /// Whether the client asked for usage at the end of its stream, and the fields with it asked for.
-    pub(super) fn with_usage(
+    /// The bounded request, its output and, of a stream, its usage asked for.
+    pub(super) fn bounded(
         &self,
+        bounds: Usage,
+        (output_field, output): (&str, u64),
         stream: bool,
-    ) -> Result<(bool, Map<String, Value>), QuoteError> {
+    ) -> Result<Bounded, QuoteError> {
+        let (wants_usage, mut body) = self.with_usage(stream)?;
+        body.insert(output_field.to_owned(), output.into());
+        Ok(Bounded {
+            bounds,
+            stream,
+            wants_usage,
+            upstream_body: Value::Object(body),
+        })
+    }
+
+    /// Whether the client asked for usage at the end of its stream, and the fields with it asked for.
+    fn with_usage(&self, stream: bool) -> Result<(bool, Map<String, Value>), QuoteError> {
         let mut fields = self.0.clone();
         if !stream {
             return Ok((false, fields));

@@ -12,11 +12,11 @@ use solana_sdk::signer::Signer;
 
 use super::*;
 
-fn settler() -> Keypair {
+pub(crate) fn settler() -> Keypair {
     Keypair::new_from_array([5; 32])
 }
 
-fn claims() -> Claims {
+pub(crate) fn claims() -> Claims {
     Claims {
         iss: settler().pubkey(),
         sub: Pubkey::new_from_array([1; 32]),

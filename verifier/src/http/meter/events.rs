@@ -65,6 +65,15 @@ fn end_of_event(bytes: &[u8], from: usize) -> Option<usize> {
     })
 }
 
+/// Where the last whole event of a stream ends.
+pub(crate) fn end_of_events(stream: &[u8]) -> usize {
+    let mut end = 0;
+    while let Some(length) = end_of_event(&stream[end..], 0) {
+        end += length;
+    }
+    end
+}
+
 /// The data of one event; empty if it is a comment, `None` if it is no text.
 pub(super) fn data_of(event: &Bytes) -> Option<String> {
     let text = std::str::from_utf8(event).ok()?;
@@ -132,5 +141,20 @@ mod tests {
             assert_eq!(data_of(&bytes).as_deref(), data, "{event:?}");
         }
         assert_eq!(data_of(&Bytes::from_static(b"data: \xff\n\n")), None);
+    }
+
+    #[test]
+    fn a_part_of_an_event_is_no_event() {
+        for (body, end) in [
+            ("", 0),
+            ("data: 1", 0),
+            ("data: 1\n", 0),
+            ("data: 1\n\n", 9),
+            ("data: 1\n\ndata: 2\n", 9),
+            ("data: 1\r\n\r\ndata", 11),
+            ("data: 1\n\n: comment\n\ndata: 2", 20),
+        ] {
+            assert_eq!(end_of_events(body.as_bytes()), end, "{body:?}");
+        }
     }
 }
