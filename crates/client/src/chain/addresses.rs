@@ -13,9 +13,9 @@ use crate::signature::sha256;
 /// with one that its user named.
 pub const PROGRAM_ID: Pubkey = pubkey!("FaryyW2ua5w5F7G57DtiGqm6SKEpdTbZPwBErDpgmZFw");
 /// USDC on mainnet-beta.
-pub const USDC_MINT_MAINNET: Pubkey = pubkey!("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGkZwyTDt1v");
+pub const USDC_MINT_MAINNET: Pubkey = pubkey!("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v");
 /// USDC on devnet, and on a local chain.
-pub const USDC_MINT_DEVNET: Pubkey = pubkey!("4zMMC9srt5Ri5X14GAgXhaHii3GnPAERYPJgZJDncDU");
+pub const USDC_MINT_DEVNET: Pubkey = pubkey!("4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU");
 
 /// The escrow `escrow_id` of `owner` in `mint`, with its bump.
 #[must_use]
