@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use farthing_protocol::BaseUnits;
+use farthing_protocol::{BaseUnits, Domain};
 use tokio::sync::watch;
 
 use crate::crash_point::CrashPoint;
 use crate::ledger::{
-    ChannelFacts, Earlier, LaneKey, LaneSnapshot, Ledger, OutcomeLimits, Refusal, RequestKey,
+    ChannelFacts, Earlier, Kept, LaneKey, LaneSnapshot, Ledger, OutcomeLimits, Refusal, RequestKey,
     ReservationId, VerifiedVoucher,
 };
 use crate::ports::{Clock, Moment};
@@ -233,7 +233,29 @@ impl Books {
 
     /// Notes that a settlement planned at `planned_at` debited a lane for good.
     pub fn settled(&self, key: LaneKey, debit_to: BaseUnits, planned_at: Moment) {
-        self.lock().ledger.settled(key, debit_to, planned_at);
+        let mut shared = self.lock();
+        if let Some(record) = shared.ledger.settled(key, debit_to, planned_at) {
+            // Not waited for: the chain says it again.
+            drop(self.writer.enqueue(vec![record]));
+        }
+    }
+
+    /// Forgets a channel that is gone, as [`Ledger::forget`] does.
+    ///
+    /// # Errors
+    /// [`Kept`] says why nothing was changed.
+    pub fn forget(
+        &self,
+        domain: Domain,
+        seen: Option<&ChannelFacts>,
+        min_claim: BaseUnits,
+    ) -> Result<(), Kept> {
+        let mut shared = self.lock();
+        for records in shared.ledger.forget(domain, seen, min_claim)? {
+            // Not waited for: what comes back after a crash is forgotten again.
+            drop(self.writer.enqueue(records));
+        }
+        Ok(())
     }
 
     /// Queues records that are no decision of the ledger.

@@ -6,7 +6,9 @@
 //! [`farthing_protocol::debit::accept`].
 
 mod channel;
+mod forget;
 mod lane;
+mod lanes;
 mod outcomes;
 mod restore;
 mod settling;
@@ -24,6 +26,7 @@ use crate::ports::Moment;
 use crate::store::{LaneRecord, OutcomeRecord, Record, Remembered, ReservationRecord};
 
 pub use channel::{ChannelFacts, LaneFacts};
+pub use forget::Kept;
 pub use lane::{ALL_USED, MAX_USED_VALUES, Used};
 pub use outcomes::{Earlier, OutcomeLimits, RequestKey};
 pub use settling::Unsettled;
@@ -41,12 +44,6 @@ pub struct LaneKey {
     pub lane: LaneIndex,
     /// Its generation.
     pub generation: Generation,
-}
-
-impl LaneKey {
-    fn in_channel(self) -> (LaneIndex, Generation) {
-        (self.lane, self.generation)
-    }
 }
 
 /// A request in flight.
@@ -145,7 +142,7 @@ impl Ledger {
         self.channels
             .get_mut(&key.domain)?
             .lanes
-            .get_mut(&key.in_channel())
+            .get_mut(key.lane, key.generation)
     }
 
     /// Accepts a request that costs at most `maximum`, or refuses it and changes nothing.
@@ -184,8 +181,9 @@ impl Ledger {
         channel.reserve(maximum);
         let lane = channel
             .lanes
-            .entry(key.in_channel())
-            .or_insert_with(|| LaneLedger::starting_at(lane_facts.debited));
+            .get_or_insert_with(key.lane, key.generation, || {
+                LaneLedger::starting_at(lane_facts.debited)
+            });
         if voucher.authorized > lane.authorized {
             lane.signature = Some(verified.signature);
         }
@@ -265,7 +263,7 @@ impl Ledger {
             ..
         } = self.reservations.remove(&id)?;
         let channel = self.channels.get_mut(&key.domain)?;
-        let lane = channel.lanes.get_mut(&key.in_channel())?;
+        let lane = channel.lanes.get_mut(key.lane, key.generation)?;
         let charged_before = lane.charged;
         // charged + reserved <= authorized, so the sum cannot overflow.
         lane.charged = BaseUnits(charged_before.0.saturating_add(actual.min(maximum).0));
@@ -279,7 +277,7 @@ impl Ledger {
         records.extend(forgotten(key, closed));
         records.push(Record::Completed(id));
         let mut snapshot = snapshot(lane, BaseUnits::ZERO);
-        channel.release(key.in_channel(), maximum, charged_before, charged_after);
+        channel.release(key, maximum, charged_before, charged_after);
         snapshot.deposit = channel.position().deposit;
         let charged = charged_after.saturating_sub(charged_before);
         match request {
@@ -314,7 +312,7 @@ impl Ledger {
         let known = self
             .channels
             .get(&key.domain)
-            .and_then(|channel| channel.lanes.get(&key.in_channel()));
+            .and_then(|channel| channel.lanes.get(key.lane, key.generation));
         match known {
             Some(lane) => Some(snapshot(lane, facts.deposit)),
             None if lane_facts.generation == key.generation => {
@@ -329,7 +327,7 @@ impl Ledger {
     #[must_use]
     pub fn used(&self, key: LaneKey) -> Used {
         let channel = self.channels.get(&key.domain);
-        let lane = channel.and_then(|channel| channel.lanes.get(&key.in_channel()));
+        let lane = channel.and_then(|channel| channel.lanes.get(key.lane, key.generation));
         lane.map_or_else(Used::default, |lane| lane.used.list())
     }
 
@@ -378,7 +376,7 @@ fn judge(
         return Err(Refusal::StoreBehindChain);
     }
     let unused;
-    let lane = match channel.lanes.get(&key.in_channel()) {
+    let lane = match channel.lanes.get(key.lane, key.generation) {
         Some(lane) => lane,
         None => {
             unused = LaneLedger::starting_at(on_chain.debited);
@@ -407,6 +405,7 @@ fn lane_record(lane: &LaneLedger) -> LaneRecord {
         signature: lane.signature,
         charged: lane.charged,
         floor: lane.used.floor,
+        settled: lane.settled,
     }
 }
 

@@ -210,6 +210,7 @@ fn brought_up(
         signature,
         charged: debited,
         floor,
+        settled: debited,
     }
 }
 

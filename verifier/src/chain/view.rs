@@ -5,9 +5,9 @@
 //! revoked, gone) as soon as either reading shows it.
 
 use farthing_client::chain::{Channel, Escrow, Token, channel_domain};
-use farthing_protocol::BaseUnits;
 use farthing_protocol::deadline::ChainTime;
 use farthing_protocol::layout::LaneState;
+use farthing_protocol::{BaseUnits, Domain};
 use solana_sdk::account::Account;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
@@ -138,6 +138,15 @@ pub fn merge(
         facts: facts(address, &channel, newer.as_ref()),
         refusal,
     }
+}
+
+/// Whether the account at a channel's address, as finalized, is no longer this incarnation of it.
+#[must_use]
+pub fn is_gone(program: &Pubkey, domain: Domain, account: Option<&Account>) -> bool {
+    let Some(account) = account.filter(|account| account.owner == *program) else {
+        return true;
+    };
+    Channel::decode(&account.data).is_ok_and(|channel| channel.header.domain != domain)
 }
 
 /// Requires that a channel's escrow holds the token that we accept.

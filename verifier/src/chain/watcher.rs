@@ -5,15 +5,17 @@
 //! same lookup. Lookups at the same time are bounded, and what is unknown or not served is remembered
 //! as such for a while, in bounded space.
 
+mod gone;
 mod lookup;
 mod readings;
 mod refused;
 mod waiting;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
+use farthing_protocol::Domain;
 use farthing_protocol::deadline::ChainTime;
 use futures_util::stream::{self, StreamExt};
 use solana_sdk::pubkey;
@@ -23,9 +25,12 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::view::{Criteria, NotServed, View};
 use crate::ledger::ChannelFacts;
 use crate::ports::{ChainError, ChainSource, Clock, Level, Moment};
+use gone::Gone;
 use readings::{Readings, read_clock};
 use refused::Refused;
 use waiting::Waiting;
+
+pub use gone::GoneChannel;
 
 /// The most accounts that `getMultipleAccounts` takes.
 const ACCOUNTS_PER_REQUEST: usize = 100;
@@ -84,8 +89,9 @@ pub struct Channels {
     refused: Mutex<Refused>,
     lookups: Mutex<HashMap<Pubkey, Lookup>>,
     permits: Semaphore,
-    /// Channels with books that were not found yet since the start.
-    unresolved: Mutex<HashSet<Pubkey>>,
+    /// Channels with books that were not found yet since the start, with the incarnations that have books.
+    unresolved: Mutex<HashMap<Pubkey, Vec<Domain>>>,
+    gone: Mutex<HashMap<Domain, Gone>>,
     chain_time: Mutex<Option<ChainTime>>,
 }
 
@@ -103,8 +109,12 @@ impl Channels {
         clock: Arc<dyn Clock>,
         criteria: Criteria,
         limits: Limits,
-        with_books: impl IntoIterator<Item = Pubkey>,
+        with_books: impl IntoIterator<Item = (Domain, Pubkey)>,
     ) -> Self {
+        let mut unresolved = HashMap::<Pubkey, Vec<Domain>>::new();
+        for (domain, address) in with_books {
+            unresolved.entry(address).or_default().push(domain);
+        }
         Self {
             source,
             clock,
@@ -114,7 +124,8 @@ impl Channels {
             refused: Mutex::new(Refused::default()),
             lookups: Mutex::new(HashMap::new()),
             permits: Semaphore::new(limits.max_concurrent_lookups),
-            unresolved: Mutex::new(with_books.into_iter().collect()),
+            unresolved: Mutex::new(unresolved),
+            gone: Mutex::default(),
             chain_time: Mutex::new(None),
         }
     }
@@ -260,7 +271,10 @@ impl Channels {
                 // Closed for good; should its address be opened again, that is another channel.
                 _ => {
                     tracing::info!(%address, "a channel is closed");
+                    let domain = watched.facts.domain;
+                    let seen = Some(Arc::clone(&watched.facts));
                     all.remove(address);
+                    self.note_gone(domain, *address, seen, readings.finalized_slot);
                 }
             }
         }

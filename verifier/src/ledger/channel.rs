@@ -1,6 +1,5 @@
 //! A channel: what the chain says of it, and the sums that the verifier keeps for it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use farthing_protocol::deadline::ChainTime;
@@ -8,8 +7,8 @@ use farthing_protocol::debit::ChannelPosition;
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
 
-use super::Refusal;
-use super::lane::LaneLedger;
+use super::lanes::Lanes;
+use super::{LaneKey, Refusal};
 
 /// What the chain says of a channel, merged from a finalized and a processed reading: what enlarges
 /// spending as finalized, what shrinks it as first seen.
@@ -81,7 +80,7 @@ impl ChannelFacts {
 #[derive(Debug)]
 pub(super) struct ChannelLedger {
     pub(super) address: Pubkey,
-    pub(super) lanes: BTreeMap<(LaneIndex, Generation), LaneLedger>,
+    pub(super) lanes: Lanes,
     /// The facts that `charged` was computed with.
     facts: Option<Arc<ChannelFacts>>,
     charged: BaseUnits,
@@ -92,7 +91,7 @@ impl ChannelLedger {
     pub(super) fn new(address: Pubkey) -> Self {
         Self {
             address,
-            lanes: BTreeMap::new(),
+            lanes: Lanes::default(),
             facts: None,
             charged: BaseUnits::ZERO,
             reserved: BaseUnits::ZERO,
@@ -118,7 +117,7 @@ impl ChannelLedger {
         };
         let charges = facts.lanes.iter().zip(0_u16..).map(|(lane, index)| {
             self.lanes
-                .get(&(LaneIndex(index), lane.generation))
+                .get(LaneIndex(index), lane.generation)
                 .map_or(lane.debited, |ledger| ledger.charged.max(lane.debited))
         });
         // A sum beyond u64 exceeds every deposit, so the largest value refuses as it should.
@@ -138,12 +137,9 @@ impl ChannelLedger {
 
     /// What the books know to be charged to a lane, whatever the generation.
     pub(super) fn known_charge(&self, lane: LaneIndex) -> BaseUnits {
-        let generations = (lane, Generation(0))..=(lane, Generation(u16::MAX));
-        self.lanes
-            .range(generations)
-            .map(|(_, ledger)| ledger.charged)
-            .max()
-            .unwrap_or_default()
+        let generations = self.lanes.generations(lane).iter();
+        let charges = generations.map(|(_, ledger)| ledger.charged);
+        charges.max().unwrap_or_default()
     }
 
     /// The lanes that the chain debited beyond what the books know of.
@@ -162,7 +158,7 @@ impl ChannelLedger {
     /// Ends a reservation: `charged_before` and `charged_after` are the lane's.
     pub(super) fn release(
         &mut self,
-        key: (LaneIndex, Generation),
+        key: LaneKey,
         maximum: BaseUnits,
         charged_before: BaseUnits,
         charged_after: BaseUnits,
@@ -171,8 +167,8 @@ impl ChannelLedger {
         let counted = self
             .facts
             .as_ref()
-            .and_then(|facts| facts.lanes.get(usize::from(key.0.0)))
-            .filter(|lane| lane.generation == key.1);
+            .and_then(|facts| facts.lanes.get(usize::from(key.lane.0)))
+            .filter(|lane| lane.generation == key.generation);
         if let Some(lane) = counted {
             let before = charged_before.max(lane.debited);
             let added = charged_after.max(lane.debited).saturating_sub(before);

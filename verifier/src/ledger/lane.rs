@@ -1,6 +1,6 @@
 //! A lane: its counters, and which voucher values have bought something already.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 
 use farthing_protocol::BaseUnits;
 use farthing_protocol::debit::LanePosition;
@@ -63,7 +63,8 @@ impl LaneLedger {
 #[derive(Debug, Clone, Default)]
 pub(super) struct UsedValues {
     pub(super) floor: BaseUnits,
-    values: BTreeSet<BaseUnits>,
+    /// Ascending, as they come: an agent signs ever more.
+    values: VecDeque<BaseUnits>,
 }
 
 /// Voucher values that have bought something.
@@ -86,21 +87,23 @@ impl UsedValues {
     pub(super) fn restored(floor: BaseUnits) -> Self {
         Self {
             floor,
-            values: BTreeSet::new(),
+            values: VecDeque::new(),
         }
     }
 
     pub(super) fn contains(&self, value: BaseUnits) -> bool {
-        value <= self.floor || self.values.contains(&value)
+        value <= self.floor || self.values.binary_search(&value).is_ok()
     }
 
     /// Marks a value as used. Returns the values that need not be kept any longer because the floor
     /// rose over them.
     pub(super) fn insert(&mut self, value: BaseUnits) -> Vec<BaseUnits> {
-        self.values.insert(value);
+        if let Err(place) = self.values.binary_search(&value) {
+            self.values.insert(place, value);
+        }
         let mut closed = Vec::new();
         while self.values.len() > MAX_USED_VALUES {
-            if let Some(lowest) = self.values.pop_first() {
+            if let Some(lowest) = self.values.pop_front() {
                 self.floor = self.floor.max(lowest);
                 closed.push(lowest);
             }
@@ -111,8 +114,8 @@ impl UsedValues {
     /// Drops the values at or below `charged`, which are refused for that reason, and returns them.
     pub(super) fn forget_through(&mut self, charged: BaseUnits) -> Vec<BaseUnits> {
         let mut forgotten = Vec::new();
-        while self.values.first().is_some_and(|value| *value <= charged) {
-            forgotten.extend(self.values.pop_first());
+        while self.values.front().is_some_and(|value| *value <= charged) {
+            forgotten.extend(self.values.pop_front());
         }
         forgotten
     }

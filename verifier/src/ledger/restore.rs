@@ -36,12 +36,15 @@ impl Ledger {
                 signature: record.signature,
                 charged: record.charged,
                 used: UsedValues::restored(record.floor),
-                // All that is charged may be owed; the chain says what is not.
-                unsettled_since: Some(now),
+                settled: record.settled,
+                // The chain says what of it was settled and not seen here.
+                unsettled_since: (record.charged > record.settled).then_some(now),
                 ..LaneLedger::default()
             };
             if let Some(channel) = ledger.channels.get_mut(&key.domain) {
-                channel.lanes.insert(key.in_channel(), lane);
+                channel
+                    .lanes
+                    .get_or_insert_with(key.lane, key.generation, || lane);
             }
         }
         let mut records = Vec::new();

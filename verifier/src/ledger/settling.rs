@@ -3,8 +3,9 @@
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
 
-use super::{ChannelFacts, LaneKey, Ledger};
+use super::{ChannelFacts, LaneKey, Ledger, lane_record};
 use crate::ports::Moment;
+use crate::store::Record;
 
 /// What a lane owes, with what proves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,17 +44,17 @@ impl Ledger {
         let lanes = channel
             .lanes
             .iter()
-            .filter_map(|((index, generation), lane)| {
+            .filter_map(|(index, generation, lane)| {
                 let on_chain = facts.lanes.get(usize::from(index.0))?;
                 let owed = lane
                     .charged
                     .saturating_sub(on_chain.debited.max(lane.settled));
-                if on_chain.generation != *generation || owed == BaseUnits::ZERO {
+                if on_chain.generation != generation || owed == BaseUnits::ZERO {
                     return None;
                 }
                 Some(Unsettled {
-                    lane: *index,
-                    generation: *generation,
+                    lane: index,
+                    generation,
                     authorized: lane.authorized,
                     signature: lane.signature?,
                     charged: lane.charged,
@@ -64,11 +65,16 @@ impl Ledger {
         lanes.collect()
     }
 
-    /// Notes that a settlement planned at `planned_at` is final.
-    pub fn settled(&mut self, key: LaneKey, debit_to: BaseUnits, planned_at: Moment) {
-        if let Some(lane) = self.lane_mut(key) {
-            lane.settled = lane.settled.max(debit_to);
-            lane.unsettled_since = (lane.charged > lane.settled).then_some(planned_at);
-        }
+    /// Notes that a settlement planned at `planned_at` is final. `None` if the books have no such lane.
+    pub fn settled(
+        &mut self,
+        key: LaneKey,
+        debit_to: BaseUnits,
+        planned_at: Moment,
+    ) -> Option<Record> {
+        let lane = self.lane_mut(key)?;
+        lane.settled = lane.settled.max(debit_to);
+        lane.unsettled_since = (lane.charged > lane.settled).then_some(planned_at);
+        Some(Record::Lane(key, lane_record(lane)))
     }
 }

@@ -2,6 +2,7 @@
 //! state of a small domain.
 
 mod exhaustive;
+mod forget;
 mod model;
 mod outcomes;
 mod rules;

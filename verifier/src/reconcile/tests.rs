@@ -98,6 +98,7 @@ fn copy() -> MemoryStore {
         signature: Some([5; 64]),
         charged: BaseUnits(100),
         floor: BaseUnits(20),
+        settled: BaseUnits(100),
     };
     let reservation = ReservationRecord {
         key: key(0),

@@ -6,6 +6,7 @@
 //! the chain is asked.
 
 mod following;
+mod forgetting;
 mod handle;
 mod pending;
 
@@ -180,6 +181,7 @@ impl Settler {
     async fn step(&mut self, everything: bool) -> Option<Result<(), SettleError>> {
         self.follow_up().await;
         self.forget_settled_failures();
+        self.forget_gone_channels().await;
         let plans = self.plan(everything);
         let nothing_planned = plans.is_empty();
         self.begin(plans).await;

@@ -83,9 +83,9 @@ fn of_outcomes(state: &StoredState, lanes: &BTreeMap<LaneKey, LaneRecord>) -> Ve
         .collect();
     let mut findings = Vec::new();
     for (id, outcome) in &state.outcomes {
-        let charged = lanes
-            .get(&outcome.lane)
-            .map_or(BaseUnits::ZERO, |lane| lane.charged);
+        // An outcome outlives its lane if the channel is gone.
+        let lane = lanes.get(&outcome.lane);
+        let charged = lane.map_or(outcome.charged_total, |lane| lane.charged);
         let is_within = outcome.charged > BaseUnits::ZERO
             && outcome.charged <= outcome.charged_total
             && outcome.charged_total <= charged;
@@ -111,6 +111,7 @@ fn of_lane(lane: Lane, record: &LaneRecord, reserved: BaseUnits, used: usize) ->
         signature,
         charged,
         floor,
+        settled,
     } = *record;
     let mut findings = Vec::new();
     // Nothing is authorized in a generation that was never used, and starts at the chain's counter.
@@ -140,6 +141,13 @@ fn of_lane(lane: Lane, record: &LaneRecord, reserved: BaseUnits, used: usize) ->
             lane,
             floor,
             authorized,
+        });
+    }
+    if settled > charged {
+        findings.push(Finding::SettledAboveCharged {
+            lane,
+            settled,
+            charged,
         });
     }
     if used > MAX_USED_VALUES {

@@ -11,11 +11,13 @@ use solana_sdk::signature::Signature;
 
 use super::StoreError;
 use super::record::{
-    AnswerRecord, ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReceiptRecord,
+    AnswerRecord, ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReceiptRecord, Record,
     ReservationRecord, SettlementRecord,
 };
-use super::redb::Changes;
 use crate::ledger::{LaneKey, RequestKey};
+
+/// Most values are no longer, in bytes.
+const LENGTH_OF_MOST: usize = 256;
 
 const VERSION_1: u8 = 1;
 const VERSION_2: u8 = 2;
@@ -34,6 +36,23 @@ struct LaneV1 {
     signature: Option<[u8; 64]>,
     charged: u64,
     floor: u64,
+}
+
+/// A lane's counters, what was settled among them.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct CountersV1 {
+    authorized: u64,
+    signature: Option<[u8; 64]>,
+    charged: u64,
+    floor: u64,
+    settled: u64,
+}
+
+/// A lane with its used values, which had a table of their own before.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct LaneV2 {
+    counters: CountersV1,
+    used: Vec<u64>,
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -108,15 +127,25 @@ struct ClaimV1 {
     owed: u64,
 }
 
-/// Keys as the tables have them; lanes with their values there.
+/// An entry of the journal is a list of these.
 #[derive(BorshSerialize, BorshDeserialize)]
-struct ChangesV1 {
-    lanes: Vec<([u8; LANE_KEY_LENGTH], Vec<u8>)>,
-    used: Vec<([u8; USED_KEY_LENGTH], bool)>,
+enum ChangeV1 {
+    Lane(LaneKeyV1, CountersV1),
+    LaneForgotten(LaneKeyV1),
+    Used(LaneKeyV1, u64),
+    Forgotten(LaneKeyV1, u64),
+}
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct LaneKeyV1 {
+    domain: [u8; 32],
+    lane: u16,
+    generation: u16,
 }
 
 fn encode<T: BorshSerialize>(version: u8, value: &T) -> Vec<u8> {
-    let mut bytes = vec![version];
+    let mut bytes = Vec::with_capacity(LENGTH_OF_MOST);
+    bytes.push(version);
     value
         .serialize(&mut bytes)
         .expect("writing to a vector cannot fail");
@@ -192,10 +221,6 @@ pub(super) fn used_key(key: LaneKey, value: BaseUnits) -> [u8; USED_KEY_LENGTH] 
 
 pub(super) fn read_used(key: &[u8], mark: &[u8]) -> Result<(LaneKey, BaseUnits), StoreError> {
     let _: () = decode("used value", mark)?;
-    read_used_key(key)
-}
-
-fn read_used_key(key: &[u8]) -> Result<(LaneKey, BaseUnits), StoreError> {
     let (key, value) = key
         .split_last_chunk::<8>()
         .ok_or_else(|| unreadable_key("used value"))?;
@@ -214,26 +239,61 @@ pub(super) fn read_mark(key: &[u8], mark: &[u8], expected: &[u8]) -> Result<(), 
     })
 }
 
-pub(super) fn lane(record: &LaneRecord) -> Vec<u8> {
-    encode(
-        VERSION_1,
-        &LaneV1 {
+/// A lane with its used values, ascending.
+pub(super) fn lane(record: &LaneRecord, used: &[BaseUnits]) -> Vec<u8> {
+    let lane = LaneV2 {
+        counters: record.into(),
+        used: used.iter().map(|value| value.0).collect(),
+    };
+    encode(VERSION_2, &lane)
+}
+
+impl From<&LaneRecord> for CountersV1 {
+    fn from(record: &LaneRecord) -> Self {
+        Self {
             authorized: record.authorized.0,
             signature: record.signature,
             charged: record.charged.0,
             floor: record.floor.0,
-        },
-    )
+            settled: record.settled.0,
+        }
+    }
 }
 
-pub(super) fn read_lane(bytes: &[u8]) -> Result<LaneRecord, StoreError> {
-    let lane: LaneV1 = decode("lane", bytes)?;
-    Ok(LaneRecord {
-        authorized: BaseUnits(lane.authorized),
-        signature: lane.signature,
-        charged: BaseUnits(lane.charged),
-        floor: BaseUnits(lane.floor),
-    })
+impl From<CountersV1> for LaneRecord {
+    fn from(lane: CountersV1) -> Self {
+        Self {
+            authorized: BaseUnits(lane.authorized),
+            signature: lane.signature,
+            charged: BaseUnits(lane.charged),
+            floor: BaseUnits(lane.floor),
+            settled: BaseUnits(lane.settled),
+        }
+    }
+}
+
+/// A lane with its used values, or without them if they are in their own table still.
+pub(super) fn read_lane(bytes: &[u8]) -> Result<(LaneRecord, Option<Vec<BaseUnits>>), StoreError> {
+    const WHAT: &str = "lane";
+    match version(WHAT, bytes)? {
+        (VERSION_1, value) => {
+            let old: LaneV1 = read(WHAT, value)?;
+            let counters = CountersV1 {
+                authorized: old.authorized,
+                signature: old.signature,
+                charged: old.charged,
+                floor: old.floor,
+                settled: 0,
+            };
+            Ok((counters.into(), None))
+        }
+        (VERSION_2, value) => {
+            let LaneV2 { counters, used } = read(WHAT, value)?;
+            let used = used.into_iter().map(BaseUnits).collect();
+            Ok((counters.into(), Some(used)))
+        }
+        (version, _) => Err(unknown_version(WHAT, version)),
+    }
 }
 
 pub(super) fn address(address: &Pubkey) -> Vec<u8> {
@@ -413,30 +473,47 @@ pub(super) fn read_settlement(key: &[u8], bytes: &[u8]) -> Result<SettlementReco
     })
 }
 
-pub(super) fn changes(changes: &Changes) -> Vec<u8> {
-    let lanes = changes.lanes.iter();
-    let used = changes.used.iter();
-    let changes = ChangesV1 {
-        lanes: lanes
-            .map(|(key, record)| (lane_key(*key), lane(record)))
-            .collect(),
-        used: used
-            .map(|((key, value), is_used)| (used_key(*key, *value), *is_used))
-            .collect(),
-    };
-    encode(VERSION_1, &changes)
+impl From<LaneKey> for LaneKeyV1 {
+    fn from(key: LaneKey) -> Self {
+        Self {
+            domain: key.domain.0,
+            lane: key.lane.0,
+            generation: key.generation.0,
+        }
+    }
 }
 
-pub(super) fn read_changes(bytes: &[u8]) -> Result<Changes, StoreError> {
-    let changes: ChangesV1 = decode("journal entry", bytes)?;
-    let lanes = changes.lanes.into_iter();
-    let used = changes.used.into_iter();
-    Ok(Changes {
-        lanes: lanes
-            .map(|(key, record)| Ok((read_lane_key(&key)?, read_lane(&record)?)))
-            .collect::<Result<_, StoreError>>()?,
-        used: used
-            .map(|(key, is_used)| Ok((read_used_key(&key)?, is_used)))
-            .collect::<Result<_, StoreError>>()?,
-    })
+impl From<LaneKeyV1> for LaneKey {
+    fn from(key: LaneKeyV1) -> Self {
+        lane_of(key.domain, key.lane, key.generation)
+    }
+}
+
+/// What records say of lanes and used values, and how many do; other records are left out.
+pub(super) fn changes(records: &[Record]) -> (Vec<u8>, u64) {
+    let changes = records.iter().filter_map(|record| match record {
+        Record::Lane(key, record) => Some(ChangeV1::Lane((*key).into(), record.into())),
+        Record::LaneForgotten(key) => Some(ChangeV1::LaneForgotten((*key).into())),
+        Record::Used(key, value) => Some(ChangeV1::Used((*key).into(), value.0)),
+        Record::Forgotten(key, value) => Some(ChangeV1::Forgotten((*key).into(), value.0)),
+        _ => None,
+    });
+    let changes: Vec<ChangeV1> = changes.collect();
+    (encode(VERSION_2, &changes), changes.len() as u64)
+}
+
+pub(super) fn read_changes(bytes: &[u8]) -> Result<Vec<Record>, StoreError> {
+    const WHAT: &str = "journal entry";
+    // Version 1 was part of no release.
+    let changes: Vec<ChangeV1> = match version(WHAT, bytes)? {
+        (VERSION_2, value) => read(WHAT, value)?,
+        (version, _) => return Err(unknown_version(WHAT, version)),
+    };
+    let records = changes.into_iter().map(|change| match change {
+        ChangeV1::Lane(key, lane) => Record::Lane(key.into(), lane.into()),
+        ChangeV1::LaneForgotten(key) => Record::LaneForgotten(key.into()),
+        ChangeV1::Used(key, value) => Record::Used(key.into(), BaseUnits(value)),
+        ChangeV1::Forgotten(key, value) => Record::Forgotten(key.into(), BaseUnits(value)),
+    });
+    Ok(records.collect())
 }

@@ -28,8 +28,8 @@ pub use read::{ReadError, read_export};
 
 /// Name of the format.
 const FORMAT: &str = "farthing-store";
-/// Version of the format. Version 1 knew no outcomes, and no keys of reservations.
-const VERSION: u32 = 2;
+/// Version of the format. Version 1 knew no outcomes, and no keys of reservations; version 2 not what was settled.
+const VERSION: u32 = 3;
 /// The oldest version that is read.
 const OLDEST_VERSION: u32 = 1;
 /// The longest line. A settlement with as many claims as its transaction has room for takes a tenth

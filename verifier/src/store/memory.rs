@@ -87,6 +87,12 @@ impl Store for MemoryStore {
                 Record::Forgotten(key, value) => {
                     tables.used.remove(&(key, value));
                 }
+                Record::LaneForgotten(key) => {
+                    tables.lanes.remove(&key);
+                }
+                Record::ChannelForgotten(domain) => {
+                    tables.channels.remove(&domain);
+                }
                 Record::Reservation(id, record) => {
                     tables.reservations.insert(id, record);
                 }

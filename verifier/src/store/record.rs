@@ -13,10 +13,14 @@ pub enum Record {
     Channel(Domain, Pubkey),
     /// A lane's counters, replacing earlier ones.
     Lane(LaneKey, LaneRecord),
-    /// A voucher value that bought something, which it does once: it is not written again after it was forgotten.
+    /// A voucher value that bought something.
     Used(LaneKey, BaseUnits),
-    /// A used value that need not be kept, because `charged` or the floor refuses it.
+    /// A used value that need not be kept: `charged` or the floor refuses it, or its lane goes.
     Forgotten(LaneKey, BaseUnits),
+    /// A lane that need not be kept, after its used values: its channel is gone.
+    LaneForgotten(LaneKey),
+    /// A channel that need not be kept, after its lanes.
+    ChannelForgotten(Domain),
     /// A request in flight, replacing an earlier checkpoint of the same.
     Reservation(ReservationId, ReservationRecord),
     /// The end of a request.
@@ -61,6 +65,8 @@ pub struct LaneRecord {
     pub charged: BaseUnits,
     /// Voucher values at or below count as used.
     pub floor: BaseUnits,
+    /// What of it final settlements debited, as far as they were seen here.
+    pub settled: BaseUnits,
 }
 
 /// A request in flight.

@@ -10,6 +10,7 @@
 //!
 //! Lanes and used values reach their tables through a [`journal`].
 
+mod changes;
 mod creation;
 mod journal;
 mod reading;
@@ -28,7 +29,6 @@ use super::record::{LaneRecord, Record, Remembered, ReservationRecord, StoredSta
 use super::{Store, StoreError, encoding};
 use crate::ledger::{LaneKey, ReservationId};
 
-pub(super) use journal::Changes;
 use journal::{JOURNAL, Journal};
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -208,7 +208,11 @@ fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), redb:
             Record::Channel(domain, address) => channels
                 .insert(domain.0.as_slice(), encoding::address(address).as_slice())
                 .map(drop),
-            Record::Lane(..) | Record::Used(..) | Record::Forgotten(..) => Ok(()),
+            Record::ChannelForgotten(domain) => channels.remove(domain.0.as_slice()).map(drop),
+            Record::Lane(..)
+            | Record::Used(..)
+            | Record::Forgotten(..)
+            | Record::LaneForgotten(_) => Ok(()),
             Record::Reservation(id, reservation) => reservations
                 .insert(id.0, encoding::reservation(reservation).as_slice())
                 .map(drop),
@@ -270,6 +274,7 @@ fn time_commits(path: &Path, count: usize) -> Result<Vec<Duration>, StoreError> 
             signature: Some([7; 64]),
             charged: BaseUnits(round),
             floor: BaseUnits::ZERO,
+            settled: BaseUnits::ZERO,
         };
         let reservation = ReservationRecord {
             key,

@@ -19,7 +19,7 @@ use super::{
 use crate::ledger::{LaneKey, RequestKey, ReservationId};
 
 /// Those whose stores there are, and what was added within a release.
-const RELEASES: [&str; 2] = ["0.1.0", "0.1.0+outcomes"];
+const RELEASES: [&str; 3] = ["0.1.0", "0.1.0+outcomes", "0.1.0+settled"];
 
 fn path(name: &str) -> PathBuf {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/stores");
@@ -34,9 +34,15 @@ fn key(lane: u16, generation: u16) -> LaneKey {
     }
 }
 
-/// A store in the middle of its work: [`before_outcomes`], and of two requests with a key one in flight
-/// and one that has ended.
+/// A store in the middle of its work: [`before_settled`], and of one lane a part is settled.
 pub(super) fn sample() -> StoredState {
+    let mut state = before_settled();
+    state.lanes[1].1.settled = BaseUnits(240);
+    state
+}
+
+/// [`before_outcomes`], and of two requests with a key one in flight and one that has ended.
+fn before_settled() -> StoredState {
     let mut state = before_outcomes();
     let request = |key: u8| RequestKey {
         key: [key; 32],
@@ -74,6 +80,7 @@ fn before_outcomes() -> StoredState {
         signature: Some([5; 64]),
         charged: BaseUnits(charged),
         floor: BaseUnits(floor),
+        settled: BaseUnits::ZERO,
     };
     let reservation = |lane: u16, maximum: u64, checkpoint: u64| ReservationRecord {
         key: key(lane, 1),
@@ -190,7 +197,8 @@ fn stores_of_every_release_open() {
 
 #[test]
 fn the_sample_is_what_the_present_release_left() {
-    for (release, sample) in RELEASES.into_iter().zip([before_outcomes(), sample()]) {
+    let samples = [before_outcomes(), before_settled(), sample()];
+    for (release, sample) in RELEASES.into_iter().zip(samples) {
         let text = fs::read(path(&format!("{release}.jsonl"))).expect("there is an export of it");
         let (state, _) = read_export(text.as_slice()).expect("it is whole");
         assert_eq!(state, sample, "{release}");

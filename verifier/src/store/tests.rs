@@ -41,6 +41,7 @@ fn lane(charged: u64) -> LaneRecord {
         signature: Some([5; 64]),
         charged: BaseUnits(charged),
         floor: BaseUnits(1),
+        settled: BaseUnits(charged / 2),
     }
 }
 
@@ -138,12 +139,13 @@ fn a_database_is_opened_once() {
 
 #[test]
 fn unknown_versions_are_not_guessed() {
-    let mut bytes = super::encoding::lane(&lane(1));
-    bytes[0] = 2;
-    let error = super::encoding::read_lane(&bytes).expect_err("version 2 is not known");
-    assert!(error.to_string().contains("version 2"), "{error}");
+    let mut bytes = super::encoding::lane(&lane(1), &[BaseUnits(20)]);
+    bytes[0] = 3;
+    let error = super::encoding::read_lane(&bytes).expect_err("version 3 is not known");
+    assert!(error.to_string().contains("version 3"), "{error}");
     assert!(super::encoding::read_lane(&[]).is_err());
     assert!(super::encoding::read_lane(&[1, 0]).is_err());
+    assert!(super::encoding::read_lane(&[2, 0]).is_err());
 }
 
 #[test]

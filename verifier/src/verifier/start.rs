@@ -59,10 +59,7 @@ pub async fn start_with(config: Config, keys: Keys, ports: Ports) -> Result<Veri
         Arc::clone(&ports.clock),
     )?;
     let criteria = criteria(&config, genesis_hash, keys.settler.pubkey());
-    let with_books: Vec<Pubkey> = books.read(|ledger| {
-        let channels = ledger.channels();
-        channels.map(|(_, address)| address).collect()
-    });
+    let with_books: Vec<_> = books.read(|ledger| ledger.channels().collect());
     let channels = Arc::new(Channels::new(
         Arc::clone(&ports.chain),
         Arc::clone(&ports.clock),

@@ -210,6 +210,7 @@ fn lane_records(channel: &Channel, lane: usize) -> Vec<Record> {
         signature: Some(signature),
         charged,
         floor: BaseUnits::ZERO,
+        settled: BaseUnits::ZERO,
     };
     let used = used.into_iter().map(|value| Record::Used(key, value));
     std::iter::once(Record::Lane(key, record))

@@ -17,7 +17,7 @@ const TURN: Duration = Duration::from_secs(1);
 /// How much of a turn is not counted.
 const WARM_UP: Duration = Duration::from_millis(250);
 /// Before anything is counted there is a request for so many lanes.
-const WARM_UP_SHARE: u64 = 8;
+const WARM_UP_SHARE: u64 = 2;
 
 /// What one kind of traffic did in one round.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]

@@ -48,6 +48,7 @@ impl CommitProbe {
             signature: Some([7; 64]),
             charged: value,
             floor: BaseUnits::ZERO,
+            settled: BaseUnits::ZERO,
         };
         let records = vec![Record::Lane(LANE, lane), Record::Used(LANE, value)];
         let started = Instant::now();

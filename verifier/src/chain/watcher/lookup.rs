@@ -11,6 +11,8 @@ use crate::chain::view::{NotServed, View, require_token};
 use crate::ledger::ChannelFacts;
 use crate::ports::{ChainError, Level};
 
+type Found = Result<Arc<ChannelFacts>, ChannelError>;
+
 impl Channels {
     pub(super) async fn look_up(&self, address: Pubkey) -> Result<Arc<ChannelFacts>, ChannelError> {
         // A lookup that ended just before this one began has left its answer.
@@ -23,7 +25,7 @@ impl Channels {
             .await
             .map_err(|_| ChannelError::Unavailable)?;
         match self.read_first(&[address]).await {
-            Ok(mut found) => found.pop().unwrap_or(Err(ChannelError::Unavailable)),
+            Ok((_, mut found)) => found.pop().unwrap_or(Err(ChannelError::Unavailable)),
             Err(error) => {
                 tracing::warn!(%address, %error, "cannot look a channel up");
                 Err(ChannelError::Unavailable)
@@ -31,12 +33,9 @@ impl Channels {
         }
     }
 
-    /// The first reading of channels, their escrows' tokens included; follows those that are ours and remembers the
-    /// refusal of the others.
-    async fn read_first(
-        &self,
-        addresses: &[Pubkey],
-    ) -> Result<Vec<Result<Arc<ChannelFacts>, ChannelError>>, ChainError> {
+    /// The first reading of channels, their escrows' tokens included, with its finalized slot; follows those that are
+    /// ours and remembers the refusal of the others.
+    async fn read_first(&self, addresses: &[Pubkey]) -> Result<(u64, Vec<Found>), ChainError> {
         let readings = self.read_both(addresses).await?;
         let views = addresses.iter().enumerate();
         let views: Vec<View> = views
@@ -77,7 +76,7 @@ impl Channels {
                 }
             }
         });
-        Ok(outcomes.collect())
+        Ok((readings.finalized_slot, outcomes.collect()))
     }
 
     /// Whether a channel of ours is followed.
@@ -90,7 +89,7 @@ impl Channels {
         require_token(&self.criteria, escrow)?;
         match refusal {
             // Followed all the same if it has books: what it owes must be settled.
-            Some(refusal) if !locked(&self.unresolved).contains(address) => {
+            Some(refusal) if !locked(&self.unresolved).contains_key(address) => {
                 Err(refusal.clone().into())
             }
             _ => Ok(()),
@@ -99,7 +98,7 @@ impl Channels {
 
     fn follow(&self, address: Pubkey, watched: Watched) -> Result<Arc<ChannelFacts>, ChannelError> {
         let outcome = self.judge(&watched);
-        let has_books = locked(&self.unresolved).contains(&address);
+        let has_books = locked(&self.unresolved).contains_key(&address);
         let mut all = self.write_watched();
         if all.len() >= self.limits.max_channels && !has_books {
             return Err(NotServed::Full.into());
@@ -111,24 +110,36 @@ impl Channels {
 
     /// Looks up the channels with books that were not found yet.
     pub(super) async fn resolve(&self) {
-        let unresolved: Vec<Pubkey> = locked(&self.unresolved).iter().copied().collect();
+        let unresolved: Vec<Pubkey> = locked(&self.unresolved).keys().copied().collect();
         stream::iter(unresolved.chunks(ACCOUNTS_PER_REQUEST))
             .for_each_concurrent(CONCURRENT_POLLS, |chunk| async move {
                 match self.read_first(chunk).await {
-                    Ok(found) => self.resolved(chunk, &found),
+                    Ok((slot, found)) => self.resolved(chunk, slot, &found),
                     Err(error) => tracing::warn!(%error, "cannot look channels up"),
                 }
             })
             .await;
     }
 
-    fn resolved(&self, addresses: &[Pubkey], found: &[Result<Arc<ChannelFacts>, ChannelError>]) {
+    fn resolved(&self, addresses: &[Pubkey], slot: u64, found: &[Found]) {
         for (address, found) in addresses.iter().zip(found) {
             if let Err(error) = found {
                 tracing::warn!(%address, %error, "a channel with books is not served");
             }
-            if found != &Err(ChannelError::Unavailable) {
-                locked(&self.unresolved).remove(address);
+            if found == &Err(ChannelError::Unavailable) {
+                continue;
+            }
+            let with_books = locked(&self.unresolved).remove(address);
+            for domain in with_books.into_iter().flatten() {
+                let is_gone = match found {
+                    Ok(facts) => facts.domain != domain,
+                    // An address without a channel may still be sent something.
+                    Err(ChannelError::NotServed(NotServed::OtherProgram { .. })) => true,
+                    Err(error) => *error == ChannelError::Unknown,
+                };
+                if is_gone {
+                    self.note_gone(domain, *address, None, slot);
+                }
             }
         }
     }

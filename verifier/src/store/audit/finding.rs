@@ -60,6 +60,16 @@ pub enum Finding {
         /// Authorized.
         authorized: BaseUnits,
     },
+    /// More was settled than charged.
+    #[error("{lane} was settled up to {settled}, and charged {charged}")]
+    SettledAboveCharged {
+        /// The lane.
+        lane: Lane,
+        /// Settled.
+        settled: BaseUnits,
+        /// Charged.
+        charged: BaseUnits,
+    },
     /// More used values than a ledger keeps.
     #[error("{lane} has {count} used values, {MAX_USED_VALUES} are kept at most")]
     TooManyUsedValues {
@@ -137,7 +147,7 @@ pub enum Finding {
         outcome: BaseUnits,
         /// What the lane was charged then.
         total: BaseUnits,
-        /// What the lane was charged since; nothing if it is not known.
+        /// What the lane was charged since; the same if it is not known.
         charged: BaseUnits,
     },
     /// Two requests with the same key, of which one was charged in vain.

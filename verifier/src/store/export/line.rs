@@ -1,5 +1,5 @@
-//! The lines of an export. A released shape never changes: another shape is another version. What version 1
-//! does not have is optional here, so that it reads as version 2 does.
+//! The lines of an export. A released shape never changes: another shape is another version. What an older version
+//! does not have is optional here, so that all read alike.
 
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,9 @@ pub(super) struct LaneLine {
     charged: BaseUnits,
     #[serde_as(as = "DisplayFromStr")]
     floor: BaseUnits,
+    #[serde_as(as = "DisplayFromStr")]
+    #[serde(default)]
+    settled: BaseUnits,
 }
 
 #[serde_as]
@@ -200,6 +203,7 @@ pub(super) fn lines(state: &StoredState) -> impl Iterator<Item = Line> {
             signature: lane.signature.map(Signature::from),
             charged: lane.charged,
             floor: lane.floor,
+            settled: lane.settled,
         })
     });
     let used = state.used.iter().map(|(key, value)| {
@@ -325,6 +329,7 @@ impl LaneLine {
             signature: self.signature.map(<[u8; 64]>::from),
             charged: self.charged,
             floor: self.floor,
+            settled: self.settled,
         }
     }
 }

@@ -8,89 +8,27 @@
 //! The journal wins over the tables. Its entries say what became of keys and not what was done to them, and go in
 //! order once all of them were moved, so that a crash at any time leaves entries that may be read again.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use farthing_protocol::BaseUnits;
-use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
 
+use super::changes::{Changes, LaneChanges, Tables};
 use super::{LANES, USED};
 use crate::ledger::LaneKey;
-use crate::store::record::{LaneRecord, Record};
-use crate::store::{StoreError, StoredState, encoding};
+use crate::store::record::Record;
+use crate::store::{StoreError, encoding};
 
 pub(super) const JOURNAL: TableDefinition<'static, u64, &'static [u8]> =
     TableDefinition::new("journal");
 
-/// Changes are collected until there is one for so many entries of the tables: every page then takes several at once.
-const ENTRIES_PER_CHANGE: u64 = 2;
+/// Changes are collected until there are so many for an entry of the tables: every page then takes several at once.
+const CHANGES_PER_ENTRY: u64 = 2;
 /// Or until there are so many of a key, when more would save little.
-const CHANGES_PER_KEY: u64 = 32;
+const CHANGES_PER_KEY: u64 = 128;
 /// But at least so many, so that a small store does not move all the time. Few in tests, so that all of them meet a
 /// journal that moves.
 const MIN_COLLECTED: u64 = if cfg!(test) { 16 } else { 65_536 };
 /// The most entries of the journal that a commit removes.
 const MAX_REMOVED: u64 = 4;
-
-/// What became of lanes and used values.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::store) struct Changes {
-    pub(in crate::store) lanes: BTreeMap<LaneKey, LaneRecord>,
-    /// Whether a value is used from now on, or forgotten.
-    pub(in crate::store) used: BTreeMap<(LaneKey, BaseUnits), bool>,
-}
-
-impl Changes {
-    fn of(records: &[Record]) -> Self {
-        let mut changes = Self::default();
-        for record in records {
-            match record {
-                Record::Lane(key, lane) => drop(changes.lanes.insert(*key, *lane)),
-                Record::Used(key, value) => changes.note(*key, *value, true),
-                Record::Forgotten(key, value) => changes.note(*key, *value, false),
-                _ => {}
-            }
-        }
-        changes
-    }
-
-    fn note(&mut self, key: LaneKey, value: BaseUnits, is_used: bool) {
-        match self.used.entry((key, value)) {
-            // Used once, so that nothing older knows of it.
-            Entry::Occupied(known) if *known.get() && !is_used => drop(known.remove()),
-            Entry::Occupied(mut known) => *known.get_mut() = is_used,
-            Entry::Vacant(unknown) => drop(unknown.insert(is_used)),
-        }
-    }
-
-    fn add(&mut self, later: Self) {
-        self.lanes.extend(later.lanes);
-        for ((key, value), is_used) in later.used {
-            self.note(key, value, is_used);
-        }
-    }
-
-    fn count(&self) -> u64 {
-        (self.lanes.len() + self.used.len()) as u64
-    }
-
-    /// Lays the changes over what the tables hold.
-    pub(super) fn apply_to(&self, state: &mut StoredState) {
-        // Sorting merges two ascending runs.
-        if !self.lanes.is_empty() {
-            state.lanes.retain(|(key, _)| !self.lanes.contains_key(key));
-            let changed = self.lanes.iter().map(|(key, lane)| (*key, *lane));
-            state.lanes.extend(changed);
-            state.lanes.sort_by_key(|(key, _)| *key);
-        }
-        if !self.used.is_empty() {
-            state.used.retain(|used| !self.used.contains_key(used));
-            let kept = self.used.iter().filter(|(_, is_used)| **is_used);
-            state.used.extend(kept.map(|(used, _)| *used));
-            state.used.sort();
-        }
-    }
-}
 
 /// What is in the journal's table: entries from `first` to before `next`.
 #[derive(Debug, Default)]
@@ -120,11 +58,7 @@ impl Journal {
             let (number, changes) = entry.map_err(|error| failed(error.into()))?;
             let number = number.value();
             match encoding::read_changes(changes.value()) {
-                // The tables may have any part of it already, so that nothing cancels out.
-                Ok(changes) => {
-                    journal.moving.lanes.extend(changes.lanes);
-                    journal.moving.used.extend(changes.used);
-                }
+                Ok(records) => journal.moving.note(&records, Tables::Unknown),
                 Err(error) => refuse(&number.to_be_bytes(), error)?,
             }
             first.get_or_insert(number);
@@ -152,16 +86,15 @@ impl Journal {
         transaction: &WriteTransaction,
         records: &[Record],
     ) -> Result<(), redb::Error> {
-        let changes = Changes::of(records);
-        let count = changes.count();
+        let (entry, count) = encoding::changes(records);
         if count == 0 {
             return Ok(());
         }
         let mut journal = transaction.open_table(JOURNAL)?;
-        journal.insert(self.next, encoding::changes(&changes).as_slice())?;
+        journal.insert(self.next, entry.as_slice())?;
         self.next += 1;
         self.collected_count += count;
-        self.collected.add(changes);
+        self.collected.note(records, Tables::Older);
 
         let entries = self.move_some(transaction, 2 * count)?;
         if self.moving.count() > 0 {
@@ -173,7 +106,7 @@ impl Journal {
         }
         self.first = first;
         let saves_little = CHANGES_PER_KEY * self.collected.count();
-        let enough = MIN_COLLECTED.max(saves_little.min(entries / ENTRIES_PER_CHANGE));
+        let enough = MIN_COLLECTED.max(saves_little.min(CHANGES_PER_ENTRY * entries));
         if self.first == self.later && self.collected_count >= enough {
             self.moving = std::mem::take(&mut self.collected);
             self.collected_count = 0;
@@ -182,25 +115,73 @@ impl Journal {
         Ok(())
     }
 
-    /// Moves at most so many changes. Returns how many entries the tables have.
+    /// Moves so many changes, and what else became of the last lane. Returns how many entries the tables have.
     fn move_some(&mut self, transaction: &WriteTransaction, most: u64) -> Result<u64, redb::Error> {
         let mut lanes = transaction.open_table(LANES)?;
         let mut used = transaction.open_table(USED)?;
-        for _ in 0..most {
-            if let Some((key, lane)) = self.moving.lanes.pop_first() {
-                let key = encoding::lane_key(key);
-                lanes.insert(key.as_slice(), encoding::lane(&lane).as_slice())?;
-            } else if let Some(((key, value), is_used)) = self.moving.used.pop_first() {
-                let key = encoding::used_key(key, value);
-                if is_used {
-                    used.insert(key.as_slice(), encoding::MARK.as_slice())?;
-                } else {
-                    used.remove(key.as_slice())?;
-                }
-            } else {
+        let mut moved = 0;
+        while moved < most {
+            let Some((key, changes)) = self.moving.pop_first() else {
                 break;
-            }
+            };
+            moved += changes.count();
+            move_lane(&mut lanes, &mut used, key, changes)?;
         }
         Ok(lanes.len()? + used.len()?)
     }
+}
+
+type Bytes = &'static [u8];
+
+/// Values that were used before lanes had them are taken out of their own table; there remain those without a lane.
+fn move_lane(
+    lanes: &mut Table<'_, Bytes, Bytes>,
+    used: &mut Table<'_, Bytes, Bytes>,
+    key: LaneKey,
+    changes: LaneChanges,
+) -> Result<(), redb::Error> {
+    let lane_key = encoding::lane_key(key);
+    let stored = lanes.get(lane_key.as_slice())?;
+    let stored = stored.map(|stored| encoding::read_lane(stored.value()));
+    // Whatever is in the tables was read before.
+    let stored = stored
+        .transpose()
+        .map_err(|error| redb::Error::Corrupted(error.to_string()))?;
+    let (record, values) = match stored {
+        Some((record, Some(values))) => (Some(record), values),
+        Some((record, None)) => (Some(record), take_values(used, key)?),
+        None => (None, take_values(used, key)?),
+    };
+    let values = changes.apply_to_values(values);
+    match changes.record.unwrap_or(record) {
+        Some(record) => {
+            let lane = encoding::lane(&record, &values);
+            lanes.insert(lane_key.as_slice(), lane.as_slice())?;
+        }
+        None => {
+            lanes.remove(lane_key.as_slice())?;
+            for value in values {
+                let value_key = encoding::used_key(key, value);
+                used.insert(value_key.as_slice(), encoding::MARK.as_slice())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn take_values(
+    used: &mut Table<'_, Bytes, Bytes>,
+    key: LaneKey,
+) -> Result<Vec<BaseUnits>, redb::Error> {
+    let first = encoding::used_key(key, BaseUnits::ZERO);
+    let last = encoding::used_key(key, BaseUnits(u64::MAX));
+    let values = used.extract_from_if(first.as_slice()..=last.as_slice(), |_, _| true)?;
+    values
+        .map(|entry| {
+            let (value_key, mark) = entry?;
+            let read = encoding::read_used(value_key.value(), mark.value());
+            let (_, value) = read.map_err(|error| redb::Error::Corrupted(error.to_string()))?;
+            Ok(value)
+        })
+        .collect()
 }

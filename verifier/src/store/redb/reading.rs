@@ -48,8 +48,15 @@ impl RedbStore {
         })?;
         self.each(&transaction, LANES, |key, value| {
             let lane = encoding::read_lane(value);
-            let record = lane.and_then(|lane| Ok((encoding::read_lane_key(key)?, lane)));
-            keep(record, key, &mut state.lanes, &mut refuse)
+            match lane.and_then(|lane| Ok((encoding::read_lane_key(key)?, lane))) {
+                Ok((lane, (record, used))) => {
+                    state.lanes.push((lane, record));
+                    let used = used.into_iter().flatten();
+                    state.used.extend(used.map(|value| (lane, value)));
+                }
+                Err(error) => refuse(key, error)?,
+            }
+            Ok(())
         })?;
         self.each(&transaction, USED, |key, value| {
             let record = encoding::read_used(key, value);

@@ -55,7 +55,7 @@ fn the_journal_is_emptied_of_what_was_moved() {
         longest = longest.max(store.journal_entries());
     }
     // Every commit is an entry, and most of them are gone.
-    assert!(longest < COMMITS as u64 / 8, "{longest} entries");
+    assert!(longest < COMMITS as u64 / 4, "{longest} entries");
 }
 
 #[test]
@@ -63,8 +63,8 @@ fn an_entry_of_another_version_is_refused() {
     let disk = Disk::default();
     let mut store = open(&disk);
     store.load().expect("an empty store loads");
-    store.write_journal_entry(0, &[2, 0]);
-    let error = store.load().expect_err("version 2 is not known");
+    store.write_journal_entry(0, &[1, 0]);
+    let error = store.load().expect_err("version 1 is not known");
     let message = error.to_string();
     assert!(
         matches!(

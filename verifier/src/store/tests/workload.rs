@@ -76,7 +76,8 @@ impl Traffic {
             0..8 => self.accept(),
             8..10 => self.checkpoint(),
             10..16 => self.complete(),
-            16..18 => self.forget(),
+            16 => self.forget(),
+            17 => self.forget_lane(),
             18 => self.settle(),
             _ => self
                 .settlements
@@ -105,13 +106,18 @@ impl Traffic {
             signature: Some(signature),
             charged: BaseUnits(self.clock),
             floor: BaseUnits::ZERO,
+            settled: BaseUnits(self.clock / 2),
         };
         Record::Lane(key, lane)
     }
 
     fn accept(&mut self) -> Vec<Record> {
         let key = self.key();
-        let value = BaseUnits(self.random.next() >> 8);
+        // Some come again after their lane was forgotten.
+        let value = match self.random.below(2) {
+            0 => BaseUnits(self.random.next() >> 8),
+            _ => BaseUnits(self.random.next() % 64),
+        };
         let reservation = ReservationRecord {
             key,
             maximum: BaseUnits(50),
@@ -195,6 +201,21 @@ impl Traffic {
             .drain(..many)
             .map(|(key, value)| Record::Forgotten(key, value))
             .collect()
+    }
+
+    /// And its channel, which the next request of another lane brings back.
+    fn forget_lane(&mut self) -> Vec<Record> {
+        let gone = self.key();
+        let used = std::mem::take(&mut self.used).into_iter();
+        let (forgotten, kept): (Vec<_>, Vec<_>) = used.partition(|(key, _)| *key == gone);
+        self.used = kept.into();
+        let forgotten = forgotten.into_iter();
+        let mut records: Vec<_> = forgotten
+            .map(|(key, value)| Record::Forgotten(key, value))
+            .collect();
+        records.push(Record::LaneForgotten(gone));
+        records.push(Record::ChannelForgotten(gone.domain));
+        records
     }
 
     fn settle(&mut self) -> Vec<Record> {

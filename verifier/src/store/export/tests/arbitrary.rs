@@ -100,14 +100,22 @@ fn outcome() -> impl Strategy<Value = OutcomeRecord> {
 
 /// Anything that a store can hold.
 pub(super) fn state() -> impl Strategy<Value = StoredState> {
-    let lane = (amount(), option::of(signature()), amount(), amount()).prop_map(
-        |(authorized, signature, charged, floor)| LaneRecord {
-            authorized,
-            signature,
-            charged,
-            floor,
-        },
-    );
+    let lane = (
+        amount(),
+        option::of(signature()),
+        amount(),
+        amount(),
+        amount(),
+    )
+        .prop_map(
+            |(authorized, signature, charged, floor, settled)| LaneRecord {
+                authorized,
+                signature,
+                charged,
+                floor,
+                settled,
+            },
+        );
     let reservation = (lane_key(), amount(), amount(), option::of(request())).prop_map(
         |(key, maximum, checkpoint, request)| ReservationRecord {
             key,

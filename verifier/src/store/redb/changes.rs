@@ -1,0 +1,211 @@
+//! What became of lanes and used values since their tables were written.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
+use smallvec::SmallVec;
+
+use crate::ledger::LaneKey;
+use crate::store::StoredState;
+use crate::store::record::{LaneRecord, Record};
+
+/// So many values of most lanes change until they are moved; more take memory of their own.
+const VALUES_OF_MOST: usize = 2;
+
+/// A lane within its channel.
+type Lane = (LaneIndex, Generation);
+
+/// What became of lanes and used values. Channels are in the tables' order; their lanes are few enough to be brought
+/// into it when they are taken out.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    channels: BTreeMap<Domain, HashMap<Lane, LaneChanges>>,
+    /// The lanes of the first channel, once the first of them was taken out.
+    first: VecDeque<(LaneKey, LaneChanges)>,
+    count: u64,
+}
+
+/// What became of a lane and its values.
+#[derive(Debug, Default)]
+pub(super) struct LaneChanges {
+    /// The lane, if it changed; `Some(None)` if it is forgotten.
+    pub(super) record: Option<Option<LaneRecord>>,
+    /// Values, ascending.
+    used: SmallVec<[(BaseUnits, Fate); VALUES_OF_MOST]>,
+}
+
+/// What became of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is used, and nothing older knows of it.
+    New,
+    /// It is used.
+    Used,
+    /// It is forgotten.
+    Forgotten,
+}
+
+impl Fate {
+    const fn is_used(self) -> bool {
+        matches!(self, Self::New | Self::Used)
+    }
+}
+
+/// Whether what is noted is all that happened since the tables were written. Otherwise they may know some of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tables {
+    /// They know nothing of it.
+    Older,
+    /// They may know any part of it.
+    Unknown,
+}
+
+impl Changes {
+    /// Notes what records say of lanes and used values.
+    pub(super) fn note(&mut self, records: &[Record], tables: Tables) {
+        // Those of a decision follow each other.
+        for of_lane in records.chunk_by(|one, next| lane_of(one) == lane_of(next)) {
+            let Some(key) = of_lane.first().and_then(lane_of) else {
+                continue;
+            };
+            let lane = self.lane(key);
+            let added: i64 = of_lane.iter().map(|record| lane.note(record, tables)).sum();
+            self.count = self.count.saturating_add_signed(added);
+        }
+    }
+
+    fn lane(&mut self, key: LaneKey) -> &mut LaneChanges {
+        let lanes = self.channels.entry(key.domain).or_default();
+        lanes.entry((key.lane, key.generation)).or_default()
+    }
+
+    /// How many records it would take to say all of it.
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Takes the first lane out, with all that became of it.
+    pub(super) fn pop_first(&mut self) -> Option<(LaneKey, LaneChanges)> {
+        if self.first.is_empty() {
+            let (domain, lanes) = self.channels.pop_first()?;
+            let lanes = lanes.into_iter().map(|((lane, generation), changes)| {
+                let key = LaneKey {
+                    domain,
+                    lane,
+                    generation,
+                };
+                (key, changes)
+            });
+            self.first = lanes.collect();
+            let first = self.first.make_contiguous();
+            first.sort_unstable_by_key(|(key, _)| *key);
+        }
+        let (key, changes) = self.first.pop_front()?;
+        self.count -= changes.count();
+        Some((key, changes))
+    }
+
+    /// Lays the changes over what the tables hold.
+    pub(super) fn apply_to(&self, state: &mut StoredState) {
+        let of = |key: &LaneKey| {
+            let lanes = self.channels.get(&key.domain)?;
+            lanes.get(&(key.lane, key.generation))
+        };
+        let is_changed = |key: &LaneKey| of(key).is_some_and(|changes| changes.record.is_some());
+        state.lanes.retain(|(key, _)| !is_changed(key));
+        state
+            .used
+            .retain(|(key, value)| of(key).is_none_or(|changes| changes.place(*value).is_err()));
+        for (domain, lanes) in &self.channels {
+            for ((lane, generation), changes) in lanes {
+                let key = LaneKey {
+                    domain: *domain,
+                    lane: *lane,
+                    generation: *generation,
+                };
+                let record = changes.record.flatten();
+                state.lanes.extend(record.map(|record| (key, record)));
+                let used = changes.used.iter().filter(|(_, fate)| fate.is_used());
+                state.used.extend(used.map(|(value, _)| (key, *value)));
+            }
+        }
+        state.lanes.sort_by_key(|(key, _)| *key);
+        state.used.sort();
+    }
+}
+
+/// The lane that a record is about, if the journal has it.
+fn lane_of(record: &Record) -> Option<LaneKey> {
+    match record {
+        Record::Lane(key, _)
+        | Record::LaneForgotten(key)
+        | Record::Used(key, _)
+        | Record::Forgotten(key, _) => Some(*key),
+        _ => None,
+    }
+}
+
+impl LaneChanges {
+    /// Returns how many changes more there are.
+    fn note(&mut self, record: &Record, tables: Tables) -> i64 {
+        let new = match tables {
+            Tables::Older => Fate::New,
+            Tables::Unknown => Fate::Used,
+        };
+        match record {
+            Record::Lane(_, lane) => self.replace(Some(*lane)),
+            Record::LaneForgotten(_) => self.replace(None),
+            Record::Used(_, value) => self.decide(*value, new),
+            Record::Forgotten(_, value) => self.decide(*value, Fate::Forgotten),
+            _ => 0,
+        }
+    }
+
+    fn replace(&mut self, record: Option<LaneRecord>) -> i64 {
+        i64::from(self.record.replace(record).is_none())
+    }
+
+    fn place(&self, value: BaseUnits) -> Result<usize, usize> {
+        self.used.binary_search_by_key(&value, |(value, _)| *value)
+    }
+
+    fn decide(&mut self, value: BaseUnits, fate: Fate) -> i64 {
+        match self.place(value) {
+            Err(place) => {
+                self.used.insert(place, (value, fate));
+                1
+            }
+            Ok(place) => match (self.used[place].1, fate) {
+                (Fate::New, Fate::Forgotten) => {
+                    self.used.remove(place);
+                    -1
+                }
+                (Fate::New, _) => 0,
+                (Fate::Used | Fate::Forgotten, fate) => {
+                    self.used[place].1 = match fate {
+                        Fate::New => Fate::Used,
+                        fate => fate,
+                    };
+                    0
+                }
+            },
+        }
+    }
+
+    /// The lane's used values afterwards; both lists are ascending.
+    pub(super) fn apply_to_values(&self, mut values: Vec<BaseUnits>) -> Vec<BaseUnits> {
+        for (value, fate) in &self.used {
+            match (values.binary_search(value), fate.is_used()) {
+                (Err(place), true) => values.insert(place, *value),
+                (Ok(place), false) => drop(values.remove(place)),
+                _ => {}
+            }
+        }
+        values
+    }
+
+    /// How many records it takes to say so.
+    pub(super) fn count(&self) -> u64 {
+        u64::from(self.record.is_some()) + self.used.len() as u64
+    }
+}
