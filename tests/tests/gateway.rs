@@ -17,6 +17,8 @@ mod idempotency;
 mod lane_state;
 #[path = "gateway/outage.rs"]
 mod outage;
+#[path = "gateway/plain_routes.rs"]
+mod plain_routes;
 #[path = "gateway/prices.rs"]
 mod prices;
 #[path = "gateway/receipts.rs"]

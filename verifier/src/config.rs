@@ -7,6 +7,8 @@
 mod chain;
 mod http;
 mod pricing;
+mod requests;
+mod routes;
 mod settler;
 mod store;
 mod usdc;
@@ -17,6 +19,8 @@ pub use chain::ChainConfig;
 pub(crate) use http::ANY_ORIGIN;
 pub use http::HttpConfig;
 pub use pricing::{ModelConfig, PricingConfig, TierConfig};
+pub use requests::RequestsConfig;
+pub use routes::RouteConfig;
 pub use settler::SettlerConfig;
 pub use store::StoreConfig;
 pub use usdc::UsdcAmount;
@@ -29,6 +33,23 @@ pub struct Config {
     pub http: HttpConfig,
     /// What is sold.
     pub pricing: PricingConfig,
+    /// Where the ledger is kept.
+    pub store: StoreConfig,
+    /// Which chain, which program, which channels.
+    pub chain: ChainConfig,
+    /// When to settle.
+    #[serde(default)]
+    pub settler: SettlerConfig,
+}
+
+/// The configuration of a [`Seller`](crate::Seller): the same without a server and without prices, which the application
+/// has itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SellerConfig {
+    /// What a request may take.
+    #[serde(default)]
+    pub requests: RequestsConfig,
     /// Where the ledger is kept.
     pub store: StoreConfig,
     /// Which chain, which program, which channels.
@@ -82,6 +103,39 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.http.check()?;
         self.pricing.check()?;
+        self.store.check()?;
+        self.chain.check()?;
+        self.settler.check()
+    }
+
+    /// What is not about the server and its prices.
+    pub(crate) fn seller(&self) -> SellerConfig {
+        SellerConfig {
+            requests: self.http.requests(),
+            store: self.store.clone(),
+            chain: self.chain.clone(),
+            settler: self.settler.clone(),
+        }
+    }
+}
+
+impl SellerConfig {
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the line or the key that is wrong.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks what types alone cannot.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] names the first key that is wrong.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.requests.check()?;
         self.store.check()?;
         self.chain.check()?;
         self.settler.check()
@@ -143,19 +197,21 @@ mod tests {
         );
         Config::from_toml(&whole).expect("the README's configuration is complete");
 
-        let mut pricing = String::new();
+        // The table itself comes before its parts.
+        let (mut table, mut parts) = (String::new(), String::new());
         for block in blocks(include_str!("../../docs/sell.md")) {
-            // The table itself comes before its parts.
-            pricing = match block.strip_prefix("[pricing]\n") {
-                Some(table) => format!("[pricing]\n{table}{pricing}"),
-                None => format!("{pricing}{block}"),
-            };
+            match block.strip_prefix("[pricing]\n") {
+                Some(keys) => table.push_str(keys),
+                None => parts.push_str(&block),
+            }
         }
+        let pricing = format!("[pricing]\n{table}{parts}");
         let rest = MINIMAL.split("[pricing").next().expect("text");
         let tables = MINIMAL.find("[store]").expect("it is there");
         let whole = format!("{rest}{pricing}{}", &MINIMAL[tables..]);
         let config = Config::from_toml(&whole).expect("the documentation's prices are complete");
         assert_eq!(config.pricing.tiers.len(), 1);
+        assert_eq!(config.pricing.routes.len(), 2);
     }
 
     #[test]
@@ -189,6 +245,55 @@ mod tests {
     }
 
     #[test]
+    fn names_the_line_of_a_route_that_makes_no_sense() {
+        for (route, reason) in [
+            (
+                "[pricing.routes.\"/v1/x\"]\nper_request = \"1\"",
+                "a route is a method",
+            ),
+            (
+                "[pricing.routes.\"GET /v1/a*\"]\nper_request = \"1\"",
+                "the path of a route",
+            ),
+            ("[pricing.routes.\"GET /v1/x\"]", "name a price"),
+            (
+                "[pricing.routes.\"GET /v1/x\"]\nper_million_answer_bytes = \"1\"",
+                "max_answer_bytes",
+            ),
+            (
+                "[pricing.routes.\"GET /v1/x\"]\nper_request = \"1\"\nmax_answer_bytes = 0",
+                "at least 1",
+            ),
+            (
+                "[pricing.routes.\"GET /v1/x\"]\nper_request = \"0.0000001\"",
+                "6 decimal places",
+            ),
+            (
+                "[pricing.routes.\"GET /v1/x\"]\nper_reqest = \"1\"",
+                "per_reqest",
+            ),
+            (
+                "[pricing]\nfree_routes = [\"OPTIONS /x\"]",
+                "a route is a method",
+            ),
+        ] {
+            let text = MINIMAL.replace("[pricing.models", &format!("{route}\n[pricing.models"));
+            let error = Config::from_toml(&text)
+                .expect_err("it makes no sense")
+                .to_string();
+            assert!(error.contains(reason), "{route}: {error}");
+            // The line of the table, or the one within it.
+            let first = 1 + MINIMAL
+                .lines()
+                .take_while(|line| !line.contains("[pricing"))
+                .count();
+            let lines = first..first + route.lines().count();
+            let is_named = |line: usize| error.contains(&format!("line {line},"));
+            assert!(lines.into_iter().any(is_named), "{route}: {error}");
+        }
+    }
+
+    #[test]
     fn refuses_values_that_make_no_sense() {
         for (from, to, key) in [
             ("http://127.0.0.1:9000", "ftp://x", "http.upstream"),
@@ -218,6 +323,21 @@ mod tests {
                 "pricing.tiers",
             ),
             (
+                "[store]",
+                "[pricing.routes.\"GET /v1/models\"]\nper_request = \"1\"\n[store]",
+                "pricing.routes",
+            ),
+            (
+                "[store]",
+                "[pricing.routes.\"POST /v1/responses\"]\nper_request = \"1\"\n[store]",
+                "pricing.routes",
+            ),
+            (
+                "        [pricing.models",
+                "[pricing]\nfree_routes = [\"GET /x\"]\n[pricing.routes.\"GET /x\"]\nminimum = \"1\"\n[pricing.models",
+                "pricing.free_routes",
+            ),
+            (
                 "[chain]",
                 "[chain]\nmin_grace_seconds = 899",
                 "chain.min_grace_seconds",
@@ -231,6 +351,25 @@ mod tests {
             match Config::from_toml(&MINIMAL.replace(from, to)) {
                 Err(ConfigError::Value { key: named, .. }) => assert_eq!(named, key),
                 other => panic!("{to}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_seller_needs_neither_server_nor_prices() {
+        let tables = &MINIMAL[MINIMAL.find("[store]").expect("it is there")..];
+        let config = SellerConfig::from_toml(tables).expect("it is complete");
+        assert_eq!(config.requests.max_body_bytes, 4 * 1024 * 1024);
+        let whole = SellerConfig::from_toml(MINIMAL).expect_err("it sells no upstream");
+        assert!(whole.to_string().contains("http"), "{whole}");
+        for (requests, named) in [
+            ("max_body_bytes = 0", "requests.max_body_bytes"),
+            ("public_url = \"x\"", "requests.public_url"),
+        ] {
+            let text = format!("[requests]\n{requests}\n{tables}");
+            match SellerConfig::from_toml(&text) {
+                Err(ConfigError::Value { key, .. }) => assert_eq!(key, named),
+                other => panic!("{requests}: {other:?}"),
             }
         }
     }

@@ -7,7 +7,7 @@ mod state;
 
 use std::sync::Arc;
 
-use farthing_client::pricing::PriceList;
+use farthing_client::pricing::{PriceList, RoutePrice};
 use farthing_client::signature::SignerKey;
 use farthing_client::x402::{
     ChannelStateInfo, EscrowExtra, EscrowPayload, PaymentPayload, PaymentRequirements, SCHEME,
@@ -23,7 +23,7 @@ use solana_sdk::signature::Signature;
 use crate::books::{Again, Books, Reservation, ReserveError, Reserved};
 use crate::chain::{ChannelError, Channels};
 use crate::ledger::{ChannelFacts, LaneFacts, LaneKey, Refusal, RequestKey, VerifiedVoucher};
-use crate::prices::{Prices, TierQuote};
+use crate::prices::{Prices, Quoted};
 use crate::receipts::Payer;
 use crate::store::{OutcomeRecord, Remembered, StoreFailed, Ticket};
 
@@ -192,9 +192,9 @@ impl Gateway {
 
     /// The ways to pay for a request, one for each tier that sells it.
     #[must_use]
-    pub fn requirements(
+    pub fn requirements<Q: Quoted>(
         &self,
-        quotes: &[TierQuote],
+        quotes: &[Q],
         refused: Option<&Refused>,
     ) -> Vec<PaymentRequirements> {
         let quotes = quotes.iter();
@@ -203,27 +203,20 @@ impl Gateway {
             .collect()
     }
 
-    fn tier_name(&self, tier: usize) -> Option<&str> {
-        self.offer.prices.tiers.get(tier)?.name.as_deref()
+    fn tier_name(&self, tier: Option<usize>) -> Option<&str> {
+        self.offer.prices.tiers.get(tier?)?.name.as_deref()
     }
 
-    fn requirement(
-        &self,
-        TierQuote { tier, quote }: &TierQuote,
-        refused: Option<&Refused>,
-    ) -> PaymentRequirements {
-        let pricing = PriceList {
-            models: [(quote.model.clone(), quote.price)].into(),
-        };
+    fn requirement(&self, quote: &impl Quoted, refused: Option<&Refused>) -> PaymentRequirements {
         let extra = EscrowExtra {
             channel_state: refused.and_then(|refused| refused.channel_state.clone()),
             voucher_state: refused.and_then(|refused| refused.voucher_state.clone()),
-            ..self.extra(*tier, pricing)
+            ..self.extra(quote.tier(), quote.pricing())
         };
         PaymentRequirements {
             scheme: SCHEME.to_owned(),
             network: self.offer.network.clone(),
-            amount: quote.maximum,
+            amount: quote.maximum(),
             asset: self.offer.mint.to_string(),
             pay_to: self.offer.payee.to_string(),
             max_timeout_seconds: MAX_TIMEOUT_SECONDS,
@@ -231,7 +224,7 @@ impl Gateway {
         }
     }
 
-    fn extra(&self, tier: usize, pricing: PriceList) -> EscrowExtra {
+    fn extra(&self, tier: Option<usize>, pricing: PriceList) -> EscrowExtra {
         EscrowExtra {
             program: self.offer.program,
             settler: self.offer.settler,
@@ -244,7 +237,7 @@ impl Gateway {
         }
     }
 
-    /// The ways to pay for anything that is sold, one for each tier, with all its prices by name and
+    /// The ways to pay for any model that is sold, one for each tier, with all its prices by name and
     /// pattern: [`PaymentRequirements`] without the amount, which follows from a request.
     #[must_use]
     pub fn ways_to_pay(&self) -> Vec<Value> {
@@ -254,17 +247,32 @@ impl Gateway {
             let models = prices.map(|(name, price)| (name.to_owned(), *price));
             let pricing = PriceList {
                 models: models.collect(),
+                ..PriceList::default()
             };
-            json!({
-                "scheme": SCHEME,
-                "network": self.offer.network,
-                "asset": self.offer.mint.to_string(),
-                "payTo": self.offer.payee.to_string(),
-                "maxTimeoutSeconds": MAX_TIMEOUT_SECONDS,
-                "extra": self.extra(index, pricing),
-            })
+            self.way_to_pay(Some(index), pricing)
         });
         ways.collect()
+    }
+
+    /// The way to pay for a plain route, in the same form.
+    #[must_use]
+    pub fn way_to_pay_for(&self, route: &str, price: RoutePrice) -> Value {
+        let pricing = PriceList {
+            routes: [(route.to_owned(), price)].into(),
+            ..PriceList::default()
+        };
+        self.way_to_pay(None, pricing)
+    }
+
+    fn way_to_pay(&self, tier: Option<usize>, pricing: PriceList) -> Value {
+        json!({
+            "scheme": SCHEME,
+            "network": self.offer.network,
+            "asset": self.offer.mint.to_string(),
+            "payTo": self.offer.payee.to_string(),
+            "maxTimeoutSeconds": MAX_TIMEOUT_SECONDS,
+            "extra": self.extra(tier, pricing),
+        })
     }
 
     /// Accepts a payment for a quote and reserves its maximum, or waits for what the same request with
@@ -272,18 +280,18 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Refused`]; nothing was changed.
-    pub async fn accept(
+    pub async fn accept<Q: Quoted>(
         &self,
         payment: &PaymentPayload,
         key: Option<&ClientKey>,
-        quotes: &[TierQuote],
+        quotes: &[Q],
     ) -> Result<Admission, Refused> {
         if payment.x402_version != X402_VERSION {
             let message = format!("x402Version must be {X402_VERSION}");
             return Err(PaymentError::Malformed(message).into());
         }
         let chosen = self.choose(&payment.accepted, quotes)?;
-        let maximum = quotes[chosen].quote.maximum;
+        let maximum = quotes[chosen].maximum();
         let payload = EscrowPayload::deserialize(&payment.payload)
             .map_err(|error| PaymentError::Malformed(error.to_string()))?;
         loop {
@@ -346,19 +354,19 @@ impl Gateway {
     }
 
     /// Which of the quotes a client accepted: the one of the tier that it names, else the standard one.
-    fn choose(
+    fn choose<Q: Quoted>(
         &self,
         accepted: &PaymentRequirements,
-        quotes: &[TierQuote],
+        quotes: &[Q],
     ) -> Result<usize, PaymentError> {
         let tier = accepted.extra.get("tier").and_then(Value::as_str);
         let mut places = quotes.iter();
         let chosen = places
-            .position(|quote| self.tier_name(quote.tier) == tier)
+            .position(|quote| self.tier_name(quote.tier()) == tier)
             .ok_or(PaymentError::Mismatch {
                 field: "extra.tier",
             })?;
-        let quote = &quotes[chosen].quote;
+        let maximum = quotes[chosen].maximum();
         let offer = &self.offer;
         let program = accepted.extra.get("program").and_then(Value::as_str);
         let matches = [
@@ -370,7 +378,7 @@ impl Gateway {
                 "extra.program",
                 program == Some(offer.program.to_string().as_str()),
             ),
-            ("amount", accepted.amount >= quote.maximum),
+            ("amount", accepted.amount >= maximum),
         ];
         match matches.into_iter().find(|(_, matches)| !matches) {
             Some((field, _)) => Err(PaymentError::Mismatch { field }),

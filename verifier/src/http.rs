@@ -1,6 +1,6 @@
 //! HTTP, and nothing but: routes, headers, status codes, bytes. The decisions are the gateway's.
 //!
-//! A route that is not listed in [`routes`] is not sold: 404.
+//! A route that is neither listed in [`routes`] nor in the configuration is not sold: 404.
 
 pub(crate) mod bill;
 pub(crate) mod catalogue;
@@ -10,11 +10,16 @@ pub(crate) mod error;
 pub(crate) mod idempotency;
 pub(crate) mod lane_state;
 pub(crate) mod meter;
+pub(crate) mod metering;
 pub(crate) mod page;
+pub(crate) mod paywall;
 pub(crate) mod proxy;
 pub(crate) mod replay;
 pub(crate) mod routes;
+pub(crate) mod serve;
 pub(crate) mod server;
 pub(crate) mod stream;
+pub(crate) mod tariff;
+pub(crate) mod till;
 
-pub(crate) use routes::{App, router};
+pub(crate) use routes::{App, about_payments, is_ours, router};

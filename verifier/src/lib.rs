@@ -1,9 +1,10 @@
 //! The verifier: a gateway in front of an OpenAI-compatible upstream that sells each request for a
-//! voucher, and a settler that takes the vouchers to the chain.
+//! voucher, and a settler that takes the vouchers to the chain. A [`Seller`] is the same without upstream and server, for
+//! an application that sells what it serves itself.
 //!
-//! One request walks through `http::routes` (headers, body), [`gateway`] (price, payment), [`books`]
-//! (the pure [`ledger`] and the [`store`]'s writer), `http::proxy` and `http::stream` (the upstream)
-//! and back through [`books`] (the charge). [`chain`] keeps what is known of channels fresh;
+//! One request walks through `http::routes` (what is asked for), `http::till` (headers, body), [`gateway`] (payment),
+//! [`books`] (the pure [`ledger`] and the [`store`]'s writer), `http::proxy` (the upstream), `http::serve` and
+//! `http::stream` (the answer) and back through [`books`] (the charge). [`chain`] keeps what is known of channels fresh;
 //! [`settlement`] claims what was charged.
 //!
 //! Architecture invariants: only `http` knows HTTP, only [`chain`] knows RPC, only [`store`] knows a
@@ -20,10 +21,16 @@ pub mod ports;
 pub mod prices;
 pub mod receipts;
 pub mod reconcile;
+mod seller;
 pub mod settlement;
 pub mod store;
 mod verifier;
 
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, SellerConfig};
+pub use farthing_client::pricing::{AnswerPrice, RoutePrice};
+pub use farthing_protocol::BaseUnits;
+pub use http::paywall::{Paywall, PaywallLayer};
+pub use http::serve::Charged;
+pub use seller::{Keys, Ports, Seller, StartError};
 pub use settlement::{SettleError, SettlementReport};
-pub use verifier::{Keys, Ports, StartError, Verifier, start, start_with};
+pub use verifier::{Verifier, start, start_with};

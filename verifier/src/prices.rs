@@ -1,8 +1,14 @@
-//! What is sold, and at what price: names and patterns of models, in tiers. Pure.
+//! What is sold, and at what price: names and patterns of models, in tiers, and plain routes. Pure.
+
+mod quoted;
+mod routes;
 
 use farthing_client::pricing::{Endpoint, ModelPrice, Quote, QuoteError, model_of};
 use serde_json::Value;
 use wildmatch::WildMatch;
+
+pub use quoted::{Quoted, RouteQuote};
+pub use routes::{Route, RoutePrices};
 
 /// The name of the tier that has none.
 pub const STANDARD: &str = "standard";
@@ -14,6 +20,8 @@ pub struct Prices {
     pub tiers: Vec<Tier>,
     /// What is given away.
     pub free: ModelPrices,
+    /// Routes that have a price of their own, or are free.
+    pub routes: RoutePrices,
 }
 
 /// One price of every model that it sells.
@@ -124,6 +132,14 @@ pub enum OrderError {
 }
 
 impl Prices {
+    /// Whether any model is sold or given away.
+    #[must_use]
+    pub fn sells_models(&self) -> bool {
+        let sold = self.tiers.iter().map(|tier| &tier.models);
+        let mut lists = sold.chain([&self.free]);
+        lists.any(|models| models.all().next().is_some())
+    }
+
     /// Prices a request: in every tier that sells its model, or in the one that it asks for.
     ///
     /// # Errors
@@ -200,6 +216,7 @@ mod tests {
                 tier(Some("priority"), &[("m", 5), ("only-fast", 6)]),
             ],
             free: models(&[("given-away", 0), ("m-free*", 0)]),
+            ..Prices::default()
         }
     }
 

@@ -1,4 +1,5 @@
-//! A proxy on this machine that pays for every request with one lane, so that any OpenAI client can be used as it is.
+//! A proxy on this machine that pays for every request with one lane, so that any OpenAI client, and whatever else asks
+//! for something that the provider sells, can be used as it is.
 //!
 //! Whoever reaches it spends from the lane, so it is for one user's own programs. Web pages are kept out: a browser names
 //! the page in `Origin`, and what has that header is refused.
@@ -15,7 +16,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{CONTENT_TYPE, ORIGIN};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -140,15 +141,11 @@ fn router(shared: Arc<Shared>) -> Router {
         router = router.route(endpoint.path(), post(handler));
     }
     router
-        .fallback(not_served)
-        .method_not_allowed_fallback(not_served)
+        .fallback(pay_plain)
+        .method_not_allowed_fallback(pay_plain)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn(refuse_web_pages))
         .with_state(shared)
-}
-
-async fn not_served() -> ProxyError {
-    ProxyError::not_served()
 }
 
 async fn refuse_web_pages(request: Request, next: Next) -> Response {
@@ -170,7 +167,31 @@ async fn pay(
 ) -> Result<Response, ProxyError> {
     let body = body.map_err(|rejection| ProxyError::not_read(&rejection))?;
     let body = serde_json::from_slice(&body).map_err(|error| ProxyError::not_json(&error))?;
-    let mut request = PaidRequest::new(endpoint, body);
+    send(shared, headers, PaidRequest::new(endpoint, body)).await
+}
+
+/// Any other route, which the provider may sell or not.
+async fn pay_plain(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ProxyError> {
+    let body = body.map_err(|rejection| ProxyError::not_read(&rejection))?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut request = PaidRequest::plain(method, path, body);
+    if let Some(content_type) = headers.get(CONTENT_TYPE) {
+        request = request.with_content_type(content_type.clone());
+    }
+    send(shared, &headers, request).await
+}
+
+async fn send(
+    shared: Arc<Shared>,
+    headers: &HeaderMap,
+    mut request: PaidRequest,
+) -> Result<Response, ProxyError> {
     if let Some(key) = headers.get(IDEMPOTENCY_KEY) {
         let key = key.to_str().unwrap_or_default().parse();
         request = request.with_key(key.map_err(ProxyError::key)?);

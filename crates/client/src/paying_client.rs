@@ -22,11 +22,10 @@ mod terms;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use farthing_protocol::BaseUnits;
 use rand::Rng;
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{StatusCode, Url, redirect};
+use reqwest::header::HeaderValue;
+use reqwest::{Method, StatusCode, Url, redirect};
 use serde_json::Value;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
@@ -186,12 +185,15 @@ impl PayingClient {
     /// [`PayError`]. An answer of the provider that is not about payment is no error: see
     /// [`PaidAnswer::status`].
     pub async fn send(&self, request: PaidRequest) -> Result<PaidAnswer, PayError> {
-        let known = self.terms().offer(request.endpoint, &request.body);
-        let body = Bytes::from(request.body.to_string());
+        let known = self.terms().offer(&request);
+        let mut url = at_path(&self.shared.base, &request.path);
+        url.set_query(request.query.as_deref());
         let asked = Asked {
-            url: at_path(&self.shared.base, request.endpoint.path()),
-            notary: self.notary(request.endpoint, &body),
-            body,
+            notary: self.notary(&request.method, &url, &request.body),
+            url,
+            method: request.method,
+            content_type: request.content_type,
+            body: request.body,
             key_is_the_callers: request.key.is_some(),
             key: request.key.unwrap_or_else(IdempotencyKey::random),
         };
@@ -270,14 +272,17 @@ impl PayingClient {
             .map_err(PayError::transport)
     }
 
-    /// What a receipt for this body must say. The provider sees the endpoint's path, whatever is in front of it.
-    fn notary(&self, endpoint: Endpoint, body: &[u8]) -> Arc<Notary> {
+    /// What a receipt for this body must say. The provider sees the path behind its own URL's, whatever that is.
+    fn notary(&self, method: &Method, url: &Url, body: &[u8]) -> Arc<Notary> {
         let config = &self.shared.config;
+        let before = self.shared.base.path().trim_end_matches('/');
+        let path = url.path().strip_prefix(before).unwrap_or(url.path());
+        let query = url.query().unwrap_or_default();
         Arc::new(Notary {
             settler: config.settler,
             network: config.network.clone(),
             identity: self.shared.identity,
-            request: Hash::new_from_array(request_digest("POST", endpoint.path(), "", body)),
+            request: Hash::new_from_array(request_digest(method.as_str(), path, query, body)),
         })
     }
 
@@ -297,8 +302,8 @@ impl PayingClient {
     }
 
     async fn send_unpaid(&self, asked: &Asked) -> Result<Sent, PayError> {
-        let (url, body) = (asked.url.clone(), asked.body.clone());
-        let response = post_unpaid(&self.shared.http, url, body).await?;
+        let sending = asked.to(&self.shared.http).send();
+        let response = sending.await.map_err(PayError::transport)?;
         if response.status() != StatusCode::PAYMENT_REQUIRED {
             return Ok(Sent::answer(PaidAnswer::unpaid(response)));
         }
@@ -407,7 +412,8 @@ impl PayingClient {
 /// [`PayError`], also if the provider answers neither with terms nor with success.
 pub async fn ask_terms(base_url: &str, body: &Value) -> Result<Option<PaymentRequired>, PayError> {
     let url = at_path(&self::base_url(base_url)?, Endpoint::ChatCompletions.path());
-    let response = post_unpaid(&http_client()?, url, body.to_string().into()).await?;
+    let request = http_client()?.post(url).json(body).send();
+    let response = request.await.map_err(PayError::transport)?;
     if response.status() == StatusCode::PAYMENT_REQUIRED {
         return Ok(Some(Refusal::read(response).await?.required));
     }
@@ -426,15 +432,6 @@ pub async fn ask_key_set(base_url: &str) -> Result<KeySet, PayError> {
     let status = answer.status();
     let body = answer.finish().await?.body;
     KeySet::from_json(&body).map_err(|_| PayError::unexpected(status, &body))
-}
-
-async fn post_unpaid(
-    http: &reqwest::Client,
-    url: Url,
-    body: Bytes,
-) -> Result<reqwest::Response, PayError> {
-    let request = http.post(url).header(CONTENT_TYPE, "application/json");
-    request.body(body).send().await.map_err(PayError::transport)
 }
 
 /// What came of a request.

@@ -1,4 +1,5 @@
-//! The price of a request, from its body: one function for client and verifier.
+//! The price of a request, from its body: one function for client and verifier. A model's is by the token, a plain
+//! route's by the request and the byte ([`RoutePrice`]).
 //!
 //! Before: [`PriceList::quote`] bounds the tokens that a body can cost and gives the maximum. After:
 //! [`ModelPrice::charge`] applies the same prices to the upstream's usage. Both are
@@ -15,6 +16,7 @@ mod embeddings;
 mod fields;
 mod price;
 mod responses;
+mod route;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -26,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use price::ModelPrice;
+pub use route::{AnswerPrice, ByteUsage, RoutePattern, RoutePatternError, RoutePrice};
 pub use usage::Usage;
 
 use fields::{Fields, invalid};
@@ -72,12 +75,15 @@ impl Endpoint {
     }
 }
 
-/// Prices by model name. Models that are not listed are not sold.
+/// Prices by model name and by route. What is not listed is not sold.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PriceList {
     /// Prices by model name.
     #[serde(default)]
     pub models: BTreeMap<String, ModelPrice>,
+    /// Prices by route, as [`RoutePattern`] writes one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub routes: BTreeMap<String, RoutePrice>,
 }
 
 /// A request body with the most that it can cost.
@@ -162,6 +168,17 @@ impl PriceList {
                 model: model.to_owned(),
             }),
         }
+    }
+
+    /// The most that a request of a plain route can cost, by the route that names most of its path; `None` if it has no
+    /// price here.
+    #[must_use]
+    pub fn route_maximum(&self, method: &str, path: &str, request_bytes: u64) -> Option<BaseUnits> {
+        let routes = self.routes.iter();
+        let (_, price) = routes
+            .filter(|(pattern, _)| route::matches(pattern, method, path))
+            .min_by_key(|(pattern, _)| route::precedence(pattern))?;
+        price.maximum(request_bytes)
     }
 }
 

@@ -20,7 +20,7 @@ use solana_sdk::pubkey::Pubkey;
 pub use keys::{KeySet, KeySetError};
 pub use token::{SignedReceiptError, sign, unverified, verify};
 
-use crate::pricing::{ModelPrice, Usage};
+use crate::pricing::{ByteUsage, ModelPrice, RoutePrice, Usage};
 use crate::signature::sha256;
 
 /// Where a provider publishes the key that its receipts are signed with.
@@ -70,10 +70,43 @@ pub struct Claims {
 }
 
 /// What was sold, and at what price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Sold {
+    /// Tokens of a model.
+    Tokens(SoldTokens),
+    /// A request of a plain route.
+    Route(SoldRoute),
+}
+
+impl Sold {
+    /// What price and usage make.
+    #[must_use]
+    pub fn charge(&self) -> BaseUnits {
+        match self {
+            Self::Tokens(sold) => sold.price.charge(sold.usage.tokens(), sold.maximum),
+            Self::Route(sold) => match sold.set {
+                Some(set) => set.min(sold.maximum),
+                None => sold.price.charge(sold.usage, sold.maximum),
+            },
+        }
+    }
+
+    /// The most that the request could cost.
+    #[must_use]
+    pub const fn maximum(&self) -> BaseUnits {
+        match self {
+            Self::Tokens(sold) => sold.maximum,
+            Self::Route(sold) => sold.maximum,
+        }
+    }
+}
+
+/// Tokens of a model that were sold.
 #[serde_as]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Sold {
+pub struct SoldTokens {
     /// The model.
     pub model: String,
     /// What was used.
@@ -85,12 +118,24 @@ pub struct Sold {
     pub maximum: BaseUnits,
 }
 
-impl Sold {
-    /// What price and usage make.
-    #[must_use]
-    pub fn charge(&self) -> BaseUnits {
-        self.price.charge(self.usage.tokens(), self.maximum)
-    }
+/// A request of a plain route that was sold.
+#[serde_as]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SoldRoute {
+    /// The route, as its price names it.
+    pub route: String,
+    /// What came and went.
+    pub usage: ByteUsage,
+    /// The price, as it was quoted.
+    pub price: RoutePrice,
+    /// What the service itself set instead, in base units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde_as(as = "Option<DisplayFromStr>")]
+    pub set: Option<BaseUnits>,
+    /// The most that the request could cost, in base units.
+    #[serde_as(as = "DisplayFromStr")]
+    pub maximum: BaseUnits,
 }
 
 /// Tokens, and who counted them.

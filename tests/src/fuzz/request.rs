@@ -106,5 +106,6 @@ fn prices() -> PriceList {
     let models = [(TEXT_ONLY, cheap), (WITH_IMAGES, with_images), (DEAR, dear)];
     PriceList {
         models: BTreeMap::from(models.map(|(name, price)| (name.to_owned(), price))),
+        ..PriceList::default()
     }
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::any;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
@@ -54,10 +54,16 @@ pub enum Behaviour {
 /// A request that the upstream received.
 #[derive(Debug, Clone)]
 pub struct Received {
+    /// Its method.
+    pub method: String,
+    /// Its path, with its query.
+    pub path: String,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// Its body, null if that is not JSON.
     pub body: Value,
+    /// The bytes of its body.
+    pub bytes: Bytes,
 }
 
 #[derive(Debug)]
@@ -83,7 +89,7 @@ impl Upstream {
             streams_open: AtomicUsize::new(0),
         });
         let router = Router::new()
-            .route("/v1/{*endpoint}", post(answer))
+            .route("/v1/{*endpoint}", any(answer))
             .with_state(Arc::clone(&shared));
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
@@ -139,10 +145,22 @@ impl Drop for OpenStream {
     }
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let body: Value = serde_json::from_slice(&body).expect("the gateway sends JSON");
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
+    let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let streams = body["stream"] == true;
-    let received = Received { headers, body };
+    let received = Received {
+        method: method.to_string(),
+        path: uri.to_string(),
+        headers,
+        body,
+        bytes,
+    };
     shared
         .received
         .lock()

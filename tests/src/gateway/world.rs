@@ -12,11 +12,12 @@ use farthing_client::x402::{
 };
 use farthing_protocol::{BaseUnits, Generation, LaneIndex};
 use farthing_verifier::config::{
-    ChainConfig, HttpConfig, ModelConfig, PricingConfig, SettlerConfig, StoreConfig, UsdcAmount,
+    ChainConfig, HttpConfig, ModelConfig, PricingConfig, RequestsConfig, SettlerConfig,
+    StoreConfig, UsdcAmount,
 };
 use farthing_verifier::ledger::LaneSnapshot;
 use farthing_verifier::store::RedbStore;
-use farthing_verifier::{Config, Keys, Ports, Verifier, start_with};
+use farthing_verifier::{Config, Keys, Ports, Seller, SellerConfig, Verifier, start_with};
 use serde_json::{Value, json};
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
@@ -24,7 +25,7 @@ use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 use tempfile::TempDir;
 
-use super::account::{ChannelSpec, LaneSpec, escrow_account};
+use super::account::{ChannelSpec, LaneSpec, escrow_account, lane_debited};
 use super::agent::Agent;
 use super::chain::FakeChain;
 use super::clock::TestClock;
@@ -278,10 +279,7 @@ impl World {
             chain: self.chain.clone(),
             store: Box::new(FragileStore::new(Box::new(store), self.store.clone())),
         };
-        let keys = Keys {
-            settler: Keypair::new_from_array(self.settler),
-        };
-        let verifier = start_with(self.config.clone(), keys, ports).await;
+        let verifier = start_with(self.config.clone(), self.keys(), ports).await;
         self.verifier = Some(verifier.expect("the verifier starts"));
     }
 
@@ -393,6 +391,47 @@ impl World {
         self.running()
             .lane(&self.address, LaneIndex(lane), Generation(0))
             .expect("the lane is known")
+    }
+
+    /// What the chain has debited a lane.
+    ///
+    /// # Panics
+    /// If there is no such channel.
+    #[must_use]
+    pub fn debited(&self, lane: u16) -> u64 {
+        let account = self.chain.finalized(&self.address);
+        lane_debited(&account.expect("the channel exists").data, lane)
+    }
+
+    /// Starts a seller without a gateway, for the same payee and with a store of its own.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_seller(&self, drain_timeout: Duration) -> Seller {
+        let path = self.directory.path().join("seller.redb");
+        let ports = Ports {
+            clock: self.clock.clone(),
+            chain: self.chain.clone(),
+            store: Box::new(RedbStore::open(&path).expect("a new store")),
+        };
+        let drain_timeout = u64::try_from(drain_timeout.as_millis());
+        let config = SellerConfig {
+            requests: RequestsConfig {
+                drain_timeout_ms: drain_timeout.expect("tests wait less than that"),
+                ..RequestsConfig::default()
+            },
+            store: StoreConfig::new(path),
+            chain: self.config.chain.clone(),
+            settler: self.config.settler.clone(),
+        };
+        let seller = Seller::start_with(config, self.keys(), ports).await;
+        seller.expect("the seller starts")
+    }
+
+    fn keys(&self) -> Keys {
+        Keys {
+            settler: Keypair::new_from_array(self.settler),
+        }
     }
 
     /// Waits until the streams that run have written down twice what they cost.

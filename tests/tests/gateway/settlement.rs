@@ -6,20 +6,11 @@ use farthing_client::chain::token::{TOKEN_2022_PROGRAM, TOKEN_PROGRAM};
 use farthing_client::chain::{Token, USDC_MINT_DEVNET, associated_token_address};
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::World;
-use farthing_tests::gateway::account::lane_debited;
 use farthing_tests::gateway::chain::{BLOCKHASH_LIFE, Landing};
 use farthing_tests::gateway::world::{LANES, MODEL, chat};
 use farthing_verifier::SettleError;
 use farthing_verifier::config::UsdcAmount;
 use farthing_verifier::ports::Delivery;
-
-fn debited(world: &World, lane: u16) -> u64 {
-    let account = world
-        .chain
-        .finalized(&world.address)
-        .expect("the channel exists");
-    lane_debited(&account.data, lane)
-}
 
 async fn pay_on_lane(world: &World, lane: u16, authorized: u64) {
     let body = chat(MODEL, false);
@@ -38,7 +29,7 @@ async fn one_transaction_settles_many_lanes() {
     assert_eq!((report.rounds, report.transactions.len()), (1, 1));
     assert_eq!(report.base_units, BaseUnits(20 * u64::from(LANES)));
     for lane in 0..LANES {
-        assert_eq!(debited(&world, lane), 20);
+        assert_eq!(world.debited(lane), 20);
     }
     let (transaction, _) = world.chain.sent().remove(0);
     assert!(transaction.verify().is_ok(), "the settler signed it");
@@ -48,7 +39,7 @@ async fn one_transaction_settles_many_lanes() {
     // Later charges settle on top.
     pay_on_lane(&world, 1, 2_000).await;
     world.running().settle_now().await.expect("the chain is up");
-    assert_eq!(debited(&world, 1), 40);
+    assert_eq!(world.debited(1), 40);
 }
 
 #[tokio::test]
@@ -147,7 +138,7 @@ async fn a_lost_transaction_is_sent_again_and_planned_anew_only_when_it_cannot_l
     assert_eq!(report.expect("the second lands").base_units, BaseUnits(20));
     let last = world.chain.sent().pop().expect("something was sent").0;
     assert_ne!(last, first, "it was planned anew");
-    assert_eq!(debited(&world, 0), 20);
+    assert_eq!(world.debited(0), 20);
 }
 
 #[tokio::test]
@@ -173,7 +164,7 @@ async fn a_restart_follows_what_was_pending() {
         signature, first.signatures[0],
         "the recorded transaction, not another one"
     );
-    assert_eq!(debited(&world, 0), 20);
+    assert_eq!(world.debited(0), 20);
     let report = world.running().settle_now().await.expect("nothing is owed");
     assert_eq!((report.rounds, report.transactions.len()), (0, 1));
 }
@@ -186,7 +177,7 @@ async fn a_restart_settles_what_was_charged_before() {
     // No request has named the channel since.
     let report = world.running().settle_now().await.expect("the chain is up");
     assert_eq!(report.base_units, BaseUnits(20));
-    assert_eq!(debited(&world, 0), 20);
+    assert_eq!(world.debited(0), 20);
 }
 
 #[tokio::test]

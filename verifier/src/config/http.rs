@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, RequestsConfig};
 
 /// Stands for every origin in [`HttpConfig::cors_origins`].
 pub(crate) const ANY_ORIGIN: &str = "*";
@@ -120,6 +120,19 @@ impl HttpConfig {
         Ok(())
     }
 
+    /// What a request may take.
+    pub(crate) fn requests(&self) -> RequestsConfig {
+        RequestsConfig {
+            public_url: self.public_url.clone(),
+            max_body_bytes: self.max_body_bytes,
+            max_answer_bytes: self.max_answer_bytes,
+            max_concurrent_requests: self.max_concurrent_requests,
+            body_timeout_ms: self.body_timeout_ms,
+            idle_timeout_ms: self.idle_timeout_ms,
+            drain_timeout_ms: self.drain_timeout_ms,
+        }
+    }
+
     /// The upstream's URL without `/v1`.
     #[must_use]
     pub fn upstream_base(&self) -> &str {
@@ -131,24 +144,12 @@ impl HttpConfig {
         Duration::from_millis(self.header_timeout_ms)
     }
 
-    pub(crate) fn body_timeout(&self) -> Duration {
-        Duration::from_millis(self.body_timeout_ms)
-    }
-
     pub(crate) fn connect_timeout(&self) -> Duration {
         Duration::from_millis(self.connect_timeout_ms)
     }
 
     pub(crate) fn first_byte_timeout(&self) -> Duration {
         Duration::from_millis(self.first_byte_timeout_ms)
-    }
-
-    pub(crate) fn idle_timeout(&self) -> Duration {
-        Duration::from_millis(self.idle_timeout_ms)
-    }
-
-    pub(crate) fn drain_timeout(&self) -> Duration {
-        Duration::from_millis(self.drain_timeout_ms)
     }
 }
 
@@ -187,7 +188,7 @@ fn default_cors_origins() -> Vec<String> {
     vec![ANY_ORIGIN.to_owned()]
 }
 
-fn default_max_body_bytes() -> usize {
+pub(super) fn default_max_body_bytes() -> usize {
     4 * 1024 * 1024
 }
 
@@ -195,7 +196,7 @@ fn default_max_header_bytes() -> usize {
     32 * 1024
 }
 
-fn default_max_answer_bytes() -> usize {
+pub(super) fn default_max_answer_bytes() -> usize {
     16 * 1024 * 1024
 }
 
@@ -207,11 +208,11 @@ fn default_header_timeout_ms() -> u64 {
     30_000
 }
 
-fn default_max_concurrent_requests() -> usize {
+pub(super) fn default_max_concurrent_requests() -> usize {
     4_096
 }
 
-fn default_body_timeout_ms() -> u64 {
+pub(super) fn default_body_timeout_ms() -> u64 {
     30_000
 }
 
@@ -223,10 +224,10 @@ fn default_first_byte_timeout_ms() -> u64 {
     120_000
 }
 
-fn default_idle_timeout_ms() -> u64 {
+pub(super) fn default_idle_timeout_ms() -> u64 {
     60_000
 }
 
-fn default_drain_timeout_ms() -> u64 {
+pub(super) fn default_drain_timeout_ms() -> u64 {
     30_000
 }

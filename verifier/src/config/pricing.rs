@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use farthing_client::pricing::ModelPrice;
+use farthing_client::pricing::{ModelPrice, RoutePattern};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
+use super::routes::{self, RouteConfig};
 use super::{ConfigError, UsdcAmount};
-use crate::prices::{ModelPrices, Prices, Tier};
+use crate::http::is_ours;
+use crate::prices::{ModelPrices, Prices, RoutePrices, Tier};
 
 /// Output tokens that a free model gives unless configured otherwise.
 const DEFAULT_FREE_MAX_OUTPUT_TOKENS: u32 = 4_096;
@@ -32,6 +34,12 @@ pub struct PricingConfig {
     /// The most output tokens of a free request.
     #[serde(default, deserialize_with = "some_tokens")]
     pub free_max_output_tokens: Option<u32>,
+    /// Prices of other routes of the upstream, by method and path, in which `*` stands for one part.
+    #[serde(default, deserialize_with = "routes::read")]
+    pub routes: BTreeMap<RoutePattern, RouteConfig>,
+    /// Routes that are served without payment through the same path.
+    #[serde(default)]
+    pub free_routes: Vec<RoutePattern>,
 }
 
 /// A tier beside the standard one.
@@ -127,16 +135,26 @@ impl PricingConfig {
         Prices {
             tiers: std::iter::once(standard).chain(others).collect(),
             free: ModelPrices::new(free_models.map(|pattern| (pattern.clone(), free))),
+            routes: self.route_prices(),
         }
     }
 
+    fn route_prices(&self) -> RoutePrices {
+        let priced = self.routes.iter();
+        let priced = priced.map(|(route, price)| (route.clone(), Some(price.price())));
+        let free = self.free_routes.iter().map(|route| (route.clone(), None));
+        RoutePrices::new(priced.chain(free))
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if self.models.is_empty() && self.free_models.is_empty() {
+        let sells_models = !(self.models.is_empty() && self.free_models.is_empty());
+        if !sells_models && self.routes.is_empty() && self.free_routes.is_empty() {
             return Err(ConfigError::value(
                 "pricing.models",
-                "list at least one model, as [pricing.models.\"name\"]",
+                "list at least one model, as [pricing.models.\"name\"], or a route, as [pricing.routes.\"POST /path\"]",
             ));
         }
+        self.check_routes()?;
         // Where the file was not read, as by flags and variables.
         let of_tiers = self.tiers.values().flat_map(|tier| &tier.models);
         for (name, model) in self.models.iter().chain(of_tiers) {
@@ -157,6 +175,29 @@ impl PricingConfig {
             check_tier(name, tier)?;
         }
         Ok(())
+    }
+}
+
+impl PricingConfig {
+    fn check_routes(&self) -> Result<(), ConfigError> {
+        for (route, price) in &self.routes {
+            if let Some(objection) = price.objection() {
+                let reason = format!("{route}: {objection}");
+                return Err(ConfigError::value("pricing.routes", reason));
+            }
+            if self.free_routes.contains(route) {
+                let reason = format!("{route} has a price as well: list it once");
+                return Err(ConfigError::value("pricing.free_routes", reason));
+            }
+        }
+        let mut routes = self.routes.keys().chain(&self.free_routes);
+        match routes.find(|route| is_ours(route.method(), route.path())) {
+            Some(route) => {
+                let reason = format!("{route} is served by this gateway itself");
+                Err(ConfigError::value("pricing.routes", reason))
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -2,23 +2,17 @@
 
 use std::sync::Arc;
 
-use farthing_client::pricing::{ModelPrice, Quote, Usage};
-use farthing_client::receipt::{CountedBy, CountedUsage, Sold};
 use farthing_client::x402::SettleResponse;
 use farthing_protocol::BaseUnits;
-use serde_json::Value;
 
 use super::challenge::{Final, PaymentHeaders, receipt};
 use super::error::ApiError;
-use super::meter;
+use super::tariff::{Cost, Produced, Tariff};
 use crate::books::Reservation;
 use crate::crash_point::CrashPoint;
 use crate::gateway::Accepted;
 use crate::receipts::{Charge, Issuer, Payer};
 use crate::store::{AnswerRecord, Remembered, StoreFailed, Ticket};
-
-/// Bytes of text that are about a token, where a count would take too long.
-pub(crate) const BYTES_PER_TOKEN: u64 = 4;
 
 /// What a request owes.
 #[derive(Debug)]
@@ -40,89 +34,12 @@ pub(crate) struct PaidBill {
     tariff: Tariff,
 }
 
-/// Turns tokens, counted or estimated, into a charge.
-#[derive(Debug)]
-struct Tariff {
-    model: String,
-    price: ModelPrice,
-    maximum: BaseUnits,
-    bounds: Usage,
-    /// What was asked, to be counted if the upstream does not.
-    body: Arc<Value>,
-}
-
-impl Tariff {
-    fn charge(&self, usage: Option<Usage>) -> BaseUnits {
-        usage.map_or(BaseUnits::ZERO, |usage| {
-            self.price.charge(usage, self.maximum)
-        })
-    }
-
-    /// What a receipt says of a service, if there was one.
-    fn sold(&self, usage: Option<Usage>, counted_by: CountedBy) -> Option<Sold> {
-        usage.map(|usage| Sold {
-            model: self.model.clone(),
-            usage: CountedUsage::new(usage, counted_by),
-            price: self.price,
-            maximum: self.maximum,
-        })
-    }
-
-    /// What was used, at a glance: the bound counts bytes, and a quarter of it is near. For charges that are
-    /// replaced by a better one, unless the client or this process is gone.
-    fn glance(&self, produced: Produced) -> Option<Usage> {
-        let input = self.bounds.prompt_tokens.div_ceil(BYTES_PER_TOKEN);
-        produced.with_input(|| input)
-    }
-
-    /// What was used, counted.
-    fn count(&self, produced: Produced) -> Option<Usage> {
-        produced.with_input(|| {
-            let counted = meter::of_input(&self.body, self.price.tokens_per_image);
-            counted.min(self.bounds.prompt_tokens)
-        })
-    }
-}
-
-/// What an upstream made of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Produced {
-    /// Nothing: it failed.
-    Nothing,
-    /// What it counted itself.
-    Counted(Usage),
-    /// So many tokens, counted here. The input counts as well.
-    Estimated(u64),
-}
-
-impl Produced {
-    fn counted_by(self) -> CountedBy {
-        match self {
-            Self::Counted(_) => CountedBy::Upstream,
-            Self::Nothing | Self::Estimated(_) => CountedBy::Estimate,
-        }
-    }
-
-    fn with_input(self, input: impl FnOnce() -> u64) -> Option<Usage> {
-        match self {
-            Self::Nothing => None,
-            Self::Counted(usage) => Some(usage),
-            Self::Estimated(completion_tokens) => Some(Usage {
-                prompt_tokens: input(),
-                completion_tokens,
-                ..Usage::default()
-            }),
-        }
-    }
-}
-
 impl Bill {
-    /// `request` is the hash of what was asked, `body` what is sent upstream.
+    /// `request` is the hash of what was asked.
     pub(crate) fn paid(
         accepted: Accepted,
-        quote: &Quote,
+        tariff: Tariff,
         request: [u8; 32],
-        body: Arc<Value>,
         issuer: &Arc<Issuer>,
     ) -> Self {
         Self::Paid(Box::new(PaidBill {
@@ -131,13 +48,7 @@ impl Bill {
             payer: accepted.payer,
             request,
             issuer: Arc::clone(issuer),
-            tariff: Tariff {
-                model: quote.model.clone(),
-                price: quote.price,
-                maximum: quote.maximum,
-                bounds: quote.bounds,
-                body,
-            },
+            tariff,
         }))
     }
 
@@ -152,8 +63,14 @@ impl Bill {
     /// What to charge if the client goes away now.
     pub(crate) fn if_dropped(&mut self, produced: Produced) {
         if let Self::Paid(bill) = self {
-            let charge = bill.tariff.charge(bill.tariff.glance(produced));
-            bill.reservation.if_dropped(charge);
+            bill.reservation.if_dropped(bill.tariff.glance(produced));
+        }
+    }
+
+    /// Sets what a plain route costs, at most what is reserved.
+    pub(crate) fn set_charge(&mut self, charge: BaseUnits) {
+        if let Self::Paid(bill) = self {
+            bill.tariff.set(charge);
         }
     }
 
@@ -196,9 +113,10 @@ impl Bill {
         let Self::Paid(bill) = self else {
             return Ok(None);
         };
-        let usage = bill.tariff.count(produced);
-        let charged = bill.tariff.charge(usage);
-        let sold = bill.tariff.sold(usage, produced.counted_by());
+        let Cost {
+            charge: charged,
+            sold,
+        } = bill.tariff.cost(produced);
         let draft = sold.map(|sold| bill.issuer.draft(&sold));
         let remembered = Remembered {
             answer,

@@ -9,7 +9,7 @@ use farthing_client::pricing::Endpoint;
 use farthing_client::x402::X402_VERSION;
 use serde_json::{Value, json};
 
-use super::routes::{App, resource_url};
+use super::routes::App;
 use crate::prices::ModelPrices;
 
 /// Where the catalogue is.
@@ -17,7 +17,7 @@ pub(crate) const CATALOGUE: &str = "/.well-known/x402";
 
 /// The models that are listed by name, as the OpenAI API lists them, each with its standard price.
 pub(crate) async fn models(State(app): State<Arc<App>>) -> Json<Value> {
-    let prices = &app.gateway.offer().prices;
+    let prices = &app.till.gateway.offer().prices;
     let standard = prices.tiers.first().map(|tier| &tier.models);
     let data: Vec<Value> = standard
         .into_iter()
@@ -37,28 +37,35 @@ pub(crate) async fn models(State(app): State<Arc<App>>) -> Json<Value> {
 }
 
 /// Everything that is sold: every endpoint with the ways to pay, each with the prices of its tier by name and
-/// pattern. An amount follows only from a request, whose 402 names it.
+/// pattern, and every plain route with its own. An amount follows only from a request, whose 402 names it.
 pub(crate) async fn catalogue(State(app): State<Arc<App>>, headers: HeaderMap) -> Json<Value> {
-    let accepts = app.gateway.ways_to_pay();
-    let free: Vec<&str> = app
-        .gateway
-        .offer()
-        .prices
-        .free
-        .all()
-        .map(|(name, _)| name)
-        .collect();
-    let resources: Vec<Value> = Endpoint::ALL
-        .iter()
-        .map(|endpoint| {
-            json!({
-                "resource": resource_url(&app, &headers, endpoint.path()),
-                "type": "http",
-                "method": "POST",
-                "accepts": accepts,
-                "freeModels": free,
-            })
+    let gateway = &app.till.gateway;
+    let prices = &gateway.offer().prices;
+    let accepts = gateway.ways_to_pay();
+    let free: Vec<&str> = prices.free.all().map(|(name, _)| name).collect();
+    let of_models = Endpoint::ALL.iter().map(|endpoint| {
+        json!({
+            "resource": app.till.url(&headers, endpoint.path()),
+            "type": "http",
+            "method": "POST",
+            "accepts": accepts,
+            "freeModels": free,
         })
-        .collect();
+    });
+    let of_routes = prices.routes.all().map(|route| {
+        let way = route
+            .price
+            .map(|price| gateway.way_to_pay_for(&route.name, price));
+        json!({
+            "resource": app.till.url(&headers, route.path()),
+            "type": "http",
+            "method": route.method(),
+            // Whoever has nothing to accept has nothing to pay.
+            "accepts": way.into_iter().collect::<Vec<_>>(),
+        })
+    });
+    let sells_models = prices.sells_models();
+    let of_models = of_models.filter(|_| sells_models);
+    let resources: Vec<Value> = of_models.chain(of_routes).collect();
     Json(json!({"x402Version": X402_VERSION, "resources": resources}))
 }

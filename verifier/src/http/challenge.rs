@@ -2,7 +2,7 @@
 
 mod terms;
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use farthing_client::x402::{
     HeaderError, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired,
     PaymentState, ReceiptExtra, ResourceInfo, SettleResponse, X402_VERSION, decode_header,
@@ -16,7 +16,7 @@ use super::error::ApiError;
 use super::idempotency;
 use crate::gateway::{Gateway, Refused};
 use crate::ledger::LaneSnapshot;
-use crate::prices::TierQuote;
+use crate::prices::Quoted;
 
 pub(crate) use terms::{PAYMENT_METHODS, Terms};
 
@@ -93,21 +93,29 @@ pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<PaymentPayload>, Api
     }
 }
 
+/// What was asked for, as far as a 402 tells it.
+#[derive(Debug, Clone)]
+pub(crate) struct Resource {
+    pub(crate) method: Method,
+    pub(crate) url: String,
+}
+
 /// Asks for a payment.
-pub(crate) fn required(gateway: &Gateway, quotes: &[TierQuote], url: String) -> ApiError {
-    challenge(gateway, quotes, url, ApiError::payment_required(), None)
+pub(crate) fn required<Q: Quoted>(gateway: &Gateway, quotes: &[Q], resource: Resource) -> ApiError {
+    let error = ApiError::payment_required();
+    challenge(gateway, quotes, resource, error, None)
 }
 
 /// Refuses a payment. A 402 says again how to pay, with what the client may know of its channel.
-pub(crate) fn refused(
+pub(crate) fn refused<Q: Quoted>(
     gateway: &Gateway,
-    quotes: &[TierQuote],
-    url: String,
+    quotes: &[Q],
+    resource: Resource,
     refused: &Refused,
 ) -> ApiError {
     let error = ApiError::from(&refused.error);
     if error.status == StatusCode::PAYMENT_REQUIRED {
-        challenge(gateway, quotes, url, error, Some(refused))
+        challenge(gateway, quotes, resource, error, Some(refused))
     } else {
         error
     }
@@ -129,32 +137,28 @@ pub(crate) fn refusal(gateway: &Gateway, mut error: ApiError) -> ApiError {
     error
 }
 
-fn challenge(
+fn challenge<Q: Quoted>(
     gateway: &Gateway,
-    quotes: &[TierQuote],
-    url: String,
+    quotes: &[Q],
+    Resource { method, url }: Resource,
     mut error: ApiError,
     refused: Option<&Refused>,
 ) -> ApiError {
-    // The tiers differ in their price alone.
-    let quote = quotes.first().map(|quote| &quote.quote);
-    let mime_type = if quote.is_some_and(|quote| quote.stream) {
-        "text/event-stream"
-    } else {
-        "application/json"
-    };
+    // The ways to pay differ in their price alone.
+    let quote = quotes.first();
+    let mime_type = quote.and_then(Quoted::mime_type);
     let required = PaymentRequired {
         x402_version: X402_VERSION,
         error: Some(error.code.to_owned()),
         resource: ResourceInfo {
             url,
-            description: quote.map(|quote| format!("Inference by {}", quote.model)),
-            mime_type: Some(mime_type.to_owned()),
+            description: quote.map(Quoted::description),
+            mime_type: mime_type.map(str::to_owned),
         },
         accepts: gateway.requirements(quotes, refused),
         extensions: Some(idempotency::extension()),
     };
-    error.headers.terms = Some(Terms(required));
+    error.headers.terms = Some(Terms { method, required });
     error
 }
 

@@ -11,12 +11,13 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use super::challenge::PAYMENT_METHODS;
 use super::replay::REPLAYED;
 use crate::config::ANY_ORIGIN;
+use crate::prices::RoutePrices;
 
 /// How long a browser may remember what it is allowed. Chromium remembers nothing for longer.
 const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Answers preflights, and says what a page may read of an answer. `origins` were checked with the configuration.
-pub(crate) fn layer(origins: &[String]) -> CorsLayer {
+pub(crate) fn layer(origins: &[String], routes: &RoutePrices) -> CorsLayer {
     let allowed = if origins.iter().any(|origin| origin == ANY_ORIGIN) {
         AllowOrigin::any()
     } else {
@@ -28,7 +29,7 @@ pub(crate) fn layer(origins: &[String]) -> CorsLayer {
     };
     CorsLayer::new()
         .allow_origin(allowed)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods(methods(routes))
         // Clients of the OpenAI API send headers of their own; none of them means anything here.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
@@ -39,4 +40,17 @@ pub(crate) fn layer(origins: &[String]) -> CorsLayer {
             RETRY_AFTER,
         ])
         .max_age(MAX_AGE)
+}
+
+/// What is sold by model is asked for by these two; a plain route has its own.
+fn methods(routes: &RoutePrices) -> Vec<Method> {
+    let mut methods = vec![Method::GET, Method::POST];
+    let others = routes.all();
+    let others = others.filter_map(|route| Method::try_from(route.method()).ok());
+    for method in others {
+        if !methods.contains(&method) {
+            methods.push(method);
+        }
+    }
+    methods
 }

@@ -103,7 +103,7 @@ impl ApiError {
     }
 
     pub(crate) fn upstream_unreachable() -> Self {
-        let message = "the model's server cannot be reached: try again later";
+        let message = "the upstream cannot be reached: try again later";
         Self::new(StatusCode::BAD_GATEWAY, "upstream_unreachable", message)
     }
 
@@ -112,7 +112,7 @@ impl ApiError {
     }
 
     pub(crate) fn upstream_timeout() -> Self {
-        let message = "the model's server did not answer in time: try again later";
+        let message = "the answer did not come in time: try again later";
         Self::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
     }
 

@@ -16,15 +16,15 @@ use axum::response::{IntoResponse, Response};
 use farthing_client::x402::STATE_SIGNATURE;
 use farthing_protocol::{Generation, LaneIndex};
 
-use super::App;
 use super::error::ApiError;
+use super::till::Till;
 use crate::gateway::StateQuestion;
 
 /// The route.
 pub(crate) const LANE_STATE: &str = "/x402/channels/{channel}/lanes/{lane}";
 
 pub(crate) async fn lane_state(
-    State(app): State<Arc<App>>,
+    State(till): State<Arc<Till>>,
     Path((channel, lane)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
@@ -42,8 +42,8 @@ pub(crate) async fn lane_state(
         unix_seconds: parsed("at", in_query("at"))?,
         signature: parsed(STATE_SIGNATURE, signature)?,
     };
-    let now = app.clock.unix_seconds();
-    let state = app.gateway.lane_state(&question, now).await?;
+    let now = till.clock.unix_seconds();
+    let state = till.gateway.lane_state(&question, now).await?;
     Ok(([(CACHE_CONTROL, "no-store")], Json(state)).into_response())
 }
 

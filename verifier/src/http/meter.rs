@@ -10,9 +10,8 @@ use bytes::Bytes;
 use farthing_client::pricing::Usage;
 use serde_json::Value;
 
-use super::bill::Produced;
-use events::Events;
-pub(crate) use events::end_of_events;
+use super::tariff::Produced;
+pub(crate) use events::{Events, end_of_events};
 
 /// Deepest nesting whose text is counted.
 const MAX_DEPTH: usize = 16;

@@ -47,25 +47,31 @@ pub(crate) async fn for_browsers(
 ) -> Response {
     let is_browser = prefers_html(request.headers());
     let response = next.run(request).await;
+    for_browser(app.till.gateway.offer(), is_browser, response)
+}
+
+/// The same for one answer.
+pub(crate) fn for_browser(offer: &Offer, is_browser: bool, response: Response) -> Response {
     if response.status() != StatusCode::PAYMENT_REQUIRED {
         return response;
     }
     let (mut head, json) = response.into_parts();
     head.headers
         .insert(VARY, HeaderValue::from_static("accept"));
-    let Some(terms) = head.extensions.get::<Terms>().filter(|_| is_browser) else {
+    let Some(terms) = head.extensions.remove::<Terms>().filter(|_| is_browser) else {
         return Response::from_parts(head, json);
     };
-    let url = terms.0.resource.url.clone();
-    let cost = terms.0.accepts.first().map(|way| way.amount);
-    let markup = page(&facts(app.gateway.offer()), &url, cost);
+    let url = terms.required.resource.url;
+    let cost = terms.required.accepts.first().map(|way| way.amount);
+    let markup = page(&facts(offer), offer.prices.sells_models(), &url, cost);
     dress(&mut head.headers);
     Response::from_parts(head, Body::from(markup.into_string()))
 }
 
 /// What a browser is told that was pointed at a route which takes only POST: there is no request to price yet.
 pub(crate) fn without_request(offer: &Offer, url: &str) -> Response {
-    let mut response = Response::new(Body::from(page(&facts(offer), url, None).into_string()));
+    let page = page(&facts(offer), offer.prices.sells_models(), url, None);
+    let mut response = Response::new(Body::from(page.into_string()));
     *response.status_mut() = StatusCode::PAYMENT_REQUIRED;
     dress(response.headers_mut());
     response
@@ -91,7 +97,7 @@ fn dress(headers: &mut HeaderMap) {
 }
 
 /// Whether HTML is asked for by name, and more than JSON. What takes everything is a program.
-fn prefers_html(headers: &HeaderMap) -> bool {
+pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
     let ranges = headers.get_all(ACCEPT).iter();
     let ranges: Vec<(String, f32)> = ranges
         .filter_map(|value| value.to_str().ok())
@@ -137,7 +143,12 @@ fn facts(offer: &Offer) -> [(&'static str, String); 7] {
 }
 
 /// The page. Everything in it is escaped but the style.
-fn page(facts: &[(&str, String)], url: &str, cost: Option<BaseUnits>) -> Markup {
+fn page(
+    facts: &[(&str, String)],
+    sells_models: bool,
+    url: &str,
+    cost: Option<BaseUnits>,
+) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -156,7 +167,9 @@ fn page(facts: &[(&str, String)], url: &str, cost: Option<BaseUnits>) -> Markup 
                 @if let Some(cost) = cost {
                     p { "This request costs at most " strong { (Usdc(cost)) " USDC" } "." }
                 }
-                p { "Models and prices: " a href="/v1/models" { "/v1/models" } }
+                @if sells_models {
+                    p { "Models and prices: " a href="/v1/models" { "/v1/models" } }
+                }
                 table {
                     @for (name, value) in facts {
                         tr { th scope="row" { (name) } td { (value) } }
@@ -168,8 +181,10 @@ fn page(facts: &[(&str, String)], url: &str, cost: Option<BaseUnits>) -> Markup 
                     "farthing escrow fund 25 --owner owner.json\n"
                     "farthing channel open --owner owner.json --payee <payee> --settler <settler> --deposit 10 \
                      --lanes 8 --cap 1\n"
-                    "farthing pay " (url) " --channel <channel> --lane 0 --lane-key lanes/lane-0.json \\\n"
-                    "  --model <model> \"Why is a farthing called a farthing?\""
+                    @if sells_models {
+                        "farthing pay " (url) " --channel <channel> --lane 0 --lane-key lanes/lane-0.json \\\n"
+                        "  --model <model> \"Why is a farthing called a farthing?\""
+                    }
                 }
                 p {
                     "Programs read the same from the header " code { "PAYMENT-REQUIRED" } " (x402 version 2, base64 of \
@@ -217,7 +232,7 @@ mod tests {
     fn nothing_that_a_client_chose_is_markup() {
         let facts = [("network", "<script>".to_owned())];
         let url = "http://evil/\"><img src=x onerror=alert(1)>";
-        let page = page(&facts, url, Some(BaseUnits(239))).into_string();
+        let page = page(&facts, true, url, Some(BaseUnits(239))).into_string();
         assert!(!page.contains("<script>") && !page.contains("<img"));
         assert!(page.contains("0.000239 USDC"));
         assert_eq!(page.matches("<style>").count(), 1);

@@ -1,19 +1,20 @@
-//! The upstream: one POST with the provider's key, and an answer whose failures have names.
+//! The upstream: one request with the provider's key, and an answer whose failures have names.
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::http::header::{
-    ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_ENCODING, HeaderName, USER_AGENT,
+    ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use bytes::{Bytes, BytesMut};
-use farthing_client::pricing::Endpoint;
-use reqwest::Response;
-use serde_json::Value;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 
 use super::error::ApiError;
 use crate::config::HttpConfig;
 
+/// Type of a body that a model is asked with.
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What of a client's headers an upstream may see. Everything else stays here: credentials, payments,
 /// and whatever an upstream might take for an instruction to its own account.
 const FORWARDED: [HeaderName; 3] = [ACCEPT, ACCEPT_LANGUAGE, USER_AGENT];
@@ -51,8 +52,18 @@ pub(crate) struct Upstream {
     base: String,
     authorization: Option<HeaderValue>,
     first_byte_timeout: Duration,
-    idle_timeout: Duration,
-    max_answer_bytes: usize,
+}
+
+/// What the upstream is asked.
+pub(crate) struct Question<'a> {
+    pub(crate) method: Method,
+    /// With its query, if it has one.
+    pub(crate) path: &'a str,
+    pub(crate) client_headers: &'a HeaderMap,
+    pub(crate) content_type: Option<HeaderValue>,
+    /// What tells the upstream of a tier.
+    pub(crate) tier_headers: &'a [(String, String)],
+    pub(crate) body: Bytes,
 }
 
 /// Why there is no client for the upstream.
@@ -93,68 +104,45 @@ impl Upstream {
             base: config.upstream_base().to_owned(),
             authorization,
             first_byte_timeout: config.first_byte_timeout(),
-            idle_timeout: config.idle_timeout(),
-            max_answer_bytes: config.max_answer_bytes,
         })
     }
 
-    pub(crate) fn idle_timeout(&self) -> Duration {
-        self.idle_timeout
+    /// Asks, and answers with what of it a client may see, or with an error.
+    pub(crate) async fn ask(&self, question: Question<'_>) -> Response {
+        match self.send(question).await {
+            Ok(answer) => answer,
+            Err(error) => error.into_response(),
+        }
     }
 
     /// Sends a request and waits for the head of the answer.
-    pub(crate) async fn send(
-        &self,
-        endpoint: Endpoint,
-        client_headers: &HeaderMap,
-        tier_headers: &[(String, String)],
-        body: &Value,
-    ) -> Result<Response, ApiError> {
+    async fn send(&self, question: Question<'_>) -> Result<Response, ApiError> {
+        let url = format!("{}{}", self.base, question.path);
         let mut request = self
             .client
-            .post(format!("{}{}", self.base, endpoint.path()))
-            .headers(forwarded(client_headers))
-            .json(body);
-        for (name, value) in tier_headers {
+            .request(question.method, url)
+            .headers(forwarded(question.client_headers))
+            .body(question.body);
+        if let Some(content_type) = question.content_type {
+            request = request.header(CONTENT_TYPE, content_type);
+        }
+        for (name, value) in question.tier_headers {
             request = request.header(name, value);
         }
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization.clone());
         }
-        let response = match tokio::time::timeout(self.first_byte_timeout, request.send()).await {
-            Ok(Ok(response)) => response,
+        let answer = match tokio::time::timeout(self.first_byte_timeout, request.send()).await {
+            Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(unanswered(&error)),
             Err(_) => return Err(ApiError::upstream_timeout()),
         };
-        check_head(&response)?;
+        check_head(&answer)?;
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = answer.status();
+        *response.headers_mut() = returned_headers(answer.headers());
+        *response.body_mut() = Body::new(reqwest::Body::from(answer));
         Ok(response)
-    }
-
-    /// Reads a whole answer, bounded in length and in pauses. `progress` is told how long it is so far.
-    pub(crate) async fn read(
-        &self,
-        response: &mut Response,
-        mut progress: impl FnMut(usize),
-    ) -> Result<Bytes, ApiError> {
-        let mut body = BytesMut::new();
-        loop {
-            let chunk = match tokio::time::timeout(self.idle_timeout, response.chunk()).await {
-                Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => return Ok(body.freeze()),
-                Ok(Err(_)) => {
-                    let message = "the model's server broke its answer off: try again";
-                    return Err(ApiError::upstream_invalid(message));
-                }
-                Err(_) => return Err(ApiError::upstream_timeout()),
-            };
-            if body.len() + chunk.len() > self.max_answer_bytes {
-                let limit = self.max_answer_bytes;
-                let message = format!("the model's server answered more than {limit} bytes");
-                return Err(ApiError::upstream_invalid(message));
-            }
-            body.extend_from_slice(&chunk);
-            progress(body.len());
-        }
     }
 }
 
@@ -175,7 +163,7 @@ fn unanswered(error: &reqwest::Error) -> ApiError {
     } else if error.is_connect() {
         ApiError::upstream_unreachable()
     } else {
-        ApiError::upstream_invalid("the model's server closed the connection without an answer")
+        ApiError::upstream_invalid("the upstream closed the connection without an answer")
     };
     // The error's own text may name the upstream's URL, which is the provider's business.
     tracing::warn!(code = api_error.code, "the upstream did not answer");
@@ -183,7 +171,7 @@ fn unanswered(error: &reqwest::Error) -> ApiError {
 }
 
 /// Refuses answers that must not pass for this provider's own.
-fn check_head(response: &Response) -> Result<(), ApiError> {
+fn check_head(response: &reqwest::Response) -> Result<(), ApiError> {
     let status = response.status();
     let speaks_of_credentials = matches!(
         status,
@@ -193,23 +181,23 @@ fn check_head(response: &Response) -> Result<(), ApiError> {
     );
     if speaks_of_credentials {
         tracing::error!(%status, "the upstream refuses this provider's credentials");
-        let message = "the model's server refuses this provider: tell its operator";
+        let message = "the upstream refuses this provider: tell its operator";
         return Err(ApiError::upstream_invalid(message));
     }
     if status.is_redirection() || status.is_informational() {
-        let message = "the model's server redirects, which this provider does not follow";
+        let message = "the upstream redirects, which this provider does not follow";
         return Err(ApiError::upstream_invalid(message));
     }
     let encoding = response.headers().get(CONTENT_ENCODING);
     if status.is_success() && encoding.is_some_and(|encoding| encoding != "identity") {
-        let message = "the model's server compressed its answer, which cannot be metered";
+        let message = "the upstream compressed its answer, which cannot be metered";
         return Err(ApiError::upstream_invalid(message));
     }
     Ok(())
 }
 
 /// What of an upstream's headers a client sees.
-pub(crate) fn returned_headers(upstream: &HeaderMap) -> HeaderMap {
+fn returned_headers(upstream: &HeaderMap) -> HeaderMap {
     let named_by_connection: Vec<String> = upstream
         .get_all("connection")
         .iter()

@@ -1,57 +1,52 @@
 //! Streams of server-sent events: every event passes on as soon as it is whole, is metered, and the receipt is
 //! the last line.
 //!
-//! A stream that its upstream cuts off ends as an aborted connection, after the receipt, so that no
+//! A stream that its source cuts off ends as an aborted connection, after the receipt, so that no
 //! client takes a part for the whole.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use farthing_client::x402::{STREAM_RECEIPT_PREFIX, SettleResponse, encode_header};
-use futures_util::{Stream, stream};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::bill::{Bill, Produced};
+use super::bill::Bill;
 use super::error::ApiError;
-use super::meter::Meter;
-use super::proxy::returned_headers;
+use super::metering::Metering;
 use super::replay::kept;
+use super::till::{Place, Till};
 use crate::crash_point::CrashPoint;
 
-/// Chunks that wait for a slow client; then the upstream waits.
+/// Chunks that wait for a slow client; then the service waits.
 const CHUNKS_IN_FLIGHT: usize = 16;
 
 /// What a stream needs besides its bytes.
-pub(crate) struct Surroundings {
-    pub(crate) idle_timeout: Duration,
-    pub(crate) checkpoint_interval: Duration,
+struct Surroundings {
+    idle_timeout: Duration,
+    checkpoint_interval: Duration,
     /// Longest stream that is kept for whoever asks again, in bytes.
-    pub(crate) max_stored_bytes: usize,
-    /// Whether the client did not ask for the chunk that says what was used.
-    pub(crate) hides_usage: bool,
-    /// The output tokens that were asked for.
-    pub(crate) output_bound: u64,
+    max_stored_bytes: usize,
     /// Ends what still runs when the drain at shutdown took too long.
-    pub(crate) cut_off: CancellationToken,
-    pub(crate) tasks: TaskTracker,
+    cut_off: CancellationToken,
     /// Counts the stream among the requests in flight until it ends.
-    pub(crate) permit: OwnedSemaphorePermit,
+    place: Place,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     Complete,
-    UpstreamCut,
-    UpstreamTimeout,
+    SourceCut,
+    SourceTimeout,
     ClientGone,
     ShuttingDown,
     StoreFailed,
@@ -68,41 +63,47 @@ impl Ending {
 
 /// What a client is told when its reserve is spent.
 const RESERVE_SPENT: &str = concat!(
-    "data: {\"error\":{\"code\":\"reserve_spent\",\"message\":\"the model says more than was asked for and ",
+    "data: {\"error\":{\"code\":\"reserve_spent\",\"message\":\"more came than was asked for and ",
     "paid: the answer ends here\",\"type\":\"server_error\",\"param\":null}}\n\n"
 );
 
 /// Passes an event stream on. Nothing leaves before the reservation is durable.
 pub(crate) async fn relay(
-    upstream: reqwest::Response,
+    till: &Till,
+    response: Response,
     mut bill: Bill,
-    surroundings: Surroundings,
+    metering: Metering,
+    place: Place,
 ) -> Result<Response, ApiError> {
     let payment = bill.reserved().await?;
-    let mut headers = returned_headers(upstream.headers());
-    let status = upstream.status();
+    let (mut head, body) = response.into_parts();
     let copy = bill.is_repeatable().then(|| Copy {
-        status,
-        headers: headers.clone(),
+        status: head.status,
+        headers: head.headers.clone(),
         body: Vec::new(),
     });
-    payment.write_to(&mut headers);
+    payment.write_to(&mut head.headers);
     let (sender, receiver) = mpsc::channel(CHUNKS_IN_FLIGHT);
-    let tasks = surroundings.tasks.clone();
     let pump = Pump {
-        upstream,
+        source: body.into_data_stream(),
         bill,
-        meter: Meter::default(),
+        metering,
         line_is_open: false,
         copy,
         sender,
-        surroundings,
+        surroundings: Surroundings {
+            idle_timeout: till.limits.idle_timeout,
+            checkpoint_interval: till.limits.checkpoint_interval,
+            max_stored_bytes: till.limits.max_stored_answer_bytes,
+            cut_off: till.cut_off.clone(),
+            place,
+        },
     };
-    tasks.spawn(pump.run());
-    let mut response = Response::new(Body::from_stream(chunks(receiver)));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    Ok(response)
+    till.tasks.spawn(pump.run());
+    Ok(Response::from_parts(
+        head,
+        Body::from_stream(chunks(receiver)),
+    ))
 }
 
 /// The body. Before an error it is pending once, so that the server flushes what came before.
@@ -126,9 +127,9 @@ fn chunks(
 }
 
 struct Pump {
-    upstream: reqwest::Response,
+    source: BodyDataStream,
     bill: Bill,
-    meter: Meter,
+    metering: Metering,
     /// Whether the last byte that passed was not the end of a line.
     line_is_open: bool,
     /// What passed, as long as it is worth keeping.
@@ -148,9 +149,9 @@ impl Pump {
     async fn run(mut self) {
         let ending = self.pass_all().await;
         let produced = match ending {
-            Ending::Complete => self.meter.complete(),
-            Ending::ClientGone | Ending::ReserveSpent => self.meter.stopped(),
-            _ => self.meter.cut(),
+            Ending::Complete => self.metering.complete(),
+            Ending::ClientGone | Ending::ReserveSpent => self.metering.stopped(),
+            _ => self.metering.cut(),
         };
         if ending != Ending::Complete {
             tracing::info!(?ending, "a stream ended early");
@@ -158,8 +159,8 @@ impl Pump {
         let spent = (ending == Ending::ReserveSpent)
             .then(|| self.keep(Bytes::from_static(RESERVE_SPENT.as_bytes())))
             .map(Ok);
-        // Whatever the upstream still has to say is not wanted.
-        drop(self.upstream);
+        // Whatever the service still has to say is not wanted.
+        drop(self.source);
         let answer = self.copy.map(|copy| {
             let is_whole = !ending.is_cut();
             kept(copy.status, &copy.headers, &copy.body, is_whole)
@@ -178,17 +179,14 @@ impl Pump {
             let _ = timeout(self.surroundings.idle_timeout, self.sender.send(item)).await;
         }
         CrashPoint::StreamReceiptPassed.pass();
-        drop(self.surroundings.permit);
+        drop(self.surroundings.place);
     }
 
-    /// What of the upstream's bytes passes on: whole events, so that whatever ends a stream does not end
-    /// it within one.
+    /// What of the service's bytes passes on.
     fn passing(&mut self, bytes: &Bytes) -> Bytes {
         let mut passing = BytesMut::new();
-        for part in self.meter.feed(bytes) {
-            if !(part.is_usage_chunk && self.surroundings.hides_usage) {
-                passing.extend_from_slice(&part.bytes);
-            }
+        for part in self.metering.feed(bytes) {
+            passing.extend_from_slice(&part);
         }
         self.keep(passing.freeze())
     }
@@ -210,7 +208,7 @@ impl Pump {
         let mut ticks = tokio::time::interval(self.surroundings.checkpoint_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_byte_at = Instant::now();
-        self.bill.if_dropped(Produced::Estimated(0));
+        self.bill.if_dropped(self.metering.begun());
         loop {
             let deadline = last_byte_at + self.surroundings.idle_timeout;
             let chunk = tokio::select! {
@@ -225,12 +223,12 @@ impl Pump {
                     CrashPoint::StreamCheckpointed.pass();
                     continue;
                 }
-                chunk = timeout_at(deadline, self.upstream.chunk()) => chunk,
+                chunk = timeout_at(deadline, AssertUnwindSafe(self.source.next()).catch_unwind()) => chunk,
             };
             let bytes = match chunk {
-                Ok(Ok(Some(bytes))) => bytes,
+                Ok(Ok(Some(Ok(bytes)))) => bytes,
                 Ok(Ok(None)) => {
-                    let rest = self.meter.rest();
+                    let rest = self.metering.rest();
                     let rest = self.keep(rest);
                     let passed = rest.is_empty() || self.pass(rest).await;
                     return if passed {
@@ -239,19 +237,20 @@ impl Pump {
                         Ending::ClientGone
                     };
                 }
-                Ok(Err(_)) => return Ending::UpstreamCut,
-                Err(_) => return Ending::UpstreamTimeout,
+                // It broke off, or panicked.
+                Ok(Ok(Some(Err(_))) | Err(_)) => return Ending::SourceCut,
+                Err(_) => return Ending::SourceTimeout,
             };
             last_byte_at = Instant::now();
             let bytes = self.passing(&bytes);
             if bytes.is_empty() {
                 continue;
             }
-            self.bill.if_dropped(self.meter.stopped());
+            self.bill.if_dropped(self.metering.stopped());
             if !self.pass(bytes).await {
                 return Ending::ClientGone;
             }
-            if self.meter.exceeds(self.surroundings.output_bound) {
+            if self.metering.is_spent() {
                 return Ending::ReserveSpent;
             }
         }

@@ -1,49 +1,20 @@
-//! From a configuration to a running verifier: every part is made here and handed its own settings.
+//! From a configuration to a running verifier: a seller, its upstream and its server.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use farthing_protocol::LaneIndex;
-use solana_sdk::hash::Hash;
-use solana_sdk::pubkey::Pubkey;
-use solana_sdk::signature::Keypair;
-use solana_sdk::signer::Signer;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
-use super::{Keys, Ports, StartError, Verifier};
-use crate::books::Books;
-use crate::chain::watcher::Limits as ChannelLimits;
-use crate::chain::{Channels, Criteria, RpcSource};
+use super::Verifier;
 use crate::config::Config;
-use crate::gateway::{Gateway, Offer};
-use crate::http::meter;
 use crate::http::proxy::Upstream;
-use crate::http::routes::Limits;
 use crate::http::server::{self, ConnectionLimits, accept_all};
-use crate::http::{App, router};
-use crate::ports::{ChainError, ChainSource, Clock, SystemClock};
-use crate::receipts::Issuer;
-use crate::settlement::Settler;
-use crate::settlement::planner::Policy;
-use crate::settlement::submitter::{Pace, SettlerParts};
-use crate::settlement::transaction::Terms;
-use crate::store::RedbStore;
+use crate::http::{App, meter, router};
+use crate::seller::{Keys, Ports, Seller, StartError};
 
 /// Starts a verifier on the real clock, chain and store.
 ///
 /// # Errors
 /// [`StartError`] says what to mend.
 pub async fn start(config: Config, keys: Keys) -> Result<Verifier, StartError> {
-    config.check()?;
-    let chain = RpcSource::new(&config.chain.rpc_url, config.chain.rpc_timeout());
-    let ports = Ports {
-        clock: Arc::new(SystemClock::default()),
-        chain: Arc::new(chain),
-        store: Box::new(RedbStore::open(&config.store.path)?),
-    };
-    start_with(config, keys, ports).await
+    start_on(config, keys, None).await
 }
 
 /// Starts a verifier on the ports given.
@@ -51,113 +22,42 @@ pub async fn start(config: Config, keys: Keys) -> Result<Verifier, StartError> {
 /// # Errors
 /// [`StartError`] says what to mend.
 pub async fn start_with(config: Config, keys: Keys, ports: Ports) -> Result<Verifier, StartError> {
+    start_on(config, keys, Some(ports)).await
+}
+
+async fn start_on(
+    config: Config,
+    keys: Keys,
+    ports: Option<Ports>,
+) -> Result<Verifier, StartError> {
     config.check()?;
-    let genesis_hash = ports.chain.genesis_hash().await?;
-    let (books, unfinished) = Books::open(
-        ports.store,
-        config.store.outcome_limits(),
-        Arc::clone(&ports.clock),
-    )?;
-    let criteria = criteria(&config, genesis_hash, keys.settler.pubkey());
-    let with_books: Vec<_> = books.read(|ledger| ledger.channels().collect());
-    let channels = Arc::new(Channels::new(
-        Arc::clone(&ports.chain),
-        Arc::clone(&ports.clock),
-        criteria,
-        channel_limits(&config),
-        with_books,
-    ));
-    if let Err(error) = require_current(&books, &channels).await {
-        // So that whoever mends it finds the store closed.
-        books.close();
-        return Err(error);
-    }
-    let settler_key = Arc::new(keys.settler);
-    let issuer = Issuer::new(
-        Arc::clone(&settler_key),
-        config.chain.network.clone(),
-        criteria.program,
-        Arc::clone(&ports.clock),
-    );
-    let clock = Arc::clone(&ports.clock);
-    let app = Arc::new(app(&config, &criteria, issuer, clock, &books, &channels)?);
+    let upstream = Upstream::new(&config.http)?;
     let listen = config.http.listen;
     let failed = |error| StartError::Listen {
         address: listen,
         error,
     };
+    let prices = config.pricing.prices();
+    let seller = Seller::start_priced(config.seller(), keys, ports, prices).await?;
     let listener = server::listen(listen).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-
-    let background = CancellationToken::new();
-    let settler = settler(
-        &config,
-        settler_key,
-        &ports.clock,
-        &ports.chain,
-        &books,
-        &channels,
-    );
-    let (settler, settler_task) = Settler::new(settler, unfinished).spawn(background.clone());
-    spawn_watcher(&config, &channels, background.clone());
-    let server = tokio::spawn(accept_all(
-        listener,
-        router(Arc::clone(&app)),
-        connection_limits(&config),
-        app.draining.clone(),
-    ));
-    tracing::info!(%address, payee = %criteria.payee, settler = %criteria.settler, "serving");
+    meter::prepare();
+    let app = Arc::new(App {
+        till: Arc::clone(seller.till()),
+        upstream: Arc::new(upstream),
+        max_header_bytes: config.http.max_header_bytes,
+        cors_origins: config.http.cors_origins.clone(),
+    });
+    let draining = app.till.draining.clone();
+    let limits = connection_limits(&config);
+    let server = tokio::spawn(accept_all(listener, router(app), limits, draining));
+    let offer = seller.till().gateway.offer();
+    tracing::info!(%address, payee = %offer.payee, settler = %offer.settler, "serving");
     Ok(Verifier {
         address,
-        books,
-        channels,
-        settler,
-        settler_task,
+        seller,
         server,
-        tasks: app.tasks.clone(),
-        draining: app.draining.clone(),
-        cut_off: app.cut_off.clone(),
-        background,
-        drain_timeout: config.http.drain_timeout(),
-        settle_timeout: config.settler.shutdown_timeout(),
     })
-}
-
-/// Requires that the store knows all that the chain knows of its channels.
-async fn require_current(books: &Books, channels: &Channels) -> Result<(), StartError> {
-    channels.poll().await;
-    if !channels.is_resolved() {
-        let message = "it did not tell the channels of the store";
-        return Err(ChainError::Unavailable(message.to_owned()).into());
-    }
-    let behind: Vec<(Pubkey, LaneIndex)> = books.read(|ledger| {
-        let known = channels.all();
-        let lanes = known.iter().flat_map(|facts| {
-            let lanes = ledger.behind(facts).into_iter();
-            lanes.map(|lane| (facts.address, lane))
-        });
-        lanes.collect()
-    });
-    match behind.iter().min() {
-        None => Ok(()),
-        Some((channel, first)) => Err(StartError::StoreBehindChain {
-            lanes: behind.len(),
-            channel: *channel,
-            first: *first,
-        }),
-    }
-}
-
-fn criteria(config: &Config, genesis_hash: Hash, settler: Pubkey) -> Criteria {
-    Criteria {
-        program: config.chain.program,
-        genesis_hash,
-        settler,
-        payee: config.chain.payee,
-        token: config.chain.token(),
-        min_grace_seconds: config.chain.min_grace_seconds,
-        min_deposit: config.chain.min_deposit.0,
-    }
 }
 
 fn connection_limits(config: &Config) -> ConnectionLimits {
@@ -166,102 +66,4 @@ fn connection_limits(config: &Config) -> ConnectionLimits {
         header_timeout: config.http.header_timeout(),
         max_header_bytes: config.http.max_header_bytes,
     }
-}
-
-fn channel_limits(config: &Config) -> ChannelLimits {
-    ChannelLimits {
-        max_snapshot_age: config.chain.max_snapshot_age(),
-        unknown_cache: config.chain.unknown_cache(),
-        max_concurrent_lookups: config.chain.max_concurrent_lookups,
-        max_channels: config.chain.max_channels,
-    }
-}
-
-fn app(
-    config: &Config,
-    criteria: &Criteria,
-    issuer: Issuer,
-    clock: Arc<dyn Clock>,
-    books: &Arc<Books>,
-    channels: &Arc<Channels>,
-) -> Result<App, StartError> {
-    let offer = Offer {
-        network: config.chain.network.clone(),
-        program: criteria.program,
-        mint: criteria.token.mint,
-        payee: criteria.payee,
-        settler: criteria.settler,
-        min_grace_seconds: criteria.min_grace_seconds,
-        min_deposit: criteria.min_deposit,
-        prices: config.pricing.prices(),
-    };
-    meter::prepare();
-    Ok(App {
-        gateway: Gateway::new(offer, Arc::clone(books), Arc::clone(channels)),
-        issuer: Arc::new(issuer),
-        clock,
-        upstream: Upstream::new(&config.http)?,
-        limits: Limits {
-            max_body_bytes: config.http.max_body_bytes,
-            max_header_bytes: config.http.max_header_bytes,
-            body_timeout: config.http.body_timeout(),
-            checkpoint_interval: config.store.checkpoint_interval(),
-            max_stored_answer_bytes: config.store.max_stored_answer_bytes,
-        },
-        permits: Arc::new(Semaphore::new(config.http.max_concurrent_requests)),
-        public_url: config.http.public_url.clone(),
-        cors_origins: config.http.cors_origins.clone(),
-        draining: CancellationToken::new(),
-        cut_off: CancellationToken::new(),
-        tasks: TaskTracker::new(),
-    })
-}
-
-fn settler(
-    config: &Config,
-    keypair: Arc<Keypair>,
-    clock: &Arc<dyn Clock>,
-    chain: &Arc<dyn ChainSource>,
-    books: &Arc<Books>,
-    channels: &Arc<Channels>,
-) -> SettlerParts {
-    SettlerParts {
-        books: Arc::clone(books),
-        channels: Arc::clone(channels),
-        source: Arc::clone(chain),
-        clock: Arc::clone(clock),
-        keypair,
-        terms: Terms {
-            program: config.chain.program,
-            payee: config.chain.payee,
-            token: config.chain.token(),
-            compute_unit_price_micro_lamports: config.settler.compute_unit_price_micro_lamports,
-        },
-        policy: Policy {
-            min_amount: config.settler.min_amount.0,
-            max_age: Duration::from_millis(config.settler.max_age_ms),
-            min_claim: config.settler.min_claim.0,
-        },
-        pace: Pace {
-            poll_interval: config.settler.poll_interval(),
-            rebroadcast_interval: config.settler.rebroadcast_interval(),
-            max_pending: config.settler.max_pending_transactions,
-        },
-    }
-}
-
-fn spawn_watcher(config: &Config, channels: &Arc<Channels>, cancel: CancellationToken) {
-    let interval = config.chain.poll_interval();
-    // They were read a moment ago.
-    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let channels = Arc::clone(channels);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = cancel.cancelled() => return,
-                () = async { ticks.tick().await; channels.poll().await } => {}
-            }
-        }
-    });
 }

@@ -74,6 +74,7 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let prices = PriceList {
             models: [(model.to_owned(), price)].into(),
+            ..PriceList::default()
         };
         let planned: Vec<Vec<PlannedRequest>> = (0..agents)
             .map(|agent| {

@@ -31,11 +31,6 @@ impl ProxyError {
         }
     }
 
-    pub(super) fn not_served() -> Self {
-        let message = "this proxy pays for chat completions, completions, responses and embeddings, and lists models";
-        Self::new(StatusCode::NOT_FOUND, "route_not_served", message)
-    }
-
     pub(super) fn web_page() -> Self {
         let message = "a web page may not spend from this lane: ask from a program";
         Self::new(StatusCode::FORBIDDEN, "origin_refused", message)

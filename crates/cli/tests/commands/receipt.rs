@@ -1,7 +1,9 @@
 //! `farthing receipt verify`: by whose word, and what it refuses.
 
 use farthing_client::pricing::ModelPrice;
-use farthing_client::receipt::{Claims, CountedBy, CountedUsage, Sold, request_digest, sign};
+use farthing_client::receipt::{
+    Claims, CountedBy, CountedUsage, Sold, SoldTokens, request_digest, sign,
+};
 use farthing_protocol::{BaseUnits, Domain};
 use serde_json::{Value, json};
 use solana_sdk::hash::Hash;
@@ -35,7 +37,7 @@ fn claims() -> Claims {
             "",
             BODY.as_bytes(),
         )),
-        sold: Some(Sold {
+        sold: Some(Sold::Tokens(SoldTokens {
             model: "demo".to_owned(),
             usage: CountedUsage {
                 input_tokens: 10,
@@ -49,7 +51,7 @@ fn claims() -> Claims {
                 ..ModelPrice::free(100)
             },
             maximum: BaseUnits(239),
-        }),
+        })),
         charged: BaseUnits(20),
         charged_total: BaseUnits(60),
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use farthing_protocol::BaseUnits;
 use rand::Rng;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 
 use super::PayError;
 use super::answer::receipt_header;
@@ -35,7 +35,9 @@ pub(super) enum Unanswered {
 /// What is asked, and by which key the provider knows it again.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
+    pub(super) method: Method,
     pub(super) url: Url,
+    pub(super) content_type: Option<HeaderValue>,
     pub(super) body: Bytes,
     /// What its receipt must say.
     pub(super) notary: Arc<Notary>,
@@ -123,20 +125,26 @@ impl Question {
     }
 
     async fn send(&self) -> Result<Response, reqwest::Error> {
-        self.http
-            .post(self.asked.url.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .header(
-                HeaderName::from_static(IDEMPOTENCY_KEY),
-                self.asked.key.as_str(),
-            )
-            .header(
-                HeaderName::from_static(PAYMENT_SIGNATURE),
-                self.payment.clone(),
-            )
-            .body(self.asked.body.clone())
-            .send()
-            .await
+        let key = HeaderName::from_static(IDEMPOTENCY_KEY);
+        let payment = HeaderName::from_static(PAYMENT_SIGNATURE);
+        let request = self.asked.to(&self.http);
+        let request = request.header(key, self.asked.key.as_str());
+        request.header(payment, self.payment.clone()).send().await
+    }
+}
+
+impl Asked {
+    /// The request without a payment.
+    pub(super) fn to(&self, http: &reqwest::Client) -> RequestBuilder {
+        let mut request = http.request(self.method.clone(), self.url.clone());
+        if let Some(content_type) = &self.content_type {
+            request = request.header(CONTENT_TYPE, content_type.clone());
+        }
+        if self.body.is_empty() {
+            request
+        } else {
+            request.body(self.body.clone())
+        }
     }
 }
 

@@ -3,9 +3,12 @@
 use farthing_protocol::BaseUnits;
 use serde_json::Value;
 
-use super::{PayError, PayingClientConfig};
-use crate::pricing::{Endpoint, PriceList};
+use super::{PaidRequest, PayError, PayingClientConfig};
+use crate::pricing::PriceList;
 use crate::x402::{EscrowExtra, PaymentRequired, PaymentRequirements, SCHEME, VoucherStateInfo};
+
+/// The most prices of plain routes that are remembered.
+const MAX_ROUTES: usize = 4_096;
 
 /// An offer on this client's terms.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +45,11 @@ impl Terms {
     pub(super) fn learn(&mut self, accepted: PaymentRequirements, prices: PriceList) {
         self.accepted = Some(accepted);
         self.prices.models.extend(prices.models);
+        self.prices.routes.extend(prices.routes);
+        // A provider that names every path by itself would fill the memory.
+        while self.prices.routes.len() > MAX_ROUTES {
+            self.prices.routes.pop_first();
+        }
     }
 
     pub(super) const fn prices(&self) -> &PriceList {
@@ -50,13 +58,17 @@ impl Terms {
 
     /// An offer for a request whose price is known. A body that has no price here may have one at the
     /// provider, who says so better.
-    pub(super) fn offer(&self, endpoint: Endpoint, body: &Value) -> Option<Offer> {
+    pub(super) fn offer(&self, request: &PaidRequest) -> Option<Offer> {
         let accepted = self.accepted.clone()?;
-        let quote = self.prices.quote(endpoint, body).ok()?;
-        Some(Offer {
-            accepted,
-            maximum: quote.maximum,
-        })
+        let maximum = match &request.of_model {
+            Some((endpoint, body)) => self.prices.quote(*endpoint, body).ok()?.maximum,
+            None => {
+                let length = request.body.len() as u64;
+                self.prices
+                    .route_maximum(request.method.as_str(), &request.path, length)?
+            }
+        };
+        Some(Offer { accepted, maximum })
     }
 }
 

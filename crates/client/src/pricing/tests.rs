@@ -15,6 +15,7 @@ fn list() -> PriceList {
     };
     PriceList {
         models: BTreeMap::from([("m".to_owned(), price)]),
+        ..PriceList::default()
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn claims() -> Claims {
         lane: 7,
         generation: 1,
         request: Hash::new_from_array(request_digest("POST", "/v1/chat/completions", "", b"{}")),
-        sold: Some(Sold {
+        sold: Some(Sold::Tokens(SoldTokens {
             model: "demo".to_owned(),
             usage: CountedUsage {
                 input_tokens: 10,
@@ -43,7 +43,7 @@ pub(crate) fn claims() -> Claims {
                 ..ModelPrice::free(100)
             },
             maximum: BaseUnits(239),
-        }),
+        })),
         charged: BaseUnits(20),
         charged_total: BaseUnits(60),
     }
@@ -141,6 +141,38 @@ fn a_receipt_says_what_was_signed() {
     assert_eq!(verify(&token, &settler().pubkey()), Ok(without));
     let charge = claims().sold.map(|sold| sold.charge());
     assert_eq!(charge, Some(BaseUnits(20)), "10 tokens at 1, 5 at 2");
+}
+
+#[test]
+fn a_receipt_of_a_plain_route_says_what_came_and_went() {
+    let sold = |set| {
+        Sold::Route(SoldRoute {
+            route: "POST /v1/audio/speech".to_owned(),
+            usage: ByteUsage {
+                request_bytes: 1_000_000,
+                answer_bytes: 2_000_000,
+            },
+            price: RoutePrice {
+                per_million_request_bytes: BaseUnits(3),
+                ..RoutePrice::per_request(BaseUnits(100))
+            },
+            set,
+            maximum: BaseUnits(103),
+        })
+    };
+    for (set, charge) in [
+        (None, 103),
+        (Some(BaseUnits(40)), 40),
+        (Some(BaseUnits(200)), 103),
+    ] {
+        assert_eq!(sold(set).charge(), BaseUnits(charge));
+        let claims = Claims {
+            sold: Some(sold(set)),
+            ..claims()
+        };
+        let token = sign(&settler(), &claims);
+        assert_eq!(verify(&token, &settler().pubkey()), Ok(claims));
+    }
 }
 
 #[test]

@@ -4,10 +4,9 @@
 //! The body is one object for two kinds of readers: OpenAI's clients read `error.code` and `error.message`, clients
 //! of x402 version 1 read `x402Version` and `accepts` (ADR 15).
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use farthing_client::x402::{
     NETWORK_DEVNET, NETWORK_MAINNET, PAYMENT_REQUIRED, PaymentRequired, PaymentRequirements,
-    ResourceInfo,
 };
 use farthing_protocol::BaseUnits;
 use serde::Serialize;
@@ -24,12 +23,16 @@ const VERSION_1: u8 = 1;
 
 /// The terms of a 402.
 #[derive(Debug, Clone)]
-pub(crate) struct Terms(pub(crate) PaymentRequired);
+pub(crate) struct Terms {
+    /// How it was asked.
+    pub(crate) method: Method,
+    pub(crate) required: PaymentRequired,
+}
 
 impl Terms {
     pub(super) fn write_to(&self, headers: &mut HeaderMap) {
-        headers.insert(PAYMENT_REQUIRED, header(&self.0));
-        if let Some(methods) = payment_methods(&self.0.accepts) {
+        headers.insert(PAYMENT_REQUIRED, header(&self.required));
+        if let Some(methods) = payment_methods(&self.required.accepts) {
             headers.insert(PAYMENT_METHODS, methods);
         }
     }
@@ -37,10 +40,8 @@ impl Terms {
     /// Adds to the body what clients of version 1 read. That version has names for Solana's public clusters only;
     /// on any other its clients have no way to pay.
     pub(crate) fn add_version_1(&self, body: &mut Map<String, Value>) {
-        let ways = self.0.accepts.iter();
-        let accepts: Vec<Version1> = ways
-            .filter_map(|way| Version1::of(way, &self.0.resource))
-            .collect();
+        let ways = self.required.accepts.iter();
+        let accepts: Vec<Version1> = ways.filter_map(|way| Version1::of(way, self)).collect();
         if !accepts.is_empty() {
             body.insert("x402Version".to_owned(), VERSION_1.into());
             body.insert("accepts".to_owned(), json!(accepts));
@@ -69,7 +70,8 @@ struct Version1<'a> {
 }
 
 impl<'a> Version1<'a> {
-    fn of(way: &'a PaymentRequirements, resource: &'a ResourceInfo) -> Option<Self> {
+    fn of(way: &'a PaymentRequirements, terms: &'a Terms) -> Option<Self> {
+        let resource = &terms.required.resource;
         let network = match way.network.as_str() {
             NETWORK_MAINNET => "solana",
             NETWORK_DEVNET => "solana-devnet",
@@ -82,7 +84,7 @@ impl<'a> Version1<'a> {
             resource: &resource.url,
             description: resource.description.as_deref().unwrap_or_default(),
             mime_type: resource.mime_type.as_deref().unwrap_or_default(),
-            output_schema: json!({"input": {"type": "http", "method": "POST"}}),
+            output_schema: json!({"input": {"type": "http", "method": terms.method.as_str()}}),
             pay_to: &way.pay_to,
             max_timeout_seconds: way.max_timeout_seconds,
             asset: &way.asset,
@@ -115,6 +117,8 @@ fn payment_methods(ways: &[PaymentRequirements]) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use farthing_client::x402::ResourceInfo;
+
     use super::*;
 
     fn required(network: &str) -> PaymentRequired {
@@ -141,7 +145,11 @@ mod tests {
 
     fn version_1(network: &str) -> Map<String, Value> {
         let mut body = Map::new();
-        Terms(required(network)).add_version_1(&mut body);
+        let terms = Terms {
+            method: Method::POST,
+            required: required(network),
+        };
+        terms.add_version_1(&mut body);
         body
     }
 

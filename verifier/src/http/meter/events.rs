@@ -13,7 +13,7 @@ pub(super) const MAX_EVENT_BYTES: usize = 256 * 1024;
 
 /// Splits a stream behind the blank line that ends an event.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub(crate) struct Events {
     pending: BytesMut,
     /// Up to here there is no end of an event.
     searched: usize,
@@ -23,7 +23,7 @@ pub(super) struct Events {
 
 impl Events {
     /// The events that are whole now, each with its blank line.
-    pub(super) fn feed(&mut self, bytes: &Bytes) -> Vec<Bytes> {
+    pub(crate) fn feed(&mut self, bytes: &Bytes) -> Vec<Bytes> {
         if self.gave_up {
             return vec![bytes.clone()];
         }
@@ -48,7 +48,7 @@ impl Events {
     }
 
     /// What came after the last event.
-    pub(super) fn rest(&mut self) -> Bytes {
+    pub(crate) fn rest(&mut self) -> Bytes {
         self.searched = 0;
         self.pending.split().freeze()
     }

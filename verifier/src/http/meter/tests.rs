@@ -6,7 +6,7 @@ use proptest::{collection, proptest};
 
 use super::events::MAX_EVENT_BYTES;
 use super::{Meter, of_answer, tokens};
-use crate::http::bill::Produced;
+use crate::http::tariff::Produced;
 
 const STREAM: &str = concat!(
     "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"hé\"}}]}\n\n",

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use farthing_client::amount::Usdc;
-use farthing_client::receipt::{Claims, CountedBy};
+use farthing_client::receipt::{Claims, CountedBy, Sold};
 use serde::Serialize;
 
 use crate::output::facts;
@@ -71,21 +71,8 @@ impl fmt::Display for Verified {
             ),
         ];
         if let Some(sold) = &claims.sold {
-            let counted_by = match sold.usage.counted_by {
-                CountedBy::Upstream => "the model's server",
-                CountedBy::Estimate => "the provider",
-            };
-            rows.extend([
-                ("model", sold.model.clone()),
-                (
-                    "usage",
-                    format!(
-                        "{} tokens in, {} out, counted by {counted_by}",
-                        sold.usage.input_tokens, sold.usage.output_tokens
-                    ),
-                ),
-                ("at most", format!("{} USDC", Usdc(sold.maximum))),
-            ]);
+            rows.extend(goods(sold));
+            rows.push(("at most", format!("{} USDC", Usdc(sold.maximum()))));
         }
         rows.extend([
             ("charged", format!("{} USDC", Usdc(claims.charged))),
@@ -95,5 +82,24 @@ impl fmt::Display for Verified {
             ),
         ]);
         facts(rows).fmt(f)
+    }
+}
+
+fn goods(sold: &Sold) -> [(&'static str, String); 2] {
+    match sold {
+        Sold::Tokens(sold) => {
+            let counted_by = match sold.usage.counted_by {
+                CountedBy::Upstream => "the model's server",
+                CountedBy::Estimate => "the provider",
+            };
+            let (input, output) = (sold.usage.input_tokens, sold.usage.output_tokens);
+            let usage = format!("{input} tokens in, {output} out, counted by {counted_by}");
+            [("model", sold.model.clone()), ("usage", usage)]
+        }
+        Sold::Route(sold) => {
+            let (request, answer) = (sold.usage.request_bytes, sold.usage.answer_bytes);
+            let usage = format!("{request} bytes in, {answer} out");
+            [("route", sold.route.clone()), ("usage", usage)]
+        }
     }
 }

@@ -1,0 +1,228 @@
+//! Which requests a route's price is for: `METHOD /path`, in which `*` stands for one part of the path.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
+
+/// Methods by which something can be sold.
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+/// Longest pattern, in bytes.
+const MAX_LENGTH: usize = 512;
+/// Stands for one part of a path.
+const ANY: &str = "*";
+
+/// A route, such as `POST /v1/audio/speech` or `GET /v1/voices/*`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoutePattern(String);
+
+/// Why a text is no route.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RoutePatternError {
+    /// No method, or one by which nothing is sold.
+    #[error("a route is a method ({}) and a path, as in \"POST /v1/audio/speech\"", METHODS.join(", "))]
+    Method,
+    /// The path has something that no request's path may have.
+    #[error(
+        "the path of a route begins with / and is made of letters, digits and -._~:@!$&'()+,= between single slashes; \
+         * stands for one whole part of it"
+    )]
+    Path,
+    /// Longer than any route.
+    #[error("a route is at most {MAX_LENGTH} bytes long")]
+    TooLong,
+}
+
+impl RoutePattern {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Its method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.parts().0
+    }
+
+    /// Its path, with its stars.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.parts().1
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.0.split_once(' ').unwrap_or((&self.0, ""))
+    }
+
+    /// Whether a request is one of this route.
+    #[must_use]
+    pub fn matches(&self, method: &str, path: &str) -> bool {
+        matches(&self.0, method, path)
+    }
+
+    /// Orders routes that are for the same request: a part of the path that is named precedes a star.
+    #[must_use]
+    pub fn precedence(&self) -> Vec<bool> {
+        precedence(&self.0)
+    }
+}
+
+/// Whether a pattern, which may be anything, is for a request.
+pub(crate) fn matches(pattern: &str, method: &str, path: &str) -> bool {
+    let Some((its_method, its_path)) = pattern.split_once(' ') else {
+        return false;
+    };
+    let (mut its, mut given) = (its_path.split('/'), path.split('/'));
+    its_method == method
+        && loop {
+            match (its.next(), given.next()) {
+                (None, None) => break true,
+                (Some(ANY), Some(given)) if is_part(given) => {}
+                (Some(its), Some(given)) if its != ANY && its == given => {}
+                _ => break false,
+            }
+        }
+}
+
+/// Orders patterns that are for the same request: a part that is named precedes a star.
+pub(crate) fn precedence(pattern: &str) -> Vec<bool> {
+    pattern.split('/').map(|part| part == ANY).collect()
+}
+
+/// What a star stands for. Nothing that another server may read as more or less than one part of a path: no dots alone,
+/// no slash, backslash, semicolon or percent sign in disguise.
+fn is_part(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find('%') {
+        let code = rest.get(at + 1..at + 3);
+        let code = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        if code.is_none_or(|code| b"./\\;%".contains(&code) || code.is_ascii_control()) {
+            return false;
+        }
+        rest = &rest[at + 3..];
+    }
+    !matches!(text, "" | "." | "..") && text.bytes().all(|byte| byte == b'%' || is_plain(byte))
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,=".contains(&byte)
+}
+
+impl FromStr for RoutePattern {
+    type Err = RoutePatternError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() > MAX_LENGTH {
+            return Err(RoutePatternError::TooLong);
+        }
+        let (method, path) = text.split_once(' ').ok_or(RoutePatternError::Method)?;
+        if !METHODS.contains(&method) {
+            return Err(RoutePatternError::Method);
+        }
+        let inner = path.strip_prefix('/').ok_or(RoutePatternError::Path)?;
+        let is_named = |part: &str| is_part(part) && !part.contains(['*', '%']);
+        let is_path =
+            inner.is_empty() || inner.split('/').all(|part| part == ANY || is_named(part));
+        if is_path {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(RoutePatternError::Path)
+        }
+    }
+}
+
+impl fmt::Display for RoutePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for RoutePattern {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(text: &str) -> RoutePattern {
+        text.parse().expect("a route")
+    }
+
+    #[test]
+    fn what_is_no_route_is_refused() {
+        for (text, error) in [
+            ("/v1/voices", RoutePatternError::Method),
+            ("get /v1/voices", RoutePatternError::Method),
+            ("OPTIONS /v1/voices", RoutePatternError::Method),
+            ("HEAD /v1/voices", RoutePatternError::Method),
+            ("", RoutePatternError::Method),
+            ("GET v1", RoutePatternError::Path),
+            ("GET ", RoutePatternError::Path),
+            ("GET  /v1", RoutePatternError::Path),
+            ("GET /v1?x=1", RoutePatternError::Path),
+            ("GET /v1//x", RoutePatternError::Path),
+            ("GET /v1/", RoutePatternError::Path),
+            ("GET /v1/../x", RoutePatternError::Path),
+            ("GET /v1/%41", RoutePatternError::Path),
+            ("GET /v1/a*", RoutePatternError::Path),
+            ("GET /v1/**", RoutePatternError::Path),
+            (
+                &format!("GET /{}", "x".repeat(MAX_LENGTH)),
+                RoutePatternError::TooLong,
+            ),
+        ] {
+            assert_eq!(text.parse::<RoutePattern>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_one_part_of_a_path() {
+        let voice = route("GET /v1/voices/*/sample");
+        for (method, path, expected) in [
+            ("GET", "/v1/voices/anna/sample", true),
+            ("GET", "/v1/voices/J%C3%BCrgen%20K/sample", true),
+            ("GET", "/v1/voices/*/sample", true),
+            ("POST", "/v1/voices/anna/sample", false),
+            ("GET", "/v1/voices/anna", false),
+            ("GET", "/v1/voices/anna/sample/", false),
+            ("GET", "/v1/voices/anna/b/sample", false),
+            ("GET", "/v1/voices//sample", false),
+        ] {
+            assert_eq!(voice.matches(method, path), expected, "{method} {path}");
+        }
+        assert!(route("GET /").matches("GET", "/"));
+        assert!(!route("GET /").matches("GET", "/v1"));
+        assert!(
+            !matches("/v1", "GET", "/v1"),
+            "a provider may name anything"
+        );
+        assert_eq!(
+            (voice.method(), voice.path()),
+            ("GET", "/v1/voices/*/sample")
+        );
+    }
+
+    #[test]
+    fn a_star_is_no_way_to_another_path() {
+        let file = route("GET /v1/files/*");
+        for part in [
+            ".", "..", "%2e%2e", "%2E.", ".%2e", "a%2fb", "a%2Fb", "a%5Cb", "a\\b", "..;", "a;b",
+            "%3b", "%252e", "%00", "%0a", "%", "%4", "%zz", "a b", "ä",
+        ] {
+            assert!(!file.matches("GET", &format!("/v1/files/{part}")), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_name_precedes_a_star() {
+        let mut routes = ["GET /*/*", "GET /*/b", "GET /a/*", "GET /a/b"];
+        routes.sort_by_key(|route| precedence(route));
+        assert_eq!(routes, ["GET /a/b", "GET /a/*", "GET /*/b", "GET /*/*"]);
+    }
+}

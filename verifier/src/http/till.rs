@@ -1,0 +1,199 @@
+//! The till: what every request passes that is sold or given away, whoever serves it. It takes the request in, and the
+//! payment; what is done for it is the service's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{OriginalUri, Request};
+use axum::http::header::{CONTENT_LENGTH, HOST};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
+use bytes::Bytes;
+use farthing_client::x402::PaymentPayload;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::challenge::{self, Resource};
+use super::error::ApiError;
+use super::idempotency;
+use crate::gateway::{Accepted, Admission, ClientKey, Gateway, Replay};
+use crate::ports::Clock;
+use crate::prices::Quoted;
+use crate::receipts::Issuer;
+
+/// Everything that is needed to sell.
+#[derive(Debug)]
+pub(crate) struct Till {
+    pub(crate) gateway: Gateway,
+    pub(crate) issuer: Arc<Issuer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) public_url: Option<String>,
+    /// No new request is served.
+    pub(crate) draining: CancellationToken,
+    /// What still runs is cut off.
+    pub(crate) cut_off: CancellationToken,
+    /// The requests in flight, and what goes on after they were answered.
+    pub(crate) tasks: TaskTracker,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) max_body_bytes: usize,
+    pub(crate) body_timeout: Duration,
+    /// Longest answer that is not a stream.
+    pub(crate) max_answer_bytes: usize,
+    /// How long an answer may pause, and a client may stop reading one.
+    pub(crate) idle_timeout: Duration,
+    pub(crate) checkpoint_interval: Duration,
+    /// Longest answer that is kept for whoever asks again.
+    pub(crate) max_stored_answer_bytes: usize,
+}
+
+/// Counts a request among those in flight until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    _in_flight: TaskTrackerToken,
+}
+
+/// A request that is here as a whole. Nothing is changed yet.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) head: Parts,
+    pub(crate) body: Bytes,
+    pub(crate) place: Place,
+    payment: Option<Payment>,
+}
+
+/// A payment that is well formed.
+#[derive(Debug)]
+struct Payment {
+    payload: PaymentPayload,
+    /// Hash of what was asked.
+    request: [u8; 32],
+    key: Option<ClientKey>,
+}
+
+/// What a payment led to.
+#[derive(Debug)]
+pub(crate) enum Collected {
+    /// It was accepted: the payment, and the hash of what was asked.
+    Paid(Accepted, [u8; 32]),
+    /// The same was asked before, and answered.
+    Again(Replay),
+}
+
+impl Till {
+    /// Takes a request in.
+    ///
+    /// # Errors
+    /// [`ApiError`] if there is no place for it, it does not arrive in time, or its payment is malformed.
+    pub(crate) async fn take_in(&self, request: Request) -> Result<Arrived, ApiError> {
+        let place = self.place()?;
+        let (head, body) = request.into_parts();
+        let payload = challenge::payment(&head.headers)?;
+        let body = self.read_body(&head.headers, body).await?;
+        // Only what is paid for is ever told from other requests.
+        let payment = payload
+            .map(|payload| {
+                let request = idempotency::digest(&head.method, original_uri(&head), &body);
+                let key = idempotency::client_key(&head.headers, &payload, request)?;
+                Ok::<_, ApiError>(Payment {
+                    payload,
+                    request,
+                    key,
+                })
+            })
+            .transpose()?;
+        Ok(Arrived {
+            head,
+            body,
+            place,
+            payment,
+        })
+    }
+
+    fn place(&self) -> Result<Place, ApiError> {
+        // Counted before the drain is looked for, so that a drain either waits for it or refuses it.
+        let in_flight = self.tasks.token();
+        if self.draining.is_cancelled() {
+            return Err(ApiError::shutting_down());
+        }
+        let permit = Arc::clone(&self.permits).try_acquire_owned();
+        Ok(Place {
+            _permit: permit.map_err(|_| ApiError::overloaded())?,
+            _in_flight: in_flight,
+        })
+    }
+
+    /// Takes the payment for one of the quotes.
+    ///
+    /// # Errors
+    /// [`ApiError`], which asks for a payment if there is none; nothing was changed.
+    pub(crate) async fn collect<Q: Quoted>(
+        &self,
+        arrived: &Arrived,
+        quotes: &[Q],
+    ) -> Result<Collected, ApiError> {
+        let resource = || Resource {
+            method: arrived.head.method.clone(),
+            url: self.url_of(&arrived.head),
+        };
+        let Some(payment) = &arrived.payment else {
+            return Err(challenge::required(&self.gateway, quotes, resource()));
+        };
+        let accepting = self
+            .gateway
+            .accept(&payment.payload, payment.key.as_ref(), quotes);
+        let admission = accepting
+            .await
+            .map_err(|refused| challenge::refused(&self.gateway, quotes, resource(), &refused))?;
+        Ok(match admission {
+            Admission::Accepted(accepted) => Collected::Paid(accepted, payment.request),
+            Admission::Replay(again) => Collected::Again(again),
+        })
+    }
+
+    async fn read_body(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+        let limit = self.limits.max_body_bytes;
+        let announced = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok())
+            .and_then(|length| length.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(ApiError::body_too_large(limit));
+        }
+        let reading = axum::body::to_bytes(body, limit);
+        match tokio::time::timeout(self.limits.body_timeout, reading).await {
+            Ok(Ok(body)) => Ok(body),
+            // The limit is the only error that a client sees the answer to.
+            Ok(Err(_)) => Err(ApiError::body_too_large(limit)),
+            Err(_) => Err(ApiError::body_incomplete()),
+        }
+    }
+
+    fn url_of(&self, head: &Parts) -> String {
+        self.url(&head.headers, original_uri(head).path())
+    }
+
+    /// The URL of a path, as clients reach it.
+    pub(crate) fn url(&self, headers: &HeaderMap, path: &str) -> String {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        match (&self.public_url, host) {
+            (Some(base), _) => format!("{}{path}", base.trim_end_matches('/')),
+            (None, Some(host)) => format!("http://{host}{path}"),
+            (None, None) => path.to_owned(),
+        }
+    }
+}
+
+/// What the client asked for: a router inside another one sees only a part of the path.
+pub(crate) fn original_uri(head: &Parts) -> &Uri {
+    let original = head.extensions.get::<OriginalUri>();
+    original.map_or(&head.uri, |OriginalUri(uri)| uri)
+}

@@ -1,0 +1,229 @@
+//! From a configuration to a running seller: every part is made here and handed its own settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use farthing_protocol::LaneIndex;
+use solana_sdk::hash::Hash;
+use solana_sdk::pubkey::Pubkey;
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Keys, Ports, Seller, StartError};
+use crate::books::Books;
+use crate::chain::watcher::Limits as ChannelLimits;
+use crate::chain::{Channels, Criteria, RpcSource};
+use crate::config::SellerConfig;
+use crate::gateway::{Gateway, Offer};
+use crate::http::till::{Limits, Till};
+use crate::ports::{ChainError, ChainSource, Clock, SystemClock};
+use crate::prices::Prices;
+use crate::receipts::Issuer;
+use crate::settlement::Settler;
+use crate::settlement::planner::Policy;
+use crate::settlement::submitter::{Pace, SettlerParts};
+use crate::settlement::transaction::Terms;
+use crate::store::RedbStore;
+
+/// The real clock, chain and store.
+pub(super) fn system_ports(config: &SellerConfig) -> Result<Ports, StartError> {
+    let chain = RpcSource::new(&config.chain.rpc_url, config.chain.rpc_timeout());
+    Ok(Ports {
+        clock: Arc::new(SystemClock::default()),
+        chain: Arc::new(chain),
+        store: Box::new(RedbStore::open(&config.store.path)?),
+    })
+}
+
+/// Starts on the ports given. The configuration was checked.
+pub(super) async fn start(
+    config: SellerConfig,
+    keys: Keys,
+    ports: Ports,
+    prices: Prices,
+) -> Result<Seller, StartError> {
+    let genesis_hash = ports.chain.genesis_hash().await?;
+    let (books, unfinished) = Books::open(
+        ports.store,
+        config.store.outcome_limits(),
+        Arc::clone(&ports.clock),
+    )?;
+    let criteria = criteria(&config, genesis_hash, keys.settler.pubkey());
+    let with_books: Vec<_> = books.read(|ledger| ledger.channels().collect());
+    let channels = Arc::new(Channels::new(
+        Arc::clone(&ports.chain),
+        Arc::clone(&ports.clock),
+        criteria,
+        channel_limits(&config),
+        with_books,
+    ));
+    if let Err(error) = require_current(&books, &channels).await {
+        // So that whoever mends it finds the store closed.
+        books.close();
+        return Err(error);
+    }
+    let settler_key = Arc::new(keys.settler);
+    let issuer = Issuer::new(
+        Arc::clone(&settler_key),
+        config.chain.network.clone(),
+        criteria.program,
+        Arc::clone(&ports.clock),
+    );
+    let offer = offer(&config, &criteria, prices);
+    let gateway = Gateway::new(offer, Arc::clone(&books), Arc::clone(&channels));
+    let till = Arc::new(till(&config, gateway, issuer, Arc::clone(&ports.clock)));
+    let background = CancellationToken::new();
+    let settler = settler(
+        &config,
+        settler_key,
+        &ports.clock,
+        &ports.chain,
+        &books,
+        &channels,
+    );
+    let (settler, settler_task) = Settler::new(settler, unfinished).spawn(background.clone());
+    spawn_watcher(&config, &channels, background.clone());
+    Ok(Seller {
+        till,
+        books,
+        channels,
+        settler,
+        settler_task,
+        background,
+        drain_timeout: config.requests.drain_timeout(),
+        settle_timeout: config.settler.shutdown_timeout(),
+    })
+}
+
+/// Requires that the store knows all that the chain knows of its channels.
+async fn require_current(books: &Books, channels: &Channels) -> Result<(), StartError> {
+    channels.poll().await;
+    if !channels.is_resolved() {
+        let message = "it did not tell the channels of the store";
+        return Err(ChainError::Unavailable(message.to_owned()).into());
+    }
+    let behind: Vec<(Pubkey, LaneIndex)> = books.read(|ledger| {
+        let known = channels.all();
+        let lanes = known.iter().flat_map(|facts| {
+            let lanes = ledger.behind(facts).into_iter();
+            lanes.map(|lane| (facts.address, lane))
+        });
+        lanes.collect()
+    });
+    match behind.iter().min() {
+        None => Ok(()),
+        Some((channel, first)) => Err(StartError::StoreBehindChain {
+            lanes: behind.len(),
+            channel: *channel,
+            first: *first,
+        }),
+    }
+}
+
+fn criteria(config: &SellerConfig, genesis_hash: Hash, settler: Pubkey) -> Criteria {
+    Criteria {
+        program: config.chain.program,
+        genesis_hash,
+        settler,
+        payee: config.chain.payee,
+        token: config.chain.token(),
+        min_grace_seconds: config.chain.min_grace_seconds,
+        min_deposit: config.chain.min_deposit.0,
+    }
+}
+
+fn channel_limits(config: &SellerConfig) -> ChannelLimits {
+    ChannelLimits {
+        max_snapshot_age: config.chain.max_snapshot_age(),
+        unknown_cache: config.chain.unknown_cache(),
+        max_concurrent_lookups: config.chain.max_concurrent_lookups,
+        max_channels: config.chain.max_channels,
+    }
+}
+
+fn offer(config: &SellerConfig, criteria: &Criteria, prices: Prices) -> Offer {
+    Offer {
+        network: config.chain.network.clone(),
+        program: criteria.program,
+        mint: criteria.token.mint,
+        payee: criteria.payee,
+        settler: criteria.settler,
+        min_grace_seconds: criteria.min_grace_seconds,
+        min_deposit: criteria.min_deposit,
+        prices,
+    }
+}
+
+fn till(config: &SellerConfig, gateway: Gateway, issuer: Issuer, clock: Arc<dyn Clock>) -> Till {
+    let requests = &config.requests;
+    Till {
+        gateway,
+        issuer: Arc::new(issuer),
+        clock,
+        limits: Limits {
+            max_body_bytes: requests.max_body_bytes,
+            body_timeout: requests.body_timeout(),
+            max_answer_bytes: requests.max_answer_bytes,
+            idle_timeout: requests.idle_timeout(),
+            checkpoint_interval: config.store.checkpoint_interval(),
+            max_stored_answer_bytes: config.store.max_stored_answer_bytes,
+        },
+        permits: Arc::new(Semaphore::new(requests.max_concurrent_requests)),
+        public_url: requests.public_url.clone(),
+        draining: CancellationToken::new(),
+        cut_off: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    }
+}
+
+fn settler(
+    config: &SellerConfig,
+    keypair: Arc<Keypair>,
+    clock: &Arc<dyn Clock>,
+    chain: &Arc<dyn ChainSource>,
+    books: &Arc<Books>,
+    channels: &Arc<Channels>,
+) -> SettlerParts {
+    SettlerParts {
+        books: Arc::clone(books),
+        channels: Arc::clone(channels),
+        source: Arc::clone(chain),
+        clock: Arc::clone(clock),
+        keypair,
+        terms: Terms {
+            program: config.chain.program,
+            payee: config.chain.payee,
+            token: config.chain.token(),
+            compute_unit_price_micro_lamports: config.settler.compute_unit_price_micro_lamports,
+        },
+        policy: Policy {
+            min_amount: config.settler.min_amount.0,
+            max_age: Duration::from_millis(config.settler.max_age_ms),
+            min_claim: config.settler.min_claim.0,
+        },
+        pace: Pace {
+            poll_interval: config.settler.poll_interval(),
+            rebroadcast_interval: config.settler.rebroadcast_interval(),
+            max_pending: config.settler.max_pending_transactions,
+        },
+    }
+}
+
+fn spawn_watcher(config: &SellerConfig, channels: &Arc<Channels>, cancel: CancellationToken) {
+    let interval = config.chain.poll_interval();
+    // They were read a moment ago.
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let channels = Arc::clone(channels);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = async { ticks.tick().await; channels.poll().await } => {}
+            }
+        }
+    });
+}
