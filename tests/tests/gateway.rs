@@ -15,6 +15,8 @@ mod gone_channels;
 mod idempotency;
 #[path = "gateway/lane_state.rs"]
 mod lane_state;
+#[path = "gateway/layer.rs"]
+mod layer;
 #[path = "gateway/outage.rs"]
 mod outage;
 #[path = "gateway/plain_routes.rs"]

@@ -32,6 +32,7 @@ pub struct Invitation {
     folder: PathBuf,
     escrow: Pubkey,
     channel: Pubkey,
+    payee: Pubkey,
     mint_authority: Pubkey,
 }
 
@@ -57,6 +58,7 @@ impl Invitation {
             folder: world.folder.clone(),
             escrow: funded.escrow.address,
             channel: funded.address,
+            payee: world.economy.payee(),
             mint_authority: world.localnet.mint_authority().pubkey(),
         })
     }
@@ -124,6 +126,14 @@ impl fmt::Display for Invitation {
             )?;
         }
         writeln!(f, "\nPay for one answer:\n  {}", self.pay_line())?;
+        writeln!(
+            f,
+            "\nSell something of your own, to a lane that has not paid here:\n  cargo run -p farthing-verifier --example weather \
+             -- {} {} {}",
+            self.rpc_url,
+            self.payee,
+            quoted_path(&settler_path(folder)),
+        )?;
         writeln!(
             f,
             "\nSee what the lane was charged on-chain:\n  {program} channel status {} --rpc-url {}",
