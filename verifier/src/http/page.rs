@@ -61,16 +61,24 @@ pub(crate) fn for_browser(offer: &Offer, is_browser: bool, response: Response) -
     let Some(terms) = head.extensions.remove::<Terms>().filter(|_| is_browser) else {
         return Response::from_parts(head, json);
     };
-    let url = terms.required.resource.url;
-    let cost = terms.required.accepts.first().map(|way| way.amount);
-    let markup = page(&facts(offer), offer.prices.sells_models(), &url, cost);
+    let wanted = Wanted {
+        is_model: offer.prices.sells_models() && !names_a_route(&terms),
+        url: &terms.required.resource.url,
+        cost: terms.required.accepts.first().map(|way| way.amount),
+    };
+    let markup = page(&facts(offer), &wanted);
     dress(&mut head.headers);
     Response::from_parts(head, Body::from(markup.into_string()))
 }
 
 /// What a browser is told that was pointed at a route which takes only POST: there is no request to price yet.
 pub(crate) fn without_request(offer: &Offer, url: &str) -> Response {
-    let page = page(&facts(offer), offer.prices.sells_models(), url, None);
+    let wanted = Wanted {
+        is_model: true,
+        url,
+        cost: None,
+    };
+    let page = page(&facts(offer), &wanted);
     let mut response = Response::new(Body::from(page.into_string()));
     *response.status_mut() = StatusCode::PAYMENT_REQUIRED;
     dress(response.headers_mut());
@@ -142,13 +150,30 @@ fn facts(offer: &Offer) -> [(&'static str, String); 7] {
     ]
 }
 
-/// The page. Everything in it is escaped but the style.
-fn page(
-    facts: &[(&str, String)],
-    sells_models: bool,
-    url: &str,
+/// What a visitor asked for.
+struct Wanted<'a> {
+    /// Whether it is an answer of a model, for which the command line has words of its own.
+    is_model: bool,
+    url: &'a str,
     cost: Option<BaseUnits>,
-) -> Markup {
+}
+
+impl Wanted<'_> {
+    /// Its URL in two: the provider's, and the path.
+    fn parts(&self) -> (&str, &str) {
+        let mut slashes = self.url.match_indices('/');
+        let at = slashes.nth(2).map_or(self.url.len(), |(at, _)| at);
+        self.url.split_at(at)
+    }
+}
+
+fn names_a_route(terms: &Terms) -> bool {
+    let way = terms.required.accepts.first();
+    way.is_some_and(|way| way.extra.pointer("/pricing/routes").is_some())
+}
+
+/// The page. Everything in it is escaped but the style.
+fn page(facts: &[(&str, String)], wanted: &Wanted<'_>) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -164,10 +189,10 @@ fn page(
                     "There is no account and no API key. A client prepays USDC into an escrow on Solana and signs for \
                      every request what it may cost at most; it is charged for what the answer used."
                 }
-                @if let Some(cost) = cost {
+                @if let Some(cost) = wanted.cost {
                     p { "This request costs at most " strong { (Usdc(cost)) " USDC" } "." }
                 }
-                @if sells_models {
+                @if wanted.is_model {
                     p { "Models and prices: " a href="/v1/models" { "/v1/models" } }
                 }
                 table {
@@ -181,9 +206,13 @@ fn page(
                     "farthing escrow fund 25 --owner owner.json\n"
                     "farthing channel open --owner owner.json --payee <payee> --settler <settler> --deposit 10 \
                      --lanes 8 --cap 1\n"
-                    @if sells_models {
-                        "farthing pay " (url) " --channel <channel> --lane 0 --lane-key lanes/lane-0.json \\\n"
+                    @if wanted.is_model {
+                        "farthing pay " (wanted.url) " --channel <channel> --lane 0 --lane-key lanes/lane-0.json \\\n"
                         "  --model <model> \"Why is a farthing called a farthing?\""
+                    } @else {
+                        "farthing pay --listen 127.0.0.1:8400 " (wanted.parts().0) " --channel <channel> --lane 0 \\\n"
+                        "  --lane-key lanes/lane-0.json\n"
+                        "curl http://127.0.0.1:8400" (wanted.parts().1)
                     }
                 }
                 p {
@@ -231,10 +260,33 @@ mod tests {
     #[test]
     fn nothing_that_a_client_chose_is_markup() {
         let facts = [("network", "<script>".to_owned())];
-        let url = "http://evil/\"><img src=x onerror=alert(1)>";
-        let page = page(&facts, true, url, Some(BaseUnits(239))).into_string();
-        assert!(!page.contains("<script>") && !page.contains("<img"));
-        assert!(page.contains("0.000239 USDC"));
-        assert_eq!(page.matches("<style>").count(), 1);
+        for is_model in [true, false] {
+            let wanted = Wanted {
+                is_model,
+                url: "http://evil/\"><img src=x onerror=alert(1)>",
+                cost: Some(BaseUnits(239)),
+            };
+            let page = page(&facts, &wanted).into_string();
+            assert!(!page.contains("<script>") && !page.contains("<img"));
+            assert!(page.contains("0.000239 USDC"));
+            assert_eq!(page.matches("<style>").count(), 1);
+        }
+    }
+
+    #[test]
+    fn what_is_no_models_answer_is_bought_through_the_proxy() {
+        let wanted = Wanted {
+            is_model: false,
+            url: "https://api.example.com/weather/berlin",
+            cost: None,
+        };
+        let page = page(&[], &wanted).into_string();
+        assert!(page.contains("--listen 127.0.0.1:8400 https://api.example.com --channel"));
+        assert!(page.contains("curl http://127.0.0.1:8400/weather/berlin"));
+        let bare = Wanted {
+            url: "/weather",
+            ..wanted
+        };
+        assert_eq!(bare.parts(), ("/weather", ""));
     }
 }
