@@ -148,6 +148,9 @@ impl<'de> Deserialize<'de> for RoutePattern {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use reqwest::Url;
+
     use super::*;
 
     fn route(text: &str) -> RoutePattern {
@@ -216,6 +219,18 @@ mod tests {
             "%3b", "%252e", "%00", "%0a", "%", "%4", "%zz", "a b", "ä",
         ] {
             assert!(!file.matches("GET", &format!("/v1/files/{part}")), "{part}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_matches_is_what_an_upstream_is_asked(part in "[a.%2e5cfEFC/\\\\;:@*?# ~'\"]{0,8}") {
+            let path = format!("/v1/files/{part}");
+            if route("GET /v1/files/*").matches("GET", &path) {
+                let url = Url::parse(&format!("http://127.0.0.1{path}")).expect("a URL");
+                prop_assert_eq!(url.path(), path);
+                prop_assert_eq!(url.path_segments().map(Iterator::count), Some(3));
+            }
         }
     }
 
