@@ -41,6 +41,7 @@ mod releases;
 mod tests;
 
 use std::fmt;
+use std::path::Path;
 
 use crate::ledger::ReservationId;
 
@@ -104,5 +105,16 @@ impl StoreError {
     /// Wraps a database's error.
     pub fn database(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Database(error.into())
+    }
+
+    /// Says of a record that cannot be read in which file it is.
+    fn in_file(self, path: &Path) -> Self {
+        match self {
+            Self::Unreadable { what, reason } => Self::Unreadable {
+                what,
+                reason: format!("{}: {reason}", path.display()),
+            },
+            other => other,
+        }
     }
 }

@@ -146,13 +146,14 @@ fn explain(path: &Path, error: redb::Error) -> StoreError {
 
 impl Store for RedbStore {
     fn load(&mut self) -> Result<StoredState, StoreError> {
-        self.read(|_, error| Err(error))
+        let path = self.path.clone();
+        self.read(|_, error| Err(error.in_file(&path)))
     }
 
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
         let mut journal = match self.journal.take() {
             Some(journal) => journal,
-            None => self.read_journal(&mut |_, error| Err(error))?,
+            None => self.read_journal(&mut |_, error| Err(error.in_file(&self.path)))?,
         };
         write(&self.database, &mut journal, records).map_err(|error| self.failed(error))?;
         self.journal = Some(journal);
@@ -160,7 +161,8 @@ impl Store for RedbStore {
     }
 
     fn remembered(&mut self, id: ReservationId) -> Result<Remembered, StoreError> {
-        self.read_remembered(id)
+        let remembered = self.read_remembered(id);
+        remembered.map_err(|error| error.in_file(&self.path))
     }
 }
 

@@ -268,6 +268,8 @@ fn records_of_other_versions_are_found_and_never_loaded() {
         matches!(error, StoreError::Unreadable { what: "table", .. }),
         "{error}"
     );
+    let message = error.to_string();
+    assert!(message.contains("store.redb: newer"), "{message}");
 }
 
 #[test]
