@@ -173,7 +173,9 @@ impl Books {
         {
             return Ok(Reserved::Again(again));
         }
-        let decision = shared.ledger.accept(facts, voucher, maximum, request)?;
+        let now = self.clock.now();
+        let ledger = &mut shared.ledger;
+        let decision = ledger.accept(facts, voucher, maximum, request, now)?;
         let ticket = self.writer.enqueue(decision.records);
         drop(shared);
         CrashPoint::Reserved.pass();

@@ -12,10 +12,11 @@ mod lanes;
 mod outcomes;
 mod restore;
 mod settling;
+mod size;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,10 +31,12 @@ pub use forget::Kept;
 pub use lane::{ALL_USED, MAX_USED_VALUES, Used};
 pub use outcomes::{Earlier, OutcomeLimits, RequestKey};
 pub use settling::Unsettled;
+pub use size::Size;
 
 use channel::ChannelLedger;
 use lane::LaneLedger;
 use outcomes::Outcomes;
+use size::Counts;
 
 /// One lane of one incarnation of one channel, in one generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,15 +126,18 @@ struct Reservation {
     maximum: BaseUnits,
     checkpoint: BaseUnits,
     request: Option<RequestKey>,
+    since: Moment,
 }
 
 /// The books of all channels.
 #[derive(Debug, Default)]
 pub struct Ledger {
     channels: HashMap<Domain, ChannelLedger>,
-    reservations: HashMap<ReservationId, Reservation>,
+    /// The oldest first.
+    reservations: BTreeMap<ReservationId, Reservation>,
     last_reservation: u64,
     outcomes: Outcomes,
+    counts: Counts,
     /// How long verifiers ran with this store before, and since when this one does.
     ran_before: Duration,
     runs_since: Moment,
@@ -158,6 +164,7 @@ impl Ledger {
         verified: &VerifiedVoucher,
         maximum: BaseUnits,
         request: Option<RequestKey>,
+        now: Moment,
     ) -> Result<Decision, Refusal> {
         let voucher = &verified.voucher;
         let key = LaneKey {
@@ -177,11 +184,13 @@ impl Ledger {
         let mut records = Vec::with_capacity(4);
         if channel.lanes.is_empty() {
             records.push(Record::Channel(key.domain, facts.address));
+            self.counts.channels += 1;
         }
         channel.reserve(maximum);
         let lane = channel
             .lanes
             .get_or_insert_with(key.lane, key.generation, || {
+                self.counts.lanes += 1;
                 LaneLedger::starting_at(lane_facts.debited)
             });
         if voucher.authorized > lane.authorized {
@@ -191,6 +200,8 @@ impl Ledger {
         // charged + reserved + maximum <= authorized was just checked.
         lane.reserved = BaseUnits(lane.reserved.0 + maximum.0);
         let closed = lane.used.insert(voucher.authorized);
+        self.counts.used(1, closed.len());
+        self.counts.reserve(maximum);
 
         self.last_reservation += 1;
         let id = ReservationId(self.last_reservation);
@@ -199,6 +210,7 @@ impl Ledger {
             maximum,
             checkpoint: BaseUnits::ZERO,
             request,
+            since: now,
         };
         self.reservations.insert(id, reservation);
         if let Some(request) = &request {
@@ -273,6 +285,7 @@ impl Ledger {
         }
         let charged_after = lane.charged;
         let closed = lane.used.forget_through(charged_after);
+        self.counts.used(0, closed.len());
         let mut records = vec![Record::Lane(key, lane_record(lane))];
         records.extend(forgotten(key, closed));
         records.push(Record::Completed(id));
@@ -280,6 +293,7 @@ impl Ledger {
         channel.release(key, maximum, charged_before, charged_after);
         snapshot.deposit = channel.position().deposit;
         let charged = charged_after.saturating_sub(charged_before);
+        self.counts.complete(maximum, charged);
         match request {
             Some(request) if charged == BaseUnits::ZERO => self.outcomes.release(&request),
             Some(request) => {

@@ -49,6 +49,9 @@ impl Ledger {
             return Err(Kept::Owed(BaseUnits(owed)));
         }
         let channel = self.channels.remove(&domain);
+        if let Some(channel) = &channel {
+            self.counts.forget(channel);
+        }
         let lanes = channel.iter().flat_map(|channel| channel.lanes.iter());
         let lanes = lanes.map(|(lane, generation, books)| {
             let key = LaneKey {

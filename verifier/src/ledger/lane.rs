@@ -91,6 +91,10 @@ impl UsedValues {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     pub(super) fn contains(&self, value: BaseUnits) -> bool {
         value <= self.floor || self.values.binary_search(&value).is_ok()
     }

@@ -130,6 +130,12 @@ impl Outcomes {
         self.ended.len()
     }
 
+    /// When the oldest outcome that is kept ended.
+    pub(super) fn oldest_ended_at(&self) -> Option<u64> {
+        let (_, oldest) = self.ended.first_key_value()?;
+        Some(oldest.ended_at)
+    }
+
     /// The bytes of the answers that are kept.
     pub(super) fn answer_bytes(&self) -> u64 {
         self.answers.all.bytes

@@ -66,12 +66,14 @@ impl Ledger {
                 maximum: record.maximum,
                 checkpoint: record.checkpoint,
                 request: record.request,
+                since: now,
             };
             if let Some(request) = &record.request {
                 ledger.outcomes.begin(*id, request);
             }
             ledger.reservations.insert(*id, reservation);
         }
+        ledger.counts = ledger.recount();
         for (id, record) in state.reservations {
             let nothing = Remembered::default();
             if let Some(decision) = ledger.complete(id, record.checkpoint, nothing, now) {

@@ -6,15 +6,19 @@ mod forget;
 mod model;
 mod outcomes;
 mod rules;
+mod size;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
 use solana_sdk::pubkey::Pubkey;
 
 use super::{ChannelFacts, LaneFacts, LaneKey, VerifiedVoucher};
+use crate::ports::Moment;
 
 const DOMAIN: Domain = Domain([7; 32]);
+const NOW: Moment = Moment(Duration::from_secs(1));
 
 fn lane_facts(cap: u64, debited: u64) -> LaneFacts {
     LaneFacts {

@@ -168,7 +168,9 @@ fn says(state: &StoredState, channel: &Channel, generation: u16, value: u64) -> 
         },
         signature: [6; 64],
     };
-    ledger.accept(&facts, &voucher, BaseUnits(10), None).err()
+    ledger
+        .accept(&facts, &voucher, BaseUnits(10), None, Moment::default())
+        .err()
 }
 
 #[test]

@@ -26,9 +26,13 @@ impl Books {
     }
 
     fn pay(&mut self, facts: &Arc<ChannelFacts>, value: u64, charge: u64) {
-        let accepted = self
-            .ledger
-            .accept(facts, &voucher(value), BaseUnits(charge), None);
+        let accepted = self.ledger.accept(
+            facts,
+            &voucher(value),
+            BaseUnits(charge),
+            None,
+            Moment::default(),
+        );
         let accepted = accepted.expect("the rules allow it");
         self.write(&accepted.records);
         let nothing = Remembered::default();
@@ -74,7 +78,9 @@ fn debited(amount: u64) -> Arc<ChannelFacts> {
 #[test]
 fn a_request_in_flight_keeps_its_channel() {
     let (mut books, facts) = (Books::default(), one_lane(1_000, 1_000));
-    let accepted = books.ledger.accept(&facts, &voucher(100), NOTHING, None);
+    let accepted = books
+        .ledger
+        .accept(&facts, &voucher(100), NOTHING, None, Moment::default());
     let accepted = accepted.expect("even what may cost nothing is in flight");
     assert_eq!(books.forget(None, 0), Err(Kept::InFlight));
     let nothing = Remembered::default();
@@ -146,7 +152,9 @@ fn only_the_last_generation_of_a_lane_owes() {
     let mut books = Books::default();
     books.pay(&facts, 100, 30);
     let (rotated, next) = (Arc::new(rotated), voucher_of(0, 1, 100));
-    let accepted = books.ledger.accept(&rotated, &next, BaseUnits(5), None);
+    let accepted = books
+        .ledger
+        .accept(&rotated, &next, BaseUnits(5), None, Moment::default());
     let accepted = accepted.expect("the new key may spend");
     let nothing = Remembered::default();
     books
@@ -174,9 +182,13 @@ fn a_channel_that_comes_back_sells_no_voucher_twice() {
     books.settle(key(0), 30);
     assert_eq!(books.forget(None, 0), Ok(()));
     // Its settlement published the voucher.
-    let refused = books
-        .ledger
-        .accept(&debited(30), &voucher(100), BaseUnits(1), None);
+    let refused = books.ledger.accept(
+        &debited(30),
+        &voucher(100),
+        BaseUnits(1),
+        None,
+        Moment::default(),
+    );
     assert_eq!(refused.expect_err("it was used"), Refusal::StoreBehindChain);
     assert_eq!(books.ledger.behind(&debited(30)), [LaneIndex(0)]);
 }

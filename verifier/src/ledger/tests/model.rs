@@ -9,7 +9,7 @@ use farthing_protocol::debit::{claimed_debit, lane_debit};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{collection, proptest};
 
-use super::{facts, key, lane_facts, voucher_of};
+use super::{NOW, facts, key, lane_facts, voucher_of};
 use crate::ledger::{ChannelFacts, Ledger, OutcomeLimits, Refusal, ReservationId};
 use crate::ports::Moment;
 use crate::store::memory::MemoryStore;
@@ -130,7 +130,7 @@ impl World {
         let voucher = voucher_of(lane, 0, value);
         match self
             .ledger
-            .accept(&self.facts, &voucher, BaseUnits(maximum), None)
+            .accept(&self.facts, &voucher, BaseUnits(maximum), None, NOW)
         {
             Ok(decision) => {
                 assert!(expected, "lane {lane} accepted {value} for {maximum}");
@@ -161,7 +161,7 @@ impl World {
                     let voucher = voucher_of(lane, 0, value);
                     let outcome =
                         self.ledger
-                            .accept(&self.facts, &voucher, BaseUnits(maximum), None);
+                            .accept(&self.facts, &voucher, BaseUnits(maximum), None, NOW);
                     let refusal = outcome.expect_err("no value buys twice");
                     assert_eq!(refusal, Refusal::VoucherUsed);
                 }
@@ -219,6 +219,8 @@ impl World {
     }
 
     pub(super) fn check(&self) {
+        assert!(self.ledger.counts_right());
+        assert_eq!(self.ledger.size(NOW).reserved.0, self.reserved(None));
         let mut total = 0;
         for (lane, model) in (0_u16..).zip(&self.lanes) {
             let on_chain = self.facts.lanes[usize::from(lane)];

@@ -8,7 +8,7 @@ use farthing_protocol::BaseUnits;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{collection, proptest};
 
-use super::{facts, key, lane_facts, one_lane, voucher, voucher_of};
+use super::{NOW, facts, key, lane_facts, one_lane, voucher, voucher_of};
 use crate::ledger::{
     ChannelFacts, Earlier, Ledger, OutcomeLimits, Refusal, RequestKey, ReservationId,
 };
@@ -81,7 +81,7 @@ impl Books {
         let voucher = voucher_of(lane, 0, self.value);
         let decision = self
             .ledger
-            .accept(&self.facts, &voucher, BaseUnits(10), Some(request))
+            .accept(&self.facts, &voucher, BaseUnits(10), Some(request), NOW)
             .expect("there is room");
         self.commit(&decision.records);
         decision.reservation
@@ -119,7 +119,7 @@ fn a_key_belongs_to_one_request() {
     let (first, other) = (request(1, 1), request(1, 2));
     assert_eq!(ledger.earlier(&first), Ok(None));
     let decision = ledger
-        .accept(&facts, &voucher(100), BaseUnits(10), Some(first))
+        .accept(&facts, &voucher(100), BaseUnits(10), Some(first), NOW)
         .expect("the rules allow it");
     let id = decision.reservation;
     assert_eq!(ledger.earlier(&first), Ok(Some(Earlier::InFlight(id))));

@@ -6,18 +6,16 @@ use farthing_protocol::deadline::ChainTime;
 use farthing_protocol::debit::AcceptError;
 use farthing_protocol::{BaseUnits, Generation, LaneIndex};
 
-use super::{facts, key, lane_facts, one_lane, voucher, voucher_of};
+use super::{NOW, facts, key, lane_facts, one_lane, voucher, voucher_of};
 use crate::ledger::{ChannelFacts, LaneKey, Ledger, MAX_USED_VALUES, OutcomeLimits, Refusal};
 use crate::ports::Moment;
 use crate::store::memory::MemoryStore;
 use crate::store::{Record, Remembered, Store};
 
-const NOW: Moment = Moment(std::time::Duration::from_secs(1));
-
 fn refused(ledger: &mut Ledger, facts: &Arc<ChannelFacts>, value: u64, maximum: u64) -> Refusal {
     let before = ledger.lane(facts, key(0));
     let refusal = ledger
-        .accept(facts, &voucher(value), BaseUnits(maximum), None)
+        .accept(facts, &voucher(value), BaseUnits(maximum), None, NOW)
         .expect_err("the rule forbids it");
     assert_eq!(
         ledger.lane(facts, key(0)),
@@ -29,7 +27,7 @@ fn refused(ledger: &mut Ledger, facts: &Arc<ChannelFacts>, value: u64, maximum: 
 
 fn paid(ledger: &mut Ledger, facts: &Arc<ChannelFacts>, value: u64, maximum: u64, actual: u64) {
     let decision = ledger
-        .accept(facts, &voucher(value), BaseUnits(maximum), None)
+        .accept(facts, &voucher(value), BaseUnits(maximum), None, NOW)
         .expect("the rules allow it");
     ledger
         .complete(
@@ -45,7 +43,7 @@ fn paid(ledger: &mut Ledger, facts: &Arc<ChannelFacts>, value: u64, maximum: u64
 fn one_voucher_buys_one_request() {
     let (mut ledger, facts) = (Ledger::default(), one_lane(1_000, 1_000));
     let first = ledger
-        .accept(&facts, &voucher(100), BaseUnits(10), None)
+        .accept(&facts, &voucher(100), BaseUnits(10), None, NOW)
         .expect("the first use is accepted");
     assert_eq!(refused(&mut ledger, &facts, 100, 10), Refusal::VoucherUsed);
     ledger.complete(first.reservation, BaseUnits(10), Remembered::default(), NOW);
@@ -79,13 +77,13 @@ fn requests_in_flight_count_before_they_end() {
     let lanes = vec![lane_facts(1_000, 0), lane_facts(1_000, 0)];
     let (mut ledger, facts) = (Ledger::default(), Arc::new(facts(100, lanes)));
     ledger
-        .accept(&facts, &voucher_of(0, 0, 60), BaseUnits(60), None)
+        .accept(&facts, &voucher_of(0, 0, 60), BaseUnits(60), None, NOW)
         .expect("the deposit covers it");
     let exhausted = Refusal::Amount(AcceptError::DepositExhausted);
-    let other_lane = ledger.accept(&facts, &voucher_of(1, 0, 60), BaseUnits(60), None);
+    let other_lane = ledger.accept(&facts, &voucher_of(1, 0, 60), BaseUnits(60), None, NOW);
     assert_eq!(other_lane.expect_err("the channel is spent"), exhausted);
     ledger
-        .accept(&facts, &voucher_of(1, 0, 40), BaseUnits(40), None)
+        .accept(&facts, &voucher_of(1, 0, 40), BaseUnits(40), None, NOW)
         .expect("the rest is free");
 }
 
@@ -119,11 +117,11 @@ fn the_chain_closes_doors_at_once() {
         ),
     ];
     for (facts, expected) in cases {
-        let refusal = ledger.accept(&facts, &voucher(10), BaseUnits(1), None);
+        let refusal = ledger.accept(&facts, &voucher(10), BaseUnits(1), None, NOW);
         assert_eq!(refusal.expect_err("the door is closed"), expected);
     }
     let facts = Arc::new(base.clone());
-    let refusal = ledger.accept(&facts, &voucher_of(0, 1, 10), BaseUnits(1), None);
+    let refusal = ledger.accept(&facts, &voucher_of(0, 1, 10), BaseUnits(1), None, NOW);
     let expected = Generation(0);
     let mismatch = Refusal::GenerationMismatch { expected };
     assert_eq!(refusal.expect_err("another generation"), mismatch);
@@ -147,10 +145,10 @@ fn a_new_generation_starts_at_the_chains_counter() {
     rotated.lanes[0].generation = Generation(1);
     let rotated = Arc::new(rotated);
     let decision = ledger
-        .accept(&rotated, &voucher_of(0, 1, 100), BaseUnits(70), None)
+        .accept(&rotated, &voucher_of(0, 1, 100), BaseUnits(70), None, NOW)
         .expect("value 100 was used in another generation");
     assert_eq!(decision.lane.charged, BaseUnits(30));
-    let old = ledger.accept(&rotated, &voucher(200), BaseUnits(1), None);
+    let old = ledger.accept(&rotated, &voucher(200), BaseUnits(1), None, NOW);
     let expected = Generation(1);
     let mismatch = Refusal::GenerationMismatch { expected };
     assert_eq!(old.expect_err("the generation is over"), mismatch);
@@ -177,7 +175,7 @@ fn beyond_its_room_the_oldest_range_closes() {
     let mut forgotten = Vec::new();
     for value in 1..=(MAX_USED_VALUES as u64 + 10) {
         let decision = ledger
-            .accept(&facts, &voucher(value * 2), BaseUnits(0), None)
+            .accept(&facts, &voucher(value * 2), BaseUnits(0), None, NOW)
             .expect("every value is new");
         ledger.complete(
             decision.reservation,
@@ -208,7 +206,7 @@ fn beyond_its_room_the_oldest_range_closes() {
 fn a_charge_is_at_most_what_was_reserved_and_ends_once() {
     let (mut ledger, facts) = (Ledger::default(), one_lane(1_000, 1_000));
     let decision = ledger
-        .accept(&facts, &voucher(100), BaseUnits(10), None)
+        .accept(&facts, &voucher(100), BaseUnits(10), None, NOW)
         .expect("the rules allow it");
     let ended = ledger
         .complete(
@@ -242,10 +240,10 @@ fn after_a_crash_the_last_checkpoint_is_charged() {
     let (mut ledger, facts) = (Ledger::default(), one_lane(1_000, 1_000));
     let mut store = MemoryStore::default();
     let first = ledger
-        .accept(&facts, &voucher(100), BaseUnits(30), None)
+        .accept(&facts, &voucher(100), BaseUnits(30), None, NOW)
         .expect("the rules allow it");
     let second = ledger
-        .accept(&facts, &voucher(200), BaseUnits(30), None)
+        .accept(&facts, &voucher(200), BaseUnits(30), None, NOW)
         .expect("the rules allow it");
     let mut records = first.records;
     records.extend(second.records);
