@@ -8,10 +8,13 @@
 pub mod account;
 pub mod amount;
 pub mod bytecode;
+#[cfg(feature = "off-chain")]
+pub mod export;
 pub mod instruction;
 pub mod money;
 pub mod mutate;
 pub mod payment;
+pub mod receipt;
 pub mod request;
 pub mod seeds;
 pub mod statement;
@@ -28,8 +31,8 @@ pub struct Target {
     pub mutations: usize,
 }
 
-/// All targets.
-pub const TARGETS: [Target; 7] = [
+/// All targets. Those that need the verifier come with its feature.
+pub const TARGETS: &[Target] = &[
     Target {
         name: "account",
         run: |data| {
@@ -42,6 +45,12 @@ pub const TARGETS: [Target; 7] = [
         run: amount::run,
         mutations: 50_000,
     },
+    #[cfg(feature = "off-chain")]
+    Target {
+        name: "export",
+        run: export::run,
+        mutations: 20_000,
+    },
     Target {
         name: "instruction",
         run: |data| {
@@ -53,6 +62,11 @@ pub const TARGETS: [Target; 7] = [
         name: "payment",
         run: payment::run,
         mutations: 20_000,
+    },
+    Target {
+        name: "receipt",
+        run: receipt::run,
+        mutations: 10_000,
     },
     Target {
         name: "request",

@@ -9,9 +9,12 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
+use farthing_client::receipt::verify;
 use farthing_tests::fuzz::mutate::Mutator;
 use farthing_tests::fuzz::seeds::seeds;
-use farthing_tests::fuzz::{TARGETS, Target, account, instruction};
+use farthing_tests::fuzz::{TARGETS, Target, account, export, instruction, receipt};
+use farthing_verifier::store::read_export;
+use solana_sdk::signer::Signer;
 
 /// Together, so that a checkout stays small.
 const MAX_CORPORA_BYTES: usize = 300_000;
@@ -87,6 +90,11 @@ fn amount() {
 }
 
 #[test]
+fn export() {
+    run_all("export");
+}
+
+#[test]
 fn instruction() {
     run_all("instruction");
 }
@@ -94,6 +102,11 @@ fn instruction() {
 #[test]
 fn payment() {
     run_all("payment");
+}
+
+#[test]
+fn receipt() {
+    run_all("receipt");
 }
 
 #[test]
@@ -125,6 +138,39 @@ fn the_bytecode_accepts_the_seeds() {
         let is_right = !refused.contains(&seed.name.as_str());
         assert_eq!(is_accepted, is_right, "{}", seed.name);
     }
+}
+
+/// What is read is compared only if what is right is read.
+#[test]
+fn receipts_and_exports_of_the_seeds_are_read() {
+    let mut read = Vec::new();
+    let kept = ["receipt", "export"];
+    for seed in seeds()
+        .into_iter()
+        .filter(|seed| kept.contains(&seed.target))
+    {
+        let (selector, data) = seed.bytes.split_first().expect("a selector");
+        let is_read = match seed.target {
+            "receipt" => {
+                let token = receipt::token(*selector, data);
+                verify(&token, &receipt::settler().pubkey()).is_ok()
+            }
+            _ => read_export(export::text(*selector, data).as_slice()).is_ok(),
+        };
+        read.extend(is_read.then_some(seed.name));
+    }
+    let right = [
+        "token_sold",
+        "token_figures",
+        "to_sign_claims",
+        "to_sign_before_1970",
+        "version_1",
+        "version_1_unsealed",
+        "version_2",
+        "version_2_unsealed",
+        "empty_unsealed",
+    ];
+    assert_eq!(read, right);
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //! They are the named files of `fuzz/corpus`; the files named by a hash are what libFuzzer found.
 
 mod chain;
+#[cfg(feature = "off-chain")]
+mod exports;
+mod receipts;
 mod wire;
 
 /// An input.
@@ -36,6 +39,9 @@ pub fn seeds() -> Vec<Seed> {
         wire::payments(),
         wire::requests(),
         wire::amounts(),
+        receipts::receipts(),
+        #[cfg(feature = "off-chain")]
+        exports::exports(),
     ]
     .concat()
 }
