@@ -1,7 +1,9 @@
 //! Receipts as they are signed, and what is to be signed.
 
 use farthing_client::pricing::ModelPrice;
-use farthing_client::receipt::{Claims, CountedBy, CountedUsage, Sold, request_digest, sign};
+use farthing_client::receipt::{
+    Claims, CountedBy, CountedUsage, Sold, SoldTokens, request_digest, sign,
+};
 use farthing_client::x402::NETWORK_DEVNET;
 use farthing_protocol::{BaseUnits, Domain};
 use serde_json::{Value, json};
@@ -71,7 +73,7 @@ fn claims() -> Claims {
         lane: 7,
         generation: 1,
         request: Hash::new_from_array(request_digest("POST", "/v1/completions", "", b"{}")),
-        sold: Some(Sold {
+        sold: Some(Sold::Tokens(SoldTokens {
             model: "m".to_owned(),
             usage: CountedUsage {
                 input_tokens: 10,
@@ -86,7 +88,7 @@ fn claims() -> Claims {
                 ..ModelPrice::free(100)
             },
             maximum: BaseUnits(239),
-        }),
+        })),
         charged: BaseUnits(20),
         charged_total: BaseUnits(60),
     }
