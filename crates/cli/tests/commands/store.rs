@@ -25,7 +25,7 @@ fn fixture(name: &str) -> PathBuf {
 fn terminal() -> Terminal {
     let terminal = Terminal::new(NO_NODE);
     fs::copy(
-        fixture("0.1.0+outcomes.jsonl"),
+        fixture("0.1.0+settled.jsonl"),
         terminal.path("backup.jsonl"),
     )
     .expect("writable");
