@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use farthing_client::receipt::{Claims, Sold, sign};
 use farthing_protocol::BaseUnits;
+use serde_json::Value;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
@@ -31,8 +32,8 @@ pub struct Payer {
 /// What one request came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
-    /// Hash of what was asked.
-    pub request: [u8; 32],
+    /// Hash of what was asked; unknown if somebody else served.
+    pub request: Option<[u8; 32]>,
     /// Charged for it.
     pub charged: BaseUnits,
     /// Charged to the lane in total then.
@@ -93,6 +94,15 @@ impl Issuer {
         }
     }
 
+    /// The same where the figures are all that is known.
+    #[must_use]
+    pub fn draft_of_figures(&self) -> ReceiptRecord {
+        ReceiptRecord {
+            issued_at: self.clock.unix_seconds(),
+            sold: Value::Null.to_string(),
+        }
+    }
+
     /// Signs a receipt: the same draft and charge give the same bytes. Without a draft, or with one that another
     /// version wrote in another way, it has the figures alone, and the date of now.
     #[must_use]
@@ -108,7 +118,7 @@ impl Issuer {
             domain: payer.lane.domain,
             lane: payer.lane.lane.0,
             generation: payer.lane.generation.0,
-            request: Hash::new_from_array(charge.request),
+            request: charge.request.map(Hash::new_from_array),
             sold,
             charged: charge.charged,
             charged_total: charge.charged_total,

@@ -55,9 +55,11 @@ pub struct Claims {
     pub lane: u16,
     /// Its generation.
     pub generation: u16,
-    /// What was asked: [`request_digest`] in base58.
-    #[serde_as(as = "DisplayFromStr")]
-    pub request: Hash,
+    /// What was asked: [`request_digest`] in base58; missing if somebody else served, whose requests the signer does not
+    /// see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde_as(as = "Option<DisplayFromStr>")]
+    pub request: Option<Hash>,
     /// What was sold; missing if the provider knows only the figures any longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sold: Option<Sold>,

@@ -51,7 +51,7 @@ async fn a_receipt_says_who_paid_whom_for_what() {
         assert_eq!(claims.channel, world.address);
         assert_eq!(claims.domain, Domain(world.channel.domain));
         assert_eq!((claims.lane, claims.generation), (0, 0));
-        assert_eq!(claims.request, digest_of(&body));
+        assert_eq!(claims.request, Some(digest_of(&body)));
         assert_eq!(claims.charged, BaseUnits(20));
         assert_eq!(claims.charged_total, BaseUnits(total));
         let charge = claims.sold.as_ref().map(Sold::charge);
@@ -162,7 +162,7 @@ async fn after_a_crash_only_the_figures_are_left() {
     assert_eq!(again.code(), "answer_not_kept");
     let claims = claims(&world, &again);
     assert_eq!(claims.sold, None);
-    assert_eq!(claims.request, digest_of(&body));
+    assert_eq!(claims.request, Some(digest_of(&body)));
     assert_eq!(claims.charged.0, again.charged());
     assert_eq!(claims.charged_total.0, world.charged_at_rest().await);
 }
@@ -196,7 +196,7 @@ async fn the_client_keeps_what_the_settler_signed_and_disputes_the_rest() {
             Ok(signed.claims.clone())
         );
         assert_eq!(signed.claims.charged, receipt.charged);
-        assert_eq!(signed.claims.request, digest_of(&chat(MODEL, stream)));
+        assert_eq!(signed.claims.request, Some(digest_of(&chat(MODEL, stream))));
     }
     // Somebody else's signature is none; what it cost at most counts as spent.
     let other = Keypair::new().pubkey();

@@ -127,7 +127,7 @@ impl Bill {
         ticket.durable().await?;
         CrashPoint::ChargeDurable.pass();
         let charge = Charge {
-            request: bill.request,
+            request: Some(bill.request),
             charged,
             charged_total: lane.charged,
         };

@@ -11,7 +11,6 @@ use super::error::ApiError;
 use super::meter::end_of_events;
 use super::stream::{event_stream_receipt, is_event_stream_type};
 use crate::gateway::Replay;
-use crate::ledger::LaneSnapshot;
 use crate::receipts::{Charge, Issuer};
 use crate::store::AnswerRecord;
 
@@ -54,15 +53,8 @@ pub(crate) fn replay(issuer: &Issuer, replay: Replay) -> Result<Response, ApiErr
         remembered,
         payer,
     } = replay;
-    let lane = LaneSnapshot {
-        authorized: outcome.authorized,
-        signature: None,
-        charged: outcome.charged_total,
-        reserved: outcome.reserved,
-        deposit: outcome.deposit,
-    };
     let charge = Charge {
-        request: outcome.request.digest,
+        request: Some(outcome.request.digest),
         charged: outcome.charged,
         charged_total: outcome.charged_total,
     };
@@ -70,7 +62,12 @@ pub(crate) fn replay(issuer: &Issuer, replay: Replay) -> Result<Response, ApiErr
         charged: outcome.charged,
         receipt: issuer.issue(&payer, &charge, remembered.receipt.as_ref()),
     };
-    let receipt = receipt(issuer.network(), &payer.key, &lane, Some(end));
+    let receipt = receipt(
+        issuer.network(),
+        &payer.key,
+        &outcome.lane_then(),
+        Some(end),
+    );
     match remembered.answer {
         Some(answer) => Ok(again(answer, &receipt)),
         None => Err(ApiError::answer_not_kept().with_headers(PaymentHeaders::receipt(&receipt))),

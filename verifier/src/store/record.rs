@@ -4,7 +4,7 @@ use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use crate::ledger::{LaneKey, RequestKey, ReservationId};
+use crate::ledger::{LaneKey, LaneSnapshot, RequestKey, ReservationId};
 
 /// One change of the durable state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +103,20 @@ pub struct OutcomeRecord {
     pub ended_at: u64,
     /// Length of the answer in the store; `None` if it is not kept.
     pub answer_bytes: Option<u32>,
+}
+
+impl OutcomeRecord {
+    /// The lane as it was told then.
+    #[must_use]
+    pub const fn lane_then(&self) -> LaneSnapshot {
+        LaneSnapshot {
+            authorized: self.authorized,
+            signature: None,
+            charged: self.charged_total,
+            reserved: self.reserved,
+            deposit: self.deposit,
+        }
+    }
 }
 
 /// The answer to a request with a key, as it left.

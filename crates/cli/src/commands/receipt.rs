@@ -115,11 +115,15 @@ fn require_request(args: &VerifyArgs, body: &[u8], claims: &Claims) -> Result<()
         .split_once('?')
         .unwrap_or((args.path.as_str(), ""));
     let digest = request_digest(&args.method, path, query, body);
-    if claims.request.to_bytes() == digest {
-        return Ok(());
+    match claims.request {
+        Some(request) if request.to_bytes() == digest => Ok(()),
+        Some(_) => Err(CliError::failed(format!(
+            "the receipt is signed, and for another request than {} {} with this body",
+            args.method, args.path
+        ))),
+        None => Err(CliError::failed(
+            "the receipt is signed by a facilitator, which does not see requests: it proves what was charged, and not \
+             for what",
+        )),
     }
-    Err(CliError::failed(format!(
-        "the receipt is signed, and for another request than {} {} with this body",
-        args.method, args.path
-    )))
 }

@@ -31,12 +31,12 @@ fn claims() -> Claims {
         domain: Domain([4; 32]),
         lane: 7,
         generation: 0,
-        request: Hash::new_from_array(request_digest(
+        request: Some(Hash::new_from_array(request_digest(
             "POST",
             "/v1/chat/completions",
             "",
             BODY.as_bytes(),
-        )),
+        ))),
         sold: Some(Sold::Tokens(SoldTokens {
             model: "demo".to_owned(),
             usage: CountedUsage {

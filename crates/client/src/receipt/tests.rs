@@ -27,7 +27,12 @@ pub(crate) fn claims() -> Claims {
         domain: Domain([4; 32]),
         lane: 7,
         generation: 1,
-        request: Hash::new_from_array(request_digest("POST", "/v1/chat/completions", "", b"{}")),
+        request: Some(Hash::new_from_array(request_digest(
+            "POST",
+            "/v1/chat/completions",
+            "",
+            b"{}",
+        ))),
         sold: Some(Sold::Tokens(SoldTokens {
             model: "demo".to_owned(),
             usage: CountedUsage {

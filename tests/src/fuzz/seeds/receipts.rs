@@ -72,7 +72,12 @@ fn claims() -> Claims {
         domain: Domain([4; 32]),
         lane: 7,
         generation: 1,
-        request: Hash::new_from_array(request_digest("POST", "/v1/completions", "", b"{}")),
+        request: Some(Hash::new_from_array(request_digest(
+            "POST",
+            "/v1/completions",
+            "",
+            b"{}",
+        ))),
         sold: Some(Sold::Tokens(SoldTokens {
             model: "m".to_owned(),
             usage: CountedUsage {

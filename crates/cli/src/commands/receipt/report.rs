@@ -63,10 +63,14 @@ impl fmt::Display for Verified {
             ),
             (
                 "request",
-                if self.request_compared {
-                    format!("{}, the one that was given", claims.request)
-                } else {
-                    claims.request.to_string()
+                match claims.request {
+                    Some(request) if self.request_compared => {
+                        format!("{request}, the one that was given")
+                    }
+                    Some(request) => request.to_string(),
+                    None => {
+                        "not named: a facilitator signed, which does not see requests".to_owned()
+                    }
                 },
             ),
         ];
