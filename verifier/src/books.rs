@@ -3,6 +3,8 @@
 //! Records are queued while the ledger is locked, so that their order is the order of the decisions.
 //! The lock is held for microseconds and never across an `await`.
 
+mod held;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -19,6 +21,8 @@ use crate::store::{
     OutcomeRecord, Record, Remembered, SettlementRecord, Store, StoreError, StoreFailed, Ticket,
     Writer,
 };
+
+pub use held::{ChargeError, Charged, Hold, HoldError};
 
 /// Why the books could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +128,10 @@ impl Books {
             return Err(OpenError::Imported);
         }
         let settlements = std::mem::take(&mut state.settlements);
-        let unfinished = state.reservations.len();
+        let reservations = state.reservations.iter();
+        let unfinished = reservations
+            .filter(|(_, reservation)| reservation.held_seconds.is_none())
+            .count();
         let (ledger, records) = Ledger::restore(state, limits, clock.now());
         CrashPoint::Restored.pass();
         if !records.is_empty() {

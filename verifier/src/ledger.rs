@@ -7,6 +7,7 @@
 
 mod channel;
 mod forget;
+mod held;
 mod lane;
 mod lanes;
 mod outcomes;
@@ -16,7 +17,7 @@ mod size;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub use settling::Unsettled;
 pub use size::Size;
 
 use channel::ChannelLedger;
+use held::Held;
 use lane::LaneLedger;
 use outcomes::Outcomes;
 use size::Counts;
@@ -127,6 +129,7 @@ struct Reservation {
     checkpoint: BaseUnits,
     request: Option<RequestKey>,
     since: Moment,
+    held: Option<Held>,
 }
 
 /// The books of all channels.
@@ -135,6 +138,8 @@ pub struct Ledger {
     channels: HashMap<Domain, ChannelLedger>,
     /// The oldest first.
     reservations: BTreeMap<ReservationId, Reservation>,
+    /// Those that are held, by when they are released.
+    held: BTreeSet<(Moment, ReservationId)>,
     last_reservation: u64,
     outcomes: Outcomes,
     counts: Counts,
@@ -211,6 +216,7 @@ impl Ledger {
             checkpoint: BaseUnits::ZERO,
             request,
             since: now,
+            held: None,
         };
         self.reservations.insert(id, reservation);
         if let Some(request) = &request {
@@ -272,8 +278,12 @@ impl Ledger {
             key,
             maximum,
             request,
+            held,
             ..
         } = self.reservations.remove(&id)?;
+        if let Some(held) = held {
+            self.held.remove(&(held.until, id));
+        }
         let channel = self.channels.get_mut(&key.domain)?;
         let lane = channel.lanes.get_mut(key.lane, key.generation)?;
         let charged_before = lane.charged;
@@ -429,6 +439,7 @@ fn reservation_record(id: ReservationId, reservation: &Reservation) -> Record {
         maximum: reservation.maximum,
         checkpoint: reservation.checkpoint,
         request: reservation.request,
+        held_seconds: reservation.held.map(|held| held.seconds),
     };
     Record::Reservation(id, record)
 }

@@ -12,7 +12,8 @@ use crate::store::{Record, Remembered, StoredState};
 
 impl Ledger {
     /// The ledger as it was when the last record was written. Reservations without an outcome are
-    /// charged their last checkpoint; the records say so and must be written before anything else.
+    /// charged their last checkpoint, unless they are held: those wait on, for their whole time. The records say so
+    /// and must be written before anything else.
     #[must_use]
     pub fn restore(state: StoredState, limits: OutcomeLimits, now: Moment) -> (Self, Vec<Record>) {
         let mut ledger = Self {
@@ -67,6 +68,7 @@ impl Ledger {
                 checkpoint: record.checkpoint,
                 request: record.request,
                 since: now,
+                held: None,
             };
             if let Some(request) = &record.request {
                 ledger.outcomes.begin(*id, request);
@@ -75,6 +77,11 @@ impl Ledger {
         }
         ledger.counts = ledger.recount();
         for (id, record) in state.reservations {
+            if let Some(seconds) = record.held_seconds {
+                // The store says so already.
+                let _ = ledger.hold(id, seconds, now);
+                continue;
+            }
             let nothing = Remembered::default();
             if let Some(decision) = ledger.complete(id, record.checkpoint, nothing, now) {
                 records.extend(decision.records);

@@ -3,6 +3,7 @@
 
 mod exhaustive;
 mod forget;
+mod held;
 mod model;
 mod outcomes;
 mod rules;

@@ -105,6 +105,7 @@ fn copy() -> MemoryStore {
         maximum: BaseUnits(40),
         checkpoint: BaseUnits(30),
         request: None,
+        held_seconds: None,
     };
     let mut store = MemoryStore::default();
     store

@@ -21,6 +21,7 @@ const LENGTH_OF_MOST: usize = 256;
 
 const VERSION_1: u8 = 1;
 const VERSION_2: u8 = 2;
+const VERSION_3: u8 = 3;
 
 /// domain[32], lane u16 BE, generation u16 BE
 pub(super) const LANE_KEY_LENGTH: usize = 36;
@@ -73,6 +74,46 @@ struct ReservationV2 {
     maximum: u64,
     checkpoint: u64,
     request: Option<RequestV1>,
+}
+
+/// The same with how long it waits for somebody else's charge.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct ReservationV3 {
+    domain: [u8; 32],
+    lane: u16,
+    generation: u16,
+    maximum: u64,
+    checkpoint: u64,
+    request: Option<RequestV1>,
+    held_seconds: Option<u32>,
+}
+
+impl From<ReservationV1> for ReservationV3 {
+    fn from(old: ReservationV1) -> Self {
+        Self {
+            domain: old.domain,
+            lane: old.lane,
+            generation: old.generation,
+            maximum: old.maximum,
+            checkpoint: old.checkpoint,
+            request: None,
+            held_seconds: None,
+        }
+    }
+}
+
+impl From<ReservationV2> for ReservationV3 {
+    fn from(old: ReservationV2) -> Self {
+        Self {
+            domain: old.domain,
+            lane: old.lane,
+            generation: old.generation,
+            maximum: old.maximum,
+            checkpoint: old.checkpoint,
+            request: old.request,
+            held_seconds: None,
+        }
+    }
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -330,32 +371,24 @@ impl From<RequestV1> for RequestKey {
 }
 
 pub(super) fn reservation(record: &ReservationRecord) -> Vec<u8> {
-    let reservation = ReservationV2 {
+    let reservation = ReservationV3 {
         domain: record.key.domain.0,
         lane: record.key.lane.0,
         generation: record.key.generation.0,
         maximum: record.maximum.0,
         checkpoint: record.checkpoint.0,
         request: record.request.map(RequestV1::from),
+        held_seconds: record.held_seconds,
     };
-    encode(VERSION_2, &reservation)
+    encode(VERSION_3, &reservation)
 }
 
 pub(super) fn read_reservation(bytes: &[u8]) -> Result<ReservationRecord, StoreError> {
     const WHAT: &str = "reservation";
-    let reservation = match version(WHAT, bytes)? {
-        (VERSION_1, value) => {
-            let old: ReservationV1 = read(WHAT, value)?;
-            ReservationV2 {
-                domain: old.domain,
-                lane: old.lane,
-                generation: old.generation,
-                maximum: old.maximum,
-                checkpoint: old.checkpoint,
-                request: None,
-            }
-        }
-        (VERSION_2, value) => read(WHAT, value)?,
+    let reservation: ReservationV3 = match version(WHAT, bytes)? {
+        (VERSION_1, value) => read::<ReservationV1>(WHAT, value)?.into(),
+        (VERSION_2, value) => read::<ReservationV2>(WHAT, value)?.into(),
+        (VERSION_3, value) => read(WHAT, value)?,
         (version, _) => return Err(unknown_version(WHAT, version)),
     };
     let key = lane_of(reservation.domain, reservation.lane, reservation.generation);
@@ -364,6 +397,7 @@ pub(super) fn read_reservation(bytes: &[u8]) -> Result<ReservationRecord, StoreE
         maximum: BaseUnits(reservation.maximum),
         checkpoint: BaseUnits(reservation.checkpoint),
         request: reservation.request.map(RequestKey::from),
+        held_seconds: reservation.held_seconds,
     })
 }
 

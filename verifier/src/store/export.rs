@@ -28,8 +28,9 @@ pub use read::{ReadError, read_export};
 
 /// Name of the format.
 const FORMAT: &str = "farthing-store";
-/// Version of the format. Version 1 knew no outcomes, and no keys of reservations; version 2 not what was settled.
-const VERSION: u32 = 3;
+/// Version of the format. Version 1 knew no outcomes, and no keys of reservations; version 2 not what was settled;
+/// version 3 no reservations that are held.
+const VERSION: u32 = 4;
 /// The oldest version that is read.
 const OLDEST_VERSION: u32 = 1;
 /// The longest line. A settlement with as many claims as its transaction has room for takes a tenth

@@ -80,6 +80,9 @@ pub struct ReservationRecord {
     pub checkpoint: BaseUnits,
     /// How whoever asks again is recognised, if the client gave a key.
     pub request: Option<RequestKey>,
+    /// For how many seconds it waits for somebody else's charge, if it does: a restart does not end it, and begins that
+    /// time anew.
+    pub held_seconds: Option<u32>,
 }
 
 /// What a request with a key came to: what its receipt said, word for word.

@@ -283,6 +283,7 @@ fn time_commits(path: &Path, count: usize) -> Result<Vec<Duration>, StoreError> 
             maximum: BaseUnits(1),
             checkpoint: BaseUnits::ZERO,
             request: None,
+            held_seconds: None,
         };
         let records = [
             Record::Lane(key, lane),

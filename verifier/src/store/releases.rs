@@ -19,7 +19,7 @@ use super::{
 use crate::ledger::{LaneKey, RequestKey, ReservationId};
 
 /// Those whose stores there are, and what was added within a release.
-const RELEASES: [&str; 3] = ["0.1.0", "0.1.0+outcomes", "0.1.0+settled"];
+const RELEASES: [&str; 4] = ["0.1.0", "0.1.0+outcomes", "0.1.0+settled", "0.1.0+held"];
 
 fn path(name: &str) -> PathBuf {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/stores");
@@ -34,8 +34,15 @@ fn key(lane: u16, generation: u16) -> LaneKey {
     }
 }
 
-/// A store in the middle of its work: [`before_settled`], and of one lane a part is settled.
+/// A store in the middle of its work: [`before_held`], where one of the reservations waits for somebody else's charge.
 pub(super) fn sample() -> StoredState {
+    let mut state = before_held();
+    state.reservations[0].1.held_seconds = Some(300);
+    state
+}
+
+/// [`before_settled`], and of one lane a part is settled.
+fn before_held() -> StoredState {
     let mut state = before_settled();
     state.lanes[1].1.settled = BaseUnits(240);
     state
@@ -87,6 +94,7 @@ fn before_outcomes() -> StoredState {
         maximum: BaseUnits(maximum),
         checkpoint: BaseUnits(checkpoint),
         request: None,
+        held_seconds: None,
     };
     let channel = |domain: u8| ChannelRecord {
         domain: Domain([domain; 32]),
@@ -197,7 +205,7 @@ fn stores_of_every_release_open() {
 
 #[test]
 fn the_sample_is_what_the_present_release_left() {
-    let samples = [before_outcomes(), before_settled(), sample()];
+    let samples = [before_outcomes(), before_settled(), before_held(), sample()];
     for (release, sample) in RELEASES.into_iter().zip(samples) {
         let text = fs::read(path(&format!("{release}.jsonl"))).expect("there is an export of it");
         let (state, _) = read_export(text.as_slice()).expect("it is whole");

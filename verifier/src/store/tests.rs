@@ -51,6 +51,7 @@ fn reservation(checkpoint: u64) -> ReservationRecord {
         maximum: BaseUnits(50),
         checkpoint: BaseUnits(checkpoint),
         request: None,
+        held_seconds: None,
     }
 }
 

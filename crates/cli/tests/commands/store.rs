@@ -24,11 +24,7 @@ fn fixture(name: &str) -> PathBuf {
 /// A folder with an export.
 fn terminal() -> Terminal {
     let terminal = Terminal::new(NO_NODE);
-    fs::copy(
-        fixture("0.1.0+settled.jsonl"),
-        terminal.path("backup.jsonl"),
-    )
-    .expect("writable");
+    fs::copy(fixture("0.1.0+held.jsonl"), terminal.path("backup.jsonl")).expect("writable");
     terminal
 }
 

@@ -105,6 +105,8 @@ pub(super) struct ReservationLine {
     checkpoint: BaseUnits,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     request: Option<RequestLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held_seconds: Option<u32>,
 }
 
 #[serde_as]
@@ -223,6 +225,7 @@ pub(super) fn lines(state: &StoredState) -> impl Iterator<Item = Line> {
             maximum: record.maximum,
             checkpoint: record.checkpoint,
             request: record.request.map(RequestLine::from),
+            held_seconds: record.held_seconds,
         })
     });
     let settlements = state.settlements.iter().map(settlement);
@@ -308,6 +311,7 @@ impl Line {
                     maximum: line.maximum,
                     checkpoint: line.checkpoint,
                     request: line.request.map(RequestKey::from),
+                    held_seconds: line.held_seconds,
                 };
                 state.reservations.push((ReservationId(line.id), record));
             }

@@ -45,10 +45,10 @@ fn other_files_are_not_taken_for_exports() {
     ] {
         assert!(matches!(refused(text), ReadError::NotAnExport), "{text:?}");
     }
-    let header = r#"{"format":"farthing-store","version":4,"what":"ever"}"#;
+    let header = r#"{"format":"farthing-store","version":5,"what":"ever"}"#;
     let error = refused(&sealed(&[header]));
     assert!(
-        matches!(error, ReadError::UnknownVersion { found: 4 }),
+        matches!(error, ReadError::UnknownVersion { found: 5 }),
         "{error}"
     );
 }

@@ -150,6 +150,7 @@ fn kinds_of_records(reopen: &mut impl FnMut() -> Box<dyn Store>) {
     }
     let with_key = ReservationRecord {
         request: Some(request()),
+        held_seconds: Some(300),
         ..reservation(7)
     };
     store

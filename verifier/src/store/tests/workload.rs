@@ -126,6 +126,7 @@ impl Traffic {
                 key: [3; 32],
                 digest: [4; 32],
             }),
+            held_seconds: self.clock.is_multiple_of(8).then_some(300),
         };
         let id = ReservationId(self.clock);
         self.in_flight.push_back((id, reservation));

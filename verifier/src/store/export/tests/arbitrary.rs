@@ -116,12 +116,14 @@ pub(super) fn state() -> impl Strategy<Value = StoredState> {
                 settled,
             },
         );
-    let reservation = (lane_key(), amount(), amount(), option::of(request())).prop_map(
-        |(key, maximum, checkpoint, request)| ReservationRecord {
+    let held = option::of(any::<u32>());
+    let reservation = (lane_key(), amount(), amount(), option::of(request()), held).prop_map(
+        |(key, maximum, checkpoint, request, held_seconds)| ReservationRecord {
             key,
             maximum,
             checkpoint,
             request,
+            held_seconds,
         },
     );
     (
