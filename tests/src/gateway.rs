@@ -7,6 +7,7 @@ pub mod agent;
 pub mod chain;
 pub mod clock;
 pub mod cutting_proxy;
+pub mod facilitator;
 pub mod paying;
 pub mod shop;
 pub mod store;

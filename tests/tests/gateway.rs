@@ -9,6 +9,8 @@ mod bad_input;
 mod channels;
 #[path = "gateway/cuts.rs"]
 mod cuts;
+#[path = "gateway/facilitator.rs"]
+mod facilitator;
 #[path = "gateway/gone_channels.rs"]
 mod gone_channels;
 #[path = "gateway/idempotency.rs"]

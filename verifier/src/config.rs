@@ -5,6 +5,7 @@
 //! live here: reading files or the environment, which is the command line's part.
 
 mod chain;
+mod facilitator;
 mod http;
 mod pricing;
 mod requests;
@@ -16,6 +17,7 @@ mod usdc;
 use serde::Deserialize;
 
 pub use chain::ChainConfig;
+pub use facilitator::FacilitatorConfig;
 pub(crate) use http::ANY_ORIGIN;
 pub use http::HttpConfig;
 pub use pricing::{ModelConfig, PricingConfig, TierConfig};
@@ -40,6 +42,9 @@ pub struct Config {
     /// When to settle.
     #[serde(default)]
     pub settler: SettlerConfig,
+    /// Whether other servers sell through this verifier.
+    #[serde(default)]
+    pub facilitator: Option<FacilitatorConfig>,
 }
 
 /// The configuration of a [`Seller`](crate::Seller): the same without a server and without prices, which the application
@@ -105,7 +110,10 @@ impl Config {
         self.pricing.check()?;
         self.store.check()?;
         self.chain.check()?;
-        self.settler.check()
+        self.settler.check()?;
+        self.facilitator
+            .as_ref()
+            .map_or(Ok(()), FacilitatorConfig::check)
     }
 
     /// What is not about the server and its prices.
@@ -347,6 +355,21 @@ mod tests {
                 "[store]\ncheckpoint_interval_ms = 0",
                 "store.checkpoint_interval_ms",
             ),
+            (
+                "[store]",
+                "[facilitator]\nbearer_token = \"thirty-one-characters-are-weak.\"\n[store]",
+                "facilitator.bearer_token",
+            ),
+            (
+                "[store]",
+                "[facilitator]\nbearer_token = \"thirty-two characters with spaces\"\n[store]",
+                "facilitator.bearer_token",
+            ),
+            (
+                "[store]",
+                "[facilitator]\nbearer_token = \"0123456789abcdef0123456789abcdef\"\nmax_held_payments = 0\n[store]",
+                "facilitator.max_held_payments",
+            ),
         ] {
             match Config::from_toml(&MINIMAL.replace(from, to)) {
                 Err(ConfigError::Value { key: named, .. }) => assert_eq!(named, key),
@@ -372,6 +395,20 @@ mod tests {
                 other => panic!("{requests}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn never_prints_the_facilitators_token() {
+        let token = "0123456789abcdef0123456789abcdef";
+        let text = MINIMAL.replace(
+            "[store]",
+            &format!("[facilitator]\nbearer_token = \"{token}\"\n[store]"),
+        );
+        let config = Config::from_toml(&text).expect("the table is optional and allowed");
+        assert!(!format!("{config:?}").contains(token));
+        let short = text.replace(token, "secret");
+        let error = Config::from_toml(&short).expect_err("it is too short");
+        assert!(!error.to_string().contains("secret"), "{error}");
     }
 
     #[test]

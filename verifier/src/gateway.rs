@@ -3,6 +3,7 @@
 //! The order of checks is the order of what they cost and of what they give away: the way to pay, the
 //! channel, the lane, its generation, the signature, and the ledger last.
 
+mod facilitated;
 mod state;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::prices::{Prices, Quoted};
 use crate::receipts::Payer;
 use crate::store::{OutcomeRecord, Remembered, StoreFailed, Ticket};
 
+pub use facilitated::{FacilitatorError, MAX_HELD_SECONDS, Settled};
 pub use state::{StateQueryError, StateQuestion};
 
 /// How long a client may take to pay; prices do not change while a verifier runs.
@@ -53,6 +55,26 @@ pub struct Offer {
     pub prices: Prices,
 }
 
+impl Offer {
+    /// The first field in which a way to pay differs from this offer, the amount aside.
+    #[must_use]
+    pub fn difference(&self, way: &PaymentRequirements) -> Option<&'static str> {
+        let program = way.extra.get("program").and_then(Value::as_str);
+        let fields = [
+            ("scheme", way.scheme == SCHEME),
+            ("network", way.network == self.network),
+            ("asset", way.asset == self.mint.to_string()),
+            ("payTo", way.pay_to == self.payee.to_string()),
+            (
+                "extra.program",
+                program == Some(self.program.to_string().as_str()),
+            ),
+        ];
+        let mut fields = fields.into_iter();
+        fields.find(|(_, is_same)| !is_same).map(|(field, _)| field)
+    }
+}
+
 /// Why a payment is not accepted. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PaymentError {
@@ -77,6 +99,15 @@ pub enum PaymentError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreFailed),
+}
+
+impl From<ReserveError> for PaymentError {
+    fn from(error: ReserveError) -> Self {
+        match error {
+            ReserveError::Refused(refusal) => Self::Refused(refusal),
+            ReserveError::Store(failed) => Self::Store(failed),
+        }
+    }
 }
 
 /// A refusal with what the client may be told.
@@ -366,23 +397,20 @@ impl Gateway {
             .ok_or(PaymentError::Mismatch {
                 field: "extra.tier",
             })?;
-        let maximum = quotes[chosen].maximum();
-        let offer = &self.offer;
-        let program = accepted.extra.get("program").and_then(Value::as_str);
-        let matches = [
-            ("scheme", accepted.scheme == SCHEME),
-            ("network", accepted.network == offer.network),
-            ("asset", accepted.asset == offer.mint.to_string()),
-            ("payTo", accepted.pay_to == offer.payee.to_string()),
-            (
-                "extra.program",
-                program == Some(offer.program.to_string().as_str()),
-            ),
-            ("amount", accepted.amount >= maximum),
-        ];
-        match matches.into_iter().find(|(_, matches)| !matches) {
-            Some((field, _)) => Err(PaymentError::Mismatch { field }),
-            None => Ok(chosen),
+        self.require_accepted(accepted, quotes[chosen].maximum())?;
+        Ok(chosen)
+    }
+
+    /// The client accepted what is offered, at this price or above.
+    fn require_accepted(
+        &self,
+        accepted: &PaymentRequirements,
+        amount: BaseUnits,
+    ) -> Result<(), PaymentError> {
+        let field = self.offer.difference(accepted);
+        match field.or((accepted.amount < amount).then_some("amount")) {
+            Some(field) => Err(PaymentError::Mismatch { field }),
+            None => Ok(()),
         }
     }
 
@@ -426,11 +454,7 @@ impl Gateway {
         }
         let verified = VerifiedVoucher { voucher, signature };
         let reserved = self.books.reserve(facts, &verified, maximum, request);
-        let reserved = reserved.map_err(|error| match error {
-            ReserveError::Refused(refusal) => PaymentError::Refused(refusal),
-            ReserveError::Store(failed) => PaymentError::Store(failed),
-        })?;
-        Ok((payer, reserved))
+        Ok((payer, reserved?))
     }
 
     /// Adds what the client may know. The lane's state is told only where the amount is the reason: the

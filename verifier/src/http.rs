@@ -7,6 +7,7 @@ pub(crate) mod catalogue;
 pub(crate) mod challenge;
 pub(crate) mod cors;
 pub(crate) mod error;
+pub(crate) mod facilitator;
 pub(crate) mod idempotency;
 pub(crate) mod lane_state;
 pub(crate) mod meter;

@@ -1,6 +1,7 @@
 //! A seller: everything that takes payments and settles them, without a server. The gateway is one with an upstream; an
 //! application that sells what it serves itself starts one and puts [`Seller::layer`] before its handlers.
 
+mod releases;
 mod start;
 
 use std::fmt;
@@ -215,7 +216,7 @@ impl Seller {
         self.books.lane(&facts, key)
     }
 
-    /// The paid requests in flight.
+    /// The paid requests in flight, with the payments that were verified for other servers and are not settled.
     #[must_use]
     pub fn requests_in_flight(&self) -> usize {
         self.books.read(crate::ledger::Ledger::reservations)

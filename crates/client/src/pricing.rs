@@ -156,6 +156,12 @@ pub fn model_of(body: &Value) -> Result<&str, QuoteError> {
 }
 
 impl PriceList {
+    /// Whether nothing is listed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The most that a request with this body can cost, and the body to send upstream.
     ///
     /// # Errors

@@ -10,6 +10,8 @@
 //! signatures and hashes are base58. Unknown fields are ignored everywhere, because other schemes
 //! and later versions add their own.
 
+pub mod facilitator;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use farthing_protocol::{BaseUnits, LaneIndex};
@@ -165,7 +167,7 @@ pub struct EscrowExtra {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
     /// Prices of the requested model, so that a client can pay the next time without a 402.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "PriceList::is_empty")]
     pub pricing: PriceList,
     /// State of the channel that the refused voucher named.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -285,7 +285,9 @@ impl World {
 
     /// Dies and starts again on what the disk held at this moment: a copy of the store's file.
     pub async fn crash(&mut self) {
-        let copy = self.directory.path().join("after-the-crash.redb");
+        let died = self.config.store.path.file_name().unwrap_or_default();
+        let copy = format!("after-{}", died.display());
+        let copy = self.directory.path().join(copy);
         std::fs::copy(&self.config.store.path, &copy).expect("the file can be copied");
         self.config.store.path = copy;
         self.restart().await;
@@ -294,6 +296,12 @@ impl World {
     /// Changes the configuration for the next start.
     pub fn reconfigure(&mut self, change: impl FnOnce(&mut Config)) {
         change(&mut self.config);
+    }
+
+    /// The configuration of the next start.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The store's file.
@@ -504,5 +512,6 @@ fn config(upstream: &Upstream, payee: Pubkey, store: PathBuf) -> Config {
             shutdown_timeout_ms: 10_000,
             ..SettlerConfig::default()
         },
+        facilitator: None,
     }
 }

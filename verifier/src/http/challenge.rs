@@ -123,18 +123,23 @@ pub(crate) fn refused<Q: Quoted>(
 
 /// Marks an error as the refusal of a payment.
 pub(crate) fn refusal(gateway: &Gateway, mut error: ApiError) -> ApiError {
-    let response = SettleResponse {
+    let response = refusal_response(gateway, error.code, error.message.clone());
+    error.headers.response = Some(header(&response));
+    error
+}
+
+/// The refusal of a payment, in x402's shape.
+pub(crate) fn refusal_response(gateway: &Gateway, code: &str, message: String) -> SettleResponse {
+    SettleResponse {
         success: false,
-        error_reason: Some(error.code.to_owned()),
-        error_message: Some(error.message.clone()),
+        error_reason: Some(code.to_owned()),
+        error_message: Some(message),
         payer: None,
         transaction: String::new(),
         network: gateway.offer().network.clone(),
         amount: None,
         extra: None,
-    };
-    error.headers.response = Some(header(&response));
-    error
+    }
 }
 
 fn challenge<Q: Quoted>(

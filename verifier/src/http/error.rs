@@ -3,7 +3,7 @@
 //! The inner layers' error types are converted here and nowhere else.
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use farthing_client::pricing::QuoteError;
@@ -96,6 +96,11 @@ impl ApiError {
         }
     }
 
+    pub(crate) fn token_invalid() -> Self {
+        let message = "give the facilitator's token, once: Authorization: Bearer <token>";
+        Self::new(StatusCode::UNAUTHORIZED, "token_invalid", message)
+    }
+
     pub(crate) fn answer_not_kept() -> Self {
         let message = "this request was served and charged as its receipt says, and its answer is no longer kept: \
                        ask again with a new key to be served, and charged, anew";
@@ -153,6 +158,9 @@ impl IntoResponse for ApiError {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         self.headers.write_to(headers);
         response

@@ -68,7 +68,8 @@ fn from_header(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> 
     checked(value.to_str().ok()).map(Some)
 }
 
-fn from_extension(payment: &PaymentPayload) -> Result<Option<IdempotencyKey>, ApiError> {
+/// The key in the extension of a payment.
+pub(super) fn from_extension(payment: &PaymentPayload) -> Result<Option<IdempotencyKey>, ApiError> {
     let extensions = payment.extensions.as_ref();
     let id =
         extensions.and_then(|extensions| extensions.get(PAYMENT_IDENTIFIER)?.pointer("/info/id"));

@@ -12,11 +12,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use farthing_client::pricing::{Endpoint, Quote};
 use farthing_client::receipt::{KEY_SET_PATH, KeySet};
+use farthing_client::x402::facilitator::{SETTLE_PATH, SUPPORTED_PATH, VERIFY_PATH};
 use serde_json::{Value, json};
 
 use super::bill::Bill;
 use super::catalogue::{CATALOGUE, catalogue, models};
 use super::error::ApiError;
+use super::facilitator::{self, Facilitator};
 use super::lane_state::{LANE_STATE, lane_state};
 use super::metering::Metering;
 use super::paywall::{self, Goods};
@@ -42,13 +44,14 @@ pub(crate) struct App {
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) max_header_bytes: usize,
     pub(crate) cors_origins: Vec<String>,
+    pub(crate) facilitator: Option<Facilitator>,
 }
 
 /// Whether the gateway itself answers on a route, so that it cannot be sold as a plain one.
 pub(crate) fn is_ours(method: &str, path: &str) -> bool {
     match method {
-        "GET" => [MODELS, CATALOGUE, KEY_SET_PATH, HEALTH].contains(&path),
-        "POST" => Endpoint::at(path).is_some(),
+        "GET" => [MODELS, CATALOGUE, KEY_SET_PATH, HEALTH, SUPPORTED_PATH].contains(&path),
+        "POST" => Endpoint::at(path).is_some() || [VERIFY_PATH, SETTLE_PATH].contains(&path),
         _ => false,
     }
 }
@@ -59,6 +62,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         let sold =
             move |State(app): State<Arc<App>>, request: Request| sold(endpoint, app, request);
         router = router.route(endpoint.path(), post(sold));
+    }
+    if app.facilitator.is_some() {
+        router = router.merge(facilitator::routes());
     }
     router
         .route(MODELS, get(models))

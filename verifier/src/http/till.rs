@@ -118,12 +118,22 @@ impl Till {
         })
     }
 
-    fn place(&self) -> Result<Place, ApiError> {
+    /// A place for what may not begin any longer once the drain has.
+    pub(super) fn place(&self) -> Result<Place, ApiError> {
         // Counted before the drain is looked for, so that a drain either waits for it or refuses it.
         let in_flight = self.tasks.token();
         if self.draining.is_cancelled() {
             return Err(ApiError::shutting_down());
         }
+        self.place_counted(in_flight)
+    }
+
+    /// A place also while the drain waits, for the end of what began before.
+    pub(super) fn place_to_end(&self) -> Result<Place, ApiError> {
+        self.place_counted(self.tasks.token())
+    }
+
+    fn place_counted(&self, in_flight: TaskTrackerToken) -> Result<Place, ApiError> {
         let permit = Arc::clone(&self.permits).try_acquire_owned();
         Ok(Place {
             _permit: permit.map_err(|_| ApiError::overloaded())?,
@@ -159,7 +169,11 @@ impl Till {
         })
     }
 
-    async fn read_body(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    pub(super) async fn read_body(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Bytes, ApiError> {
         let limit = self.limits.max_body_bytes;
         let announced = headers
             .get(CONTENT_LENGTH)

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::releases::spawn_releases;
 use super::{Keys, Ports, Seller, StartError};
 use crate::books::Books;
 use crate::chain::watcher::Limits as ChannelLimits;
@@ -86,6 +87,7 @@ pub(super) async fn start(
     );
     let (settler, settler_task) = Settler::new(settler, unfinished).spawn(background.clone());
     spawn_watcher(&config, &channels, background.clone());
+    spawn_releases(&books, background.clone());
     Ok(Seller {
         till,
         books,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Verifier;
 use crate::config::Config;
+use crate::http::facilitator::Facilitator;
 use crate::http::proxy::Upstream;
 use crate::http::server::{self, ConnectionLimits, accept_all};
 use crate::http::{App, meter, router};
@@ -47,6 +48,7 @@ async fn start_on(
         upstream: Arc::new(upstream),
         max_header_bytes: config.http.max_header_bytes,
         cors_origins: config.http.cors_origins.clone(),
+        facilitator: config.facilitator.as_ref().map(Facilitator::new),
     });
     let draining = app.till.draining.clone();
     let limits = connection_limits(&config);

@@ -193,5 +193,6 @@ fn config(upstream: &Upstream, store: &Path, payee: Pubkey) -> Config {
             payee,
         ),
         settler: SettlerConfig::default(),
+        facilitator: None,
     }
 }

@@ -80,6 +80,7 @@ pub fn config(sale: &Sale, economy: &Economy, rpc_url: &str, folder: &Path) -> C
             poll_interval_ms: POLL_INTERVAL_MS,
             ..SettlerConfig::default()
         },
+        facilitator: None,
     }
 }
 

@@ -24,15 +24,28 @@ const DEFAULT_STORE: &str = "farthing.redb";
 /// What environment variables start with.
 const PREFIX: &str = "FARTHING_";
 /// The sections, which follow the prefix.
-const SECTIONS: [&str; 5] = ["http", "pricing", "store", "chain", "settler"];
+const SECTIONS: [&str; 6] = [
+    "http",
+    "pricing",
+    "store",
+    "chain",
+    "settler",
+    "facilitator",
+];
 /// Starts like a section and is a flag's.
 const FLAG_VARIABLES: [&str; 1] = ["FARTHING_SETTLER_KEY"];
 /// What no error may quote.
-const SECRET_KEY: &str = "upstream_api_key";
-/// Strings that may look like numbers: amounts of USDC, and a key.
-const STRING_KEYS: [&str; 4] = ["min_amount", "min_claim", "min_deposit", SECRET_KEY];
+const SECRET_KEYS: [&str; 2] = ["upstream_api_key", "bearer_token"];
+/// Strings that may look like numbers: amounts of USDC, and secrets.
+const STRING_KEYS: [&str; 5] = [
+    "min_amount",
+    "min_claim",
+    "min_deposit",
+    SECRET_KEYS[0],
+    SECRET_KEYS[1],
+];
 
-/// Settings that are not checked yet. Not `Debug`: the upstream's key is among them.
+/// Settings that are not checked yet. Not `Debug`: secrets are among them.
 pub struct Settings {
     file: Option<PathBuf>,
     table: Table,
@@ -167,12 +180,9 @@ fn at_line(place: &impl Display, text: &str, error: &toml::de::Error) -> String 
     let start = error.span().map_or(0, |span| span.start).min(text.len());
     let before = &text.as_bytes()[..start];
     let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-    let is_secret = text
-        .lines()
-        .nth(line - 1)
-        .is_some_and(|line| line.trim_start().starts_with(SECRET_KEY));
-    if is_secret {
-        return format!("{place}, line {line}: {SECRET_KEY} must be a string in double quotes");
+    let of_line = text.lines().nth(line - 1).unwrap_or_default();
+    if let Some(secret) = SECRET_KEYS.iter().find(|key| of_line.contains(**key)) {
+        return format!("{place}, line {line}: {secret} must be a string in double quotes");
     }
     format!("{place}, line {line}: {}", error.message())
 }
@@ -277,13 +287,15 @@ mod tests {
             ("FARTHING_CHAIN_MIN_DEPOSIT", "5"),
             ("FARTHING_PRICING_FREE_MODELS", "[\"a\"]"),
             ("FARTHING_HTTP_LISTEN", "127.0.0.1:0"),
+            ("FARTHING_FACILITATOR_BEARER_TOKEN", "0123"),
             ("FARTHING_RPC_URL", "a flag's"),
             ("FARTHING_SETTLER_KEY", "a flag's"),
             ("PATH", "/bin"),
         ]);
         let expected = "\
             [http]\nupstream = \"http://environment\"\nmax_body_bytes = 2\nlisten = \"127.0.0.1:0\"\n\
-            [chain]\nmin_deposit = \"5\"\n[pricing]\nfree_models = [\"a\"]";
+            [chain]\nmin_deposit = \"5\"\n[pricing]\nfree_models = [\"a\"]\n\
+            [facilitator]\nbearer_token = \"0123\"";
         assert_eq!(table, toml::from_str::<Table>(expected).expect("TOML"));
     }
 
@@ -301,14 +313,21 @@ mod tests {
         assert!(read_file(&path).is_ok(), "the rest may come from elsewhere");
         fs::write(&path, "[http\n").expect("writable");
         assert!(read_file(&path).is_err());
-        for secret in ["sk-424242", "424242", "\"sk-424242"] {
-            let text = format!("[http]\nupstream = \"http://x\"\nupstream_api_key = {secret}\n");
-            fs::write(&path, text).expect("writable");
-            let error = read_file(&path).expect_err("not a string").to_string();
-            assert!(
-                error.contains("line 3") && !error.contains("424242"),
-                "{error}"
-            );
+        for place in [
+            "upstream_api_key =",
+            "[facilitator]\nbearer_token =",
+            "[facilitator]\n\"bearer_token\"=",
+        ] {
+            for secret in ["sk-424242", "424242", "\"sk-424242"] {
+                let text = format!("[http]\nupstream = \"http://x\"\n{place} {secret}\n");
+                let line = format!("line {}", text.lines().count());
+                fs::write(&path, text).expect("writable");
+                let error = read_file(&path).expect_err("not a string").to_string();
+                assert!(
+                    error.contains(&line) && !error.contains("424242"),
+                    "{error}"
+                );
+            }
         }
     }
 }

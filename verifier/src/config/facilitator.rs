@@ -1,0 +1,63 @@
+//! `[facilitator]`: other servers sell through this verifier, by the x402 facilitator API.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// The shortest token: 32 characters at random are as good as a key.
+const MIN_TOKEN_LENGTH: usize = 32;
+/// The longest token, so that it fits a header.
+const MAX_TOKEN_LENGTH: usize = 256;
+
+/// Other servers sell through this verifier.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FacilitatorConfig {
+    /// What whoever verifies and settles payments to `chain.payee` shows, as a bearer token. Never logged, never shown.
+    pub bearer_token: String,
+    /// The most payments that are verified and neither settled nor released.
+    #[serde(default = "default_max_held_payments")]
+    pub max_held_payments: usize,
+}
+
+impl FacilitatorConfig {
+    /// The defaults with a token.
+    #[must_use]
+    pub fn new(bearer_token: impl Into<String>) -> Self {
+        Self {
+            bearer_token: bearer_token.into(),
+            max_held_payments: default_max_held_payments(),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let token = &self.bearer_token;
+        let is_good = (MIN_TOKEN_LENGTH..=MAX_TOKEN_LENGTH).contains(&token.len())
+            && token.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_good {
+            let reason = format!(
+                "must have {MIN_TOKEN_LENGTH} to {MAX_TOKEN_LENGTH} visible ASCII characters and no spaces"
+            );
+            return Err(ConfigError::value("facilitator.bearer_token", reason));
+        }
+        if self.max_held_payments == 0 {
+            let key = "facilitator.max_held_payments";
+            return Err(ConfigError::value(key, "must be at least 1"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for FacilitatorConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FacilitatorConfig")
+            .field("max_held_payments", &self.max_held_payments)
+            .finish_non_exhaustive()
+    }
+}
+
+fn default_max_held_payments() -> usize {
+    16_384
+}

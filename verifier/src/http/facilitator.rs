@@ -1,0 +1,251 @@
+//! `POST /verify`, `POST /settle`, `GET /supported`: the x402 facilitator API, for servers of this payee's that sell by
+//! themselves.
+//!
+//! Who may verify and settle shows a token. What became of a payment is told in x402's words and in its shape, with 200 or
+//! 503; everything else is an error of ours.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use farthing_client::idempotency::PAYMENT_IDENTIFIER;
+use farthing_client::x402::SettleResponse;
+use farthing_client::x402::facilitator::{
+    FacilitatorRequest, SETTLE_PATH, SUPPORTED_PATH, StateExtra, Supported, VERIFY_PATH,
+    VerifyResponse,
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::challenge::{Final, receipt, refusal_response};
+use super::error::ApiError;
+use super::idempotency;
+use super::routes::App;
+use super::till::{Place, Till};
+use crate::config::FacilitatorConfig;
+use crate::gateway::{FacilitatorError, PaymentError};
+use crate::receipts::Charge;
+
+/// Other servers sell through this verifier.
+pub(crate) struct Facilitator {
+    /// SHA-256 of the token, so that comparing takes the same time however long the other one is.
+    token: [u8; 32],
+    max_held: usize,
+}
+
+impl fmt::Debug for Facilitator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Facilitator")
+            .field("max_held", &self.max_held)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Facilitator {
+    pub(crate) fn new(config: &FacilitatorConfig) -> Self {
+        Self {
+            token: Sha256::digest(&config.bearer_token).into(),
+            max_held: config.max_held_payments,
+        }
+    }
+
+    /// Whether a request shows the token.
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return false;
+        };
+        let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' '))
+        else {
+            return false;
+        };
+        let shown: [u8; 32] = Sha256::digest(token).into();
+        scheme.eq_ignore_ascii_case("bearer") && bool::from(shown.ct_eq(&self.token))
+    }
+}
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route(VERIFY_PATH, post(verify))
+        .route(SETTLE_PATH, post(settle))
+        .route(SUPPORTED_PATH, get(supported))
+}
+
+async fn supported(State(app): State<Arc<App>>) -> Json<Supported> {
+    let kind = app.till.gateway.supported_kind();
+    let extensions = vec![PAYMENT_IDENTIFIER.to_owned()];
+    Json(Supported::one(kind, &app.till.issuer.settler(), extensions))
+}
+
+async fn verify(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
+    let asked = Asked::read(&app, request, Till::place).await?;
+    let verified = match idempotency::from_extension(&asked.request.payment_payload) {
+        Ok(id) => {
+            let verified = app
+                .till
+                .gateway
+                .verify(&asked.request, id.as_ref(), asked.max_held);
+            verified.await.map_err(Refusal::from)
+        }
+        Err(error) => Err(error.into()),
+    };
+    Ok(match verified {
+        Ok(payer) => answer(
+            StatusCode::OK,
+            &VerifyResponse {
+                is_valid: true,
+                invalid_reason: None,
+                invalid_message: None,
+                payer: Some(payer.key.to_string()),
+                extra: None,
+            },
+        ),
+        Err(refusal) => answer(
+            refusal.status,
+            &VerifyResponse {
+                is_valid: false,
+                invalid_reason: Some(refusal.code.to_owned()),
+                invalid_message: Some(refusal.message),
+                payer: None,
+                extra: refusal.state,
+            },
+        ),
+    })
+}
+
+/// Also while the verifier shuts down: whoever settles has served.
+async fn settle(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
+    let asked = Asked::read(&app, request, Till::place_to_end).await?;
+    Ok(match settled(&app.till, &asked.request).await {
+        Ok(response) => answer(StatusCode::OK, &response),
+        Err(refusal) => {
+            let response = refusal_response(&app.till.gateway, refusal.code, refusal.message);
+            answer(refusal.status, &response)
+        }
+    })
+}
+
+async fn settled(till: &Till, asked: &FacilitatorRequest) -> Result<SettleResponse, Refusal> {
+    let id = idempotency::from_extension(&asked.payment_payload)?;
+    let draft = till.issuer.draft_of_figures();
+    let settled = till.gateway.settle(asked, id.as_ref(), draft).await?;
+    let charge = Charge {
+        request: None,
+        charged: settled.charged,
+        charged_total: settled.lane.charged,
+    };
+    let draft = settled.receipt.as_ref();
+    let end = Final {
+        charged: settled.charged,
+        receipt: till.issuer.issue(&settled.payer, &charge, draft),
+    };
+    let network = till.issuer.network();
+    let payer = &settled.payer.key;
+    Ok(receipt(network, payer, &settled.lane, Some(end)))
+}
+
+/// What somebody asks who may.
+struct Asked {
+    request: FacilitatorRequest,
+    max_held: usize,
+    _place: Place,
+}
+
+impl Asked {
+    async fn read(
+        app: &App,
+        request: Request<Body>,
+        place: impl FnOnce(&Till) -> Result<Place, ApiError>,
+    ) -> Result<Self, ApiError> {
+        let facilitator = app.facilitator.as_ref();
+        let facilitator = facilitator.ok_or_else(ApiError::route_not_sold)?;
+        let (head, body) = request.into_parts();
+        if !facilitator.admits(&head.headers) {
+            return Err(ApiError::token_invalid());
+        }
+        let place = place(&app.till)?;
+        let body = app.till.read_body(&head.headers, body).await?;
+        let request = serde_json::from_slice(&body).map_err(|error| {
+            let message = format!("the body is not a payment with its requirements: {error}");
+            ApiError::invalid_request(message, None)
+        })?;
+        Ok(Self {
+            request,
+            max_held: facilitator.max_held,
+            _place: place,
+        })
+    }
+}
+
+fn answer(status: StatusCode, body: &impl Serialize) -> Response {
+    (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+/// Why a payment is not verified or settled, as it is told.
+struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    state: Option<StateExtra>,
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        let status = if error.status.is_server_error() {
+            error.status
+        } else {
+            StatusCode::OK
+        };
+        Self {
+            status,
+            code: error.code,
+            message: error.message,
+            state: None,
+        }
+    }
+}
+
+impl From<FacilitatorError> for Refusal {
+    fn from(error: FacilitatorError) -> Self {
+        let code = match &error {
+            FacilitatorError::Version => "invalid_x402_version",
+            FacilitatorError::Requirements { field: "scheme" } => "unsupported_scheme",
+            FacilitatorError::Requirements { field: "network" } => "invalid_network",
+            FacilitatorError::Requirements { .. }
+            | FacilitatorError::Timeout
+            | FacilitatorError::NothingToPay => "invalid_payment_requirements",
+            FacilitatorError::TooMany => "overloaded",
+            FacilitatorError::NotHeld => "voucher_used",
+            FacilitatorError::SettledBefore { .. } => "duplicate_settlement",
+            FacilitatorError::AboveMaximum { .. } => "settlement_exceeds_amount",
+            FacilitatorError::Refused(refused) => {
+                let mut refusal = Self::from(ApiError::from(&refused.error));
+                if matches!(refused.error, PaymentError::Malformed(_)) {
+                    refusal.code = "invalid_payload";
+                }
+                refusal.state = Some(StateExtra {
+                    channel_state: refused.channel_state.clone(),
+                    voucher_state: refused.voucher_state.clone(),
+                });
+                return refusal;
+            }
+        };
+        let status = match error {
+            FacilitatorError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::OK,
+        };
+        Self {
+            status,
+            code,
+            message: error.to_string(),
+            state: None,
+        }
+    }
+}
