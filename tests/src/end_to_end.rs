@@ -2,6 +2,8 @@
 //! requests as somebody without our client sends them.
 
 pub mod aimock;
+pub mod example_server;
 pub mod peers;
 pub mod raw;
+pub mod server;
 pub mod world;

@@ -34,6 +34,22 @@ pub fn anchor_modules() -> Option<PathBuf> {
     )
 }
 
+/// The same for the npm packages of the Express example.
+///
+/// # Panics
+/// If they are missing and `FARTHING_REQUIRE` names `node`.
+#[must_use]
+pub fn express_modules() -> Option<PathBuf> {
+    installed(
+        "node",
+        concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../examples/express/node_modules"
+        ),
+        ".installed-lock.json",
+    )
+}
+
 /// The Python that has the packages which are clients of inference.
 ///
 /// # Panics
@@ -43,6 +59,20 @@ pub fn python() -> Option<PathBuf> {
     installed(
         "python",
         concat!(env!("CARGO_MANIFEST_DIR"), "/peers/python/.venv"),
+        ".installed-requirements.txt",
+    )
+    .map(|folder| folder.join("bin/python"))
+}
+
+/// The Python that has the packages of the FastAPI example.
+///
+/// # Panics
+/// If it is missing and `FARTHING_REQUIRE` names `python`.
+#[must_use]
+pub fn fastapi_python() -> Option<PathBuf> {
+    installed(
+        "python",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/fastapi/.venv"),
         ".installed-requirements.txt",
     )
     .map(|folder| folder.join("bin/python"))

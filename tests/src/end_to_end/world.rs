@@ -60,6 +60,14 @@ impl FundedWorld {
     /// # Panics
     /// If the channel is gone.
     pub async fn client(&self, lane: u16) -> PayingClient {
+        self.client_of(&self.world.verifier.url(), lane).await
+    }
+
+    /// The same of another server.
+    ///
+    /// # Panics
+    /// If the channel is gone.
+    pub async fn client_of(&self, url: &str, lane: u16) -> PayingClient {
         let account = self
             .world
             .economy
@@ -67,7 +75,7 @@ impl FundedWorld {
             .await
             .expect("the channel is open");
         let channel = PayingChannel {
-            gateway: &self.world.verifier.url(),
+            gateway: url,
             address: self.funded.address,
             channel: &account,
         };
