@@ -8,6 +8,8 @@
 mod anchor_client;
 #[path = "end_to_end/economy.rs"]
 mod economy;
+#[path = "end_to_end/example_servers.rs"]
+mod example_servers;
 #[path = "end_to_end/real_clients.rs"]
 mod real_clients;
 #[path = "end_to_end/real_upstream.rs"]
