@@ -34,6 +34,7 @@ pub struct Config {
     /// The server and its upstream.
     pub http: HttpConfig,
     /// What is sold.
+    #[serde(default)]
     pub pricing: PricingConfig,
     /// Where the ledger is kept.
     pub store: StoreConfig,
@@ -107,6 +108,7 @@ impl Config {
     /// [`ConfigError::Value`] names the first key that is wrong.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.http.check()?;
+        self.check_sale()?;
         self.pricing.check()?;
         self.store.check()?;
         self.chain.check()?;
@@ -114,6 +116,22 @@ impl Config {
         self.facilitator
             .as_ref()
             .map_or(Ok(()), FacilitatorConfig::check)
+    }
+
+    /// Something is sold, by this verifier's upstream or by other servers.
+    fn check_sale(&self) -> Result<(), ConfigError> {
+        let has_upstream = self.http.upstream.is_some();
+        match (has_upstream, self.pricing.is_empty()) {
+            (false, false) => Err(ConfigError::value(
+                "http.upstream",
+                "name the upstream that serves what [pricing] sells",
+            )),
+            (_, true) if has_upstream || self.facilitator.is_none() => Err(ConfigError::value(
+                "pricing.models",
+                "list at least one model, as [pricing.models.\"name\"], or a route, as [pricing.routes.\"POST /path\"]",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// What is not about the server and its prices.
@@ -393,6 +411,33 @@ mod tests {
             match SellerConfig::from_toml(&text) {
                 Err(ConfigError::Value { key, .. }) => assert_eq!(key, named),
                 other => panic!("{requests}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_facilitator_needs_neither_upstream_nor_prices() {
+        let tables = &MINIMAL[MINIMAL.find("[store]").expect("it is there")..];
+        let token = "0123456789abcdef0123456789abcdef";
+        let facilitator = format!("[facilitator]\nbearer_token = \"{token}\"\n");
+        let upstream = "upstream = \"http://127.0.0.1:9000\"";
+        let model = "[pricing.models.demo]\nmax_output_tokens = 1\n";
+        for (text, refused) in [
+            (format!("[http]\n{facilitator}{tables}"), None),
+            (format!("[http]\n{tables}"), Some("pricing.models")),
+            (
+                format!("[http]\n{upstream}\n{facilitator}{tables}"),
+                Some("pricing.models"),
+            ),
+            (
+                format!("[http]\n{model}{facilitator}{tables}"),
+                Some("http.upstream"),
+            ),
+        ] {
+            match (Config::from_toml(&text), refused) {
+                (Ok(_), None) => {}
+                (Err(ConfigError::Value { key, .. }), Some(named)) => assert_eq!(key, named),
+                (other, _) => panic!("{text}: {other:?}"),
             }
         }
     }

@@ -11,7 +11,11 @@ use std::time::Duration;
 use farthing_client::receipt::verify;
 use farthing_protocol::{BaseUnits, Generation, LaneIndex};
 use farthing_tests::gateway::World;
-use farthing_tests::gateway::facilitator::{for_amount, passed_on, payer, with_identifier};
+use farthing_tests::gateway::facilitator::{
+    facilitating, for_amount, passed_on, payer, with_identifier,
+};
+use farthing_tests::gateway::world::{MODEL, chat};
+use farthing_verifier::config::PricingConfig;
 use serde_json::{Value, json};
 
 /// Charged in total and reserved, of lane 0; nothing if nobody has paid with its channel.
@@ -197,6 +201,23 @@ async fn an_identifier_is_paid_for_once() {
     world.settle(&for_amount(&released, 0)).await;
     let anew = with_identifier(&world.passed_on(2_001, 300), "pay_fedcba9876543210");
     world.verify(&anew).await;
+}
+
+#[tokio::test]
+async fn a_verifier_may_sell_nothing_itself() {
+    let world = World::configured(|config| {
+        facilitating(config);
+        config.http.upstream = None;
+        config.pricing = PricingConfig::default();
+    })
+    .await;
+    let answer = world.send(&chat(MODEL, false), None).await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (404, "model_not_priced")
+    );
+    world.settle(&world.passed_on(1_000, 300)).await;
+    assert_eq!(books(&world), (300, 0));
 }
 
 #[tokio::test]

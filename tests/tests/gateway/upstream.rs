@@ -79,7 +79,8 @@ async fn an_answer_that_must_not_pass_costs_nothing() {
 async fn an_upstream_that_is_down_costs_nothing() {
     // Nothing listens on the discard port.
     let world =
-        World::configured(|config| config.http.upstream = "http://127.0.0.1:9".to_owned()).await;
+        World::configured(|config| config.http.upstream = Some("http://127.0.0.1:9".to_owned()))
+            .await;
     let answer = world.pay(&chat(MODEL, false), MAXIMUM).await;
     assert_eq!(answer.code(), "upstream_unreachable");
     assert_free(&answer, 502);

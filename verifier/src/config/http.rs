@@ -26,8 +26,10 @@ pub struct HttpConfig {
     /// default, stands for all.
     #[serde(default = "default_cors_origins")]
     pub cors_origins: Vec<String>,
-    /// Base URL of the OpenAI-compatible upstream, with or without `/v1` at its end.
-    pub upstream: String,
+    /// Base URL of the OpenAI-compatible upstream, with or without `/v1` at its end. Only a verifier that sells nothing
+    /// itself has none.
+    #[serde(default)]
+    pub upstream: Option<String>,
     /// Sent to the upstream as a bearer token. Never logged, never shown.
     #[serde(default)]
     pub upstream_api_key: Option<String>,
@@ -74,7 +76,7 @@ impl HttpConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             public_url: None,
             cors_origins: default_cors_origins(),
-            upstream: upstream.into(),
+            upstream: Some(upstream.into()),
             upstream_api_key: None,
             max_body_bytes: default_max_body_bytes(),
             max_header_bytes: default_max_header_bytes(),
@@ -92,7 +94,7 @@ impl HttpConfig {
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         for (key, url) in [
-            ("http.upstream", Some(&self.upstream)),
+            ("http.upstream", self.upstream.as_ref()),
             ("http.public_url", self.public_url.as_ref()),
         ] {
             if let Some(url) = url {
@@ -133,10 +135,11 @@ impl HttpConfig {
         }
     }
 
-    /// The upstream's URL without `/v1`.
+    /// The upstream's URL without `/v1`; empty if there is none, and nothing is asked.
     #[must_use]
     pub fn upstream_base(&self) -> &str {
-        let base = self.upstream.trim_end_matches('/');
+        let upstream = self.upstream.as_deref().unwrap_or_default();
+        let base = upstream.trim_end_matches('/');
         base.strip_suffix("/v1").unwrap_or(base)
     }
 

@@ -146,14 +146,14 @@ impl PricingConfig {
         RoutePrices::new(priced.chain(free))
     }
 
+    /// Whether nothing is sold or given away.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let no_models = self.models.is_empty() && self.free_models.is_empty();
+        no_models && self.routes.is_empty() && self.free_routes.is_empty()
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let sells_models = !(self.models.is_empty() && self.free_models.is_empty());
-        if !sells_models && self.routes.is_empty() && self.free_routes.is_empty() {
-            return Err(ConfigError::value(
-                "pricing.models",
-                "list at least one model, as [pricing.models.\"name\"], or a route, as [pricing.routes.\"POST /path\"]",
-            ));
-        }
         self.check_routes()?;
         // Where the file was not read, as by flags and variables.
         let of_tiers = self.tiers.values().flat_map(|tier| &tier.models);

@@ -91,7 +91,7 @@ async fn warn_about_accounts(
 struct Listening {
     event: &'static str,
     url: String,
-    upstream: String,
+    upstream: Option<String>,
     payee: String,
     settler: String,
     network: String,
@@ -120,7 +120,12 @@ impl fmt::Display for Listening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         facts([
             ("listening on", self.url.clone()),
-            ("selling", self.upstream.clone()),
+            (
+                "selling",
+                self.upstream
+                    .clone()
+                    .unwrap_or_else(|| "what other servers serve".to_owned()),
+            ),
             ("payee", self.payee.clone()),
             ("settler", self.settler.clone()),
             ("network", self.network.clone()),
