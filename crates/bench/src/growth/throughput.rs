@@ -16,8 +16,6 @@ use super::traffic::{self, Traffic};
 const TURN: Duration = Duration::from_secs(1);
 /// How much of a turn is not counted.
 const WARM_UP: Duration = Duration::from_millis(250);
-/// Before anything is counted there is a request for so many lanes.
-const WARM_UP_SHARE: u64 = 2;
 
 /// What one kind of traffic did in one round.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -82,7 +80,8 @@ pub(super) fn measure(
     ];
     let rounds = traffic::run(async {
         for kind in [&small, &active, &uniform] {
-            let enough = kind.traffic.payers() as u64 / WARM_UP_SHARE;
+            // A request a lane, so that the journal was moved since the store was filled.
+            let enough = kind.traffic.payers() as u64;
             kind.traffic.serve(&kind.lanes, enough).await?;
         }
         let mut outcome = Vec::new();
