@@ -8,6 +8,7 @@ pub mod chain;
 pub mod clock;
 pub mod cutting_proxy;
 pub mod facilitator;
+pub mod metrics;
 pub mod paying;
 pub mod shop;
 pub mod store;

@@ -19,6 +19,8 @@ mod idempotency;
 mod lane_state;
 #[path = "gateway/layer.rs"]
 mod layer;
+#[path = "gateway/metrics.rs"]
+mod metrics;
 #[path = "gateway/outage.rs"]
 mod outage;
 #[path = "gateway/plain_routes.rs"]

@@ -18,8 +18,8 @@ use crate::ledger::{
 };
 use crate::ports::{Clock, Moment};
 use crate::store::{
-    OutcomeRecord, Record, Remembered, SettlementRecord, Store, StoreError, StoreFailed, Ticket,
-    Writer,
+    Activity, OutcomeRecord, Record, Remembered, SettlementRecord, Store, StoreError, StoreFailed,
+    Ticket, Writer,
 };
 
 pub use held::{ChargeError, Charged, Hold, HoldError};
@@ -276,6 +276,11 @@ impl Books {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.writer.has_failed()
+    }
+
+    /// What the store's writer does.
+    pub(crate) fn store_activity(&self) -> &Activity {
+        self.writer.activity()
     }
 
     /// Writes what is queued and closes the store; everything afterwards fails.

@@ -223,6 +223,11 @@ mod tests {
         );
         Config::from_toml(&whole).expect("the README's configuration is complete");
 
+        let metrics = blocks(include_str!("../../docs/operate.md"));
+        let config = Config::from_toml(&MINIMAL.replace("[http]\n", &metrics[0]));
+        let config = config.expect("the address for metrics is documented");
+        assert!(config.http.metrics_listen.is_some());
+
         // The table itself comes before its parts.
         let (mut table, mut parts) = (String::new(), String::new());
         for block in blocks(include_str!("../../docs/sell.md")) {
@@ -323,6 +328,11 @@ mod tests {
     fn refuses_values_that_make_no_sense() {
         for (from, to, key) in [
             ("http://127.0.0.1:9000", "ftp://x", "http.upstream"),
+            (
+                "[http]",
+                "[http]\nmetrics_listen = \"127.0.0.1:8402\"",
+                "http.metrics_listen",
+            ),
             (
                 "[http]",
                 "[http]\ncors_origins = [\"https://app.example.com/\"]",

@@ -12,6 +12,7 @@ pub(crate) mod idempotency;
 pub(crate) mod lane_state;
 pub(crate) mod meter;
 pub(crate) mod metering;
+pub(crate) mod metrics;
 pub(crate) mod page;
 pub(crate) mod paywall;
 pub(crate) mod proxy;

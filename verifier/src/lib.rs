@@ -17,6 +17,7 @@ pub mod crash_point;
 pub mod gateway;
 mod http;
 pub mod ledger;
+mod metrics;
 pub mod ports;
 pub mod prices;
 pub mod receipts;

@@ -22,10 +22,12 @@ use crate::books::{Books, OpenError};
 use crate::chain::Channels;
 use crate::config::{ConfigError, SellerConfig};
 use crate::http::about_payments;
+use crate::http::metrics;
 use crate::http::paywall::PaywallLayer;
 use crate::http::proxy::UpstreamError;
 use crate::http::till::Till;
 use crate::ledger::{LaneKey, LaneSnapshot};
+use crate::metrics::Metrics;
 use crate::ports::{ChainError, ChainSource, Clock};
 use crate::prices::Prices;
 use crate::settlement::{SettleError, SettlementReport, SettlerHandle};
@@ -91,9 +93,11 @@ pub enum StartError {
     /// There is no client for the upstream.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {error}")]
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}, which is {key}: {error}")]
     Listen {
+        /// The key of the configuration that names it.
+        key: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why not.
@@ -106,6 +110,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Seller {
     till: Arc<Till>,
+    metrics: Arc<Metrics>,
     books: Arc<Books>,
     channels: Arc<Channels>,
     settler: SettlerHandle,
@@ -197,6 +202,17 @@ impl Seller {
     /// Routes that clients look for where they pay: the key of the receipts, and what became of a lane.
     pub fn routes(&self) -> Router {
         about_payments(Arc::clone(&self.till))
+    }
+
+    /// `GET /metrics`, for Prometheus. It tells what is earned and asks for no password: serve it on an address that only
+    /// the operator reaches.
+    pub fn metrics(&self) -> Router {
+        metrics::router(Arc::clone(&self.metrics))
+    }
+
+    /// Cancelled when everything has ended.
+    pub(crate) fn end(&self) -> CancellationToken {
+        self.background.clone()
     }
 
     /// Figures of a lane, `None` if the channel is not followed or has no such lane.

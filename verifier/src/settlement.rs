@@ -4,6 +4,7 @@
 //! transaction; [`submitter`] records it, sends it, and follows it until it is final or cannot land
 //! any more. Claims are cumulative, so a duplicate is harmless: settlement is at-least-once.
 
+pub mod figures;
 pub mod planner;
 pub mod report;
 pub mod submitter;

@@ -53,6 +53,7 @@ pub use self::record::{
     Remembered, ReservationRecord, SettlementRecord, StoredState,
 };
 pub use self::redb::{RedbStore, probe_commits};
+pub(crate) use self::writer::Activity;
 pub use self::writer::{StoreFailed, Ticket, Writer};
 
 /// A durable place for records; the module's documentation is its contract.

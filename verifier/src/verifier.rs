@@ -19,6 +19,7 @@ pub use start::{start, start_with};
 #[derive(Debug)]
 pub struct Verifier {
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     seller: Seller,
     server: JoinHandle<()>,
 }
@@ -28,6 +29,12 @@ impl Verifier {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address on which the metrics are told, if they are.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// The base URL.

@@ -113,7 +113,9 @@ struct Served {
 
 impl Served {
     fn start(world: &World) -> (Self, Value) {
-        Self::run(world.command(&["--json", "serve", "--settler-key", "settler.json"]))
+        let serve = ["--json", "serve", "--settler-key", "settler.json"];
+        let metrics = ["--metrics-listen", "127.0.0.1:0"];
+        Self::run(world.command(&[&serve[..], &metrics].concat()))
     }
 
     /// Starts a command that says when it listens.
@@ -169,6 +171,11 @@ async fn an_owner_prepays_agents_pay_and_everything_comes_back() {
 
     let charged = pay(&world, &url, &channel, &lane_key).await
         + pay_for_others(&world, &url, &channel, &lane_key).await;
+    let metrics = reqwest::get(text(&listening, "metrics")).await;
+    let metrics = metrics.expect("the metrics are told").text().await;
+    let metrics = metrics.expect("the text is whole");
+    let figure = format!("farthing_charged_base_units_total {charged}\n");
+    assert!(metrics.contains(&figure), "{metrics}");
     let stopped = served.stop();
     assert_eq!(stopped["settled"], json!(charged));
     assert_eq!(world.usdc_of(&world.payee).await, BaseUnits(charged));

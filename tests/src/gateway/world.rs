@@ -17,7 +17,9 @@ use farthing_verifier::config::{
 };
 use farthing_verifier::ledger::LaneSnapshot;
 use farthing_verifier::store::RedbStore;
-use farthing_verifier::{Config, Keys, Ports, Seller, SellerConfig, Verifier, start_with};
+use farthing_verifier::{
+    Config, Keys, Ports, Seller, SellerConfig, StartError, Verifier, start_with,
+};
 use serde_json::{Value, json};
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
@@ -263,6 +265,14 @@ impl World {
 
     /// Starts the verifier (again), on the store's file as it is.
     pub async fn restart(&mut self) {
+        self.try_restart().await.expect("the verifier starts");
+    }
+
+    /// The same, if the configuration allows it.
+    ///
+    /// # Errors
+    /// [`StartError`] says why not.
+    pub async fn try_restart(&mut self) -> Result<(), StartError> {
         self.verifier = None;
         let deadline = Instant::now() + PATIENCE;
         // The one before gives up the file when its last connection has ended.
@@ -279,8 +289,9 @@ impl World {
             chain: self.chain.clone(),
             store: Box::new(FragileStore::new(Box::new(store), self.store.clone())),
         };
-        let verifier = start_with(self.config.clone(), self.keys(), ports).await;
-        self.verifier = Some(verifier.expect("the verifier starts"));
+        let verifier = start_with(self.config.clone(), self.keys(), ports).await?;
+        self.verifier = Some(verifier);
+        Ok(())
     }
 
     /// Dies and starts again on what the disk held at this moment: a copy of the store's file.

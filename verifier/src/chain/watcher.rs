@@ -5,6 +5,7 @@
 //! same lookup. Lookups at the same time are bounded, and what is unknown or not served is remembered
 //! as such for a while, in bounded space.
 
+mod figures;
 mod gone;
 mod lookup;
 mod readings;
@@ -24,7 +25,8 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::view::{Criteria, NotServed, View};
 use crate::ledger::ChannelFacts;
-use crate::ports::{ChainError, ChainSource, Clock, Level, Moment};
+use crate::ports::{ChainError, ChainSource, Clock, Level, Moment, Observation};
+use figures::Failures;
 use gone::Gone;
 use readings::{Readings, read_clock};
 use refused::Refused;
@@ -93,6 +95,9 @@ pub struct Channels {
     unresolved: Mutex<HashMap<Pubkey, Vec<Domain>>>,
     gone: Mutex<HashMap<Domain, Gone>>,
     chain_time: Mutex<Option<ChainTime>>,
+    /// As of the last poll.
+    oldest_reading: Mutex<Option<Moment>>,
+    failures: Failures,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -127,6 +132,8 @@ impl Channels {
             unresolved: Mutex::new(unresolved),
             gone: Mutex::default(),
             chain_time: Mutex::new(None),
+            oldest_reading: Mutex::new(None),
+            failures: Failures::default(),
         }
     }
 
@@ -209,14 +216,25 @@ impl Channels {
         Ok(Arc::clone(&watched.facts))
     }
 
+    /// Reads accounts, and counts if that fails.
+    async fn accounts(
+        &self,
+        addresses: &[Pubkey],
+        level: Level,
+    ) -> Result<Observation, ChainError> {
+        let reading = self.source.accounts(addresses, level).await;
+        reading.map_err(|error| self.failures.count(error))
+    }
+
     async fn read_both(&self, addresses: &[Pubkey]) -> Result<Readings, ChainError> {
         let asked_at = self.clock.now();
         // One after the other, so that the processed reading is the later one.
-        let finalized = self.source.accounts(addresses, Level::Finalized).await?;
-        let processed = self.source.accounts(addresses, Level::Processed).await?;
+        let finalized = self.accounts(addresses, Level::Finalized).await?;
+        let processed = self.accounts(addresses, Level::Processed).await?;
         if processed.slot < finalized.slot {
             let message = "its processed slot is behind its finalized one";
-            return Err(ChainError::Unavailable(message.to_owned()));
+            let error = ChainError::Unavailable(message.to_owned());
+            return Err(self.failures.count(error));
         }
         Ok(Readings {
             asked_at,
@@ -240,6 +258,7 @@ impl Channels {
                 }
             })
             .await;
+        self.note_oldest_reading();
         self.read_chain_time().await;
     }
 
@@ -291,10 +310,7 @@ impl Channels {
         if !needed {
             return;
         }
-        let reading = self
-            .source
-            .accounts(&[CLOCK_SYSVAR], Level::Finalized)
-            .await;
+        let reading = self.accounts(&[CLOCK_SYSVAR], Level::Finalized).await;
         let time = reading
             .ok()
             .and_then(|mut observation| observation.accounts.pop().flatten())

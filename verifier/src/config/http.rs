@@ -18,6 +18,10 @@ pub struct HttpConfig {
     /// Address to listen on; port 0 takes a free one.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
+    /// Address on which `GET /metrics` is answered, for Prometheus; by default none. It tells what is earned: choose
+    /// one that only the operator reaches.
+    #[serde(default)]
+    pub metrics_listen: Option<SocketAddr>,
     /// Base URL under which clients reach this server, for the `resource` of a 402. By default the
     /// request's `Host`.
     #[serde(default)]
@@ -74,6 +78,7 @@ impl HttpConfig {
     pub fn new(upstream: impl Into<String>) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            metrics_listen: None,
             public_url: None,
             cors_origins: default_cors_origins(),
             upstream: Some(upstream.into()),
@@ -100,6 +105,10 @@ impl HttpConfig {
             if let Some(url) = url {
                 check_url(key, url)?;
             }
+        }
+        if self.metrics_listen == Some(self.listen) && self.listen.port() != 0 {
+            let reason = "must not be http.listen: clients are not told what is earned";
+            return Err(ConfigError::value("http.metrics_listen", reason));
         }
         let mut origins = self.cors_origins.iter();
         if let Some(origin) = origins.find(|origin| *origin != ANY_ORIGIN && !is_origin(origin)) {
@@ -176,6 +185,7 @@ impl fmt::Debug for HttpConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpConfig")
             .field("listen", &self.listen)
+            .field("metrics_listen", &self.metrics_listen)
             .field("upstream", &self.upstream)
             .field("has_upstream_api_key", &self.upstream_api_key.is_some())
             .field("max_concurrent_requests", &self.max_concurrent_requests)

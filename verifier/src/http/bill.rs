@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use farthing_client::receipt::Sold;
 use farthing_client::x402::SettleResponse;
 use farthing_protocol::BaseUnits;
 
 use super::challenge::{Final, PaymentHeaders, receipt};
 use super::error::ApiError;
 use super::tariff::{Cost, Produced, Tariff};
+use super::till::Till;
 use crate::books::Reservation;
 use crate::crash_point::CrashPoint;
 use crate::gateway::Accepted;
+use crate::metrics::{Requests, Served};
 use crate::receipts::{Charge, Issuer, Payer};
 use crate::store::{AnswerRecord, Remembered, StoreFailed, Ticket};
 
@@ -31,23 +34,20 @@ pub(crate) struct PaidBill {
     /// Hash of what was asked.
     request: [u8; 32],
     issuer: Arc<Issuer>,
+    requests: Arc<Requests>,
     tariff: Tariff,
 }
 
 impl Bill {
     /// `request` is the hash of what was asked.
-    pub(crate) fn paid(
-        accepted: Accepted,
-        tariff: Tariff,
-        request: [u8; 32],
-        issuer: &Arc<Issuer>,
-    ) -> Self {
+    pub(crate) fn paid(accepted: Accepted, tariff: Tariff, request: [u8; 32], till: &Till) -> Self {
         Self::Paid(Box::new(PaidBill {
             reservation: accepted.reservation,
             reserved: Some(accepted.durable),
             payer: accepted.payer,
             request,
-            issuer: Arc::clone(issuer),
+            issuer: Arc::clone(&till.issuer),
+            requests: Arc::clone(&till.requests),
             tariff,
         }))
     }
@@ -57,6 +57,14 @@ impl Bill {
         match self {
             Self::Free => false,
             Self::Paid(bill) => bill.reservation.has_key(),
+        }
+    }
+
+    /// How the request is served.
+    pub(crate) fn served(&self) -> Served {
+        match self {
+            Self::Free => Served::Free,
+            Self::Paid(_) => Served::Paid,
         }
     }
 
@@ -117,12 +125,15 @@ impl Bill {
             charge: charged,
             sold,
         } = bill.tariff.cost(produced);
-        let draft = sold.map(|sold| bill.issuer.draft(&sold));
+        let draft = sold.as_ref().map(|sold| bill.issuer.draft(sold));
         let remembered = Remembered {
             answer,
             receipt: draft.clone().filter(|_| bill.reservation.has_key()),
         };
         let (lane, ticket) = bill.reservation.complete(charged, remembered)?;
+        if let Some(Sold::Tokens(tokens)) = &sold {
+            bill.requests.charged(&tokens.usage);
+        }
         CrashPoint::ChargeQueued.pass();
         ticket.durable().await?;
         CrashPoint::ChargeDurable.pass();

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::chain::ChannelError;
 use crate::gateway::{PaymentError, StateQueryError};
 use crate::ledger::Refusal;
+use crate::metrics::Outcome;
 use crate::prices::OrderError;
 use crate::store::StoreFailed;
 
@@ -153,6 +154,8 @@ impl IntoResponse for ApiError {
         *response.status_mut() = self.status;
         // For the page that a browser gets instead.
         terms.and_then(|terms| response.extensions_mut().insert(terms));
+        let outcome = Outcome::Refused(self.code);
+        response.extensions_mut().insert(outcome);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

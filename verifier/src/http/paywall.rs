@@ -11,7 +11,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use farthing_client::pricing::RoutePrice;
 use tower::{Layer, Service};
 
@@ -19,10 +19,11 @@ use super::bill::Bill;
 use super::error::ApiError;
 use super::metering::Metering;
 use super::replay::replay;
-use super::serve::{Sale, serve};
+use super::serve::{Sale, counted, serve};
 use super::tariff::Tariff;
 use super::till::{Arrived, Collected, Till, original_uri};
 use super::{challenge, page};
+use crate::metrics::Asked;
 use crate::prices::RouteQuote;
 
 /// Puts a paywall before services: see [`Seller::layer`](crate::Seller::layer).
@@ -117,7 +118,6 @@ where
     F: Future<Output = Response> + Send + 'static,
 {
     let pays = challenge::pays(request.headers());
-    // Dropping the sale stops the service and charges what a client would owe that went away.
     let selling = async {
         match take_order(till, goods, request).await {
             Ok(Taken::Sale(sale, request)) => serve(till, *sale, service(request)).await,
@@ -127,11 +127,7 @@ where
             Err(error) => Err(error),
         }
     };
-    let outcome = tokio::select! {
-        outcome = selling => outcome,
-        () = till.cut_off.cancelled() => Err(ApiError::shutting_down()),
-    };
-    outcome.unwrap_or_else(ApiError::into_response)
+    counted(till, Asked::Route, selling).await
 }
 
 /// What a request leads to.
@@ -157,7 +153,7 @@ async fn take_order(till: &Till, goods: Goods, request: Request) -> Result<Taken
         Some(quote) => match till.collect(&arrived, std::slice::from_ref(&quote)).await? {
             Collected::Again(again) => return Ok(Taken::Answer(replay(&till.issuer, again))),
             Collected::Paid(accepted, request) => {
-                Bill::paid(accepted, Tariff::of_route(quote), request, &till.issuer)
+                Bill::paid(accepted, Tariff::of_route(quote), request, till)
             }
         },
     };
@@ -165,6 +161,7 @@ async fn take_order(till: &Till, goods: Goods, request: Request) -> Result<Taken
         head, body, place, ..
     } = arrived;
     let sale = Sale {
+        asked: Asked::Route,
         bill,
         metering: Metering::of_route(bound.map(|answer| answer.max_bytes)),
         stops_with_client: false,

@@ -11,6 +11,7 @@ use super::error::ApiError;
 use super::meter::end_of_events;
 use super::stream::{event_stream_receipt, is_event_stream_type};
 use crate::gateway::Replay;
+use crate::metrics::{Outcome, Served};
 use crate::receipts::{Charge, Issuer};
 use crate::store::AnswerRecord;
 
@@ -97,5 +98,7 @@ fn again(answer: AnswerRecord, receipt: &SettleResponse) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     *response.headers_mut() = headers;
+    let outcome = Outcome::Served(Served::Replayed);
+    response.extensions_mut().insert(outcome);
     response
 }

@@ -24,10 +24,11 @@ use super::metering::Metering;
 use super::paywall::{self, Goods};
 use super::proxy::{JSON, Question, Upstream};
 use super::replay::replay;
-use super::serve::{Sale, serve};
+use super::serve::{Sale, counted, serve};
 use super::tariff::Tariff;
 use super::till::{Arrived, Collected, Till};
 use super::{challenge, cors, page};
+use crate::metrics::Asked;
 use crate::prices::{Order, Route, TierQuote};
 
 /// The header by which a client asks for a tier.
@@ -168,12 +169,8 @@ async fn key_set(State(till): State<Arc<Till>>) -> Json<KeySet> {
 }
 
 async fn sold(endpoint: Endpoint, app: Arc<App>, request: Request) -> Response {
-    // Dropping the sale stops the upstream and charges what a client would owe that went away.
-    let outcome = tokio::select! {
-        outcome = sell(endpoint, &app, request) => outcome,
-        () = app.till.cut_off.cancelled() => Err(ApiError::shutting_down()),
-    };
-    outcome.unwrap_or_else(ApiError::into_response)
+    let selling = sell(endpoint, &app, request);
+    counted(&app.till, Asked::Model(endpoint), selling).await
 }
 
 /// A model's request that may be served.
@@ -249,13 +246,14 @@ async fn take_order(endpoint: Endpoint, till: &Till, request: Request) -> Result
             let tariff = Tariff::of_model(&quote, Arc::clone(&body));
             let tier = prices.tiers.get(tier);
             let headers = tier.map(|tier| tier.upstream_headers.clone());
-            let bill = Bill::paid(accepted, tariff, request, &till.issuer);
+            let bill = Bill::paid(accepted, tariff, request, till);
             (bill, headers.unwrap_or_default())
         }
     };
     let Arrived { head, place, .. } = arrived;
     Ok(Taken::Sale(Box::new(ModelSale {
         sale: Sale {
+            asked: Asked::Model(endpoint),
             bill,
             metering: metering(&quote),
             // A stream stops with its client and keeps what it has until then.

@@ -6,6 +6,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::header::CONTENT_LENGTH;
@@ -22,6 +23,7 @@ use super::stream::{is_event_stream_type, relay};
 use super::tariff::Produced;
 use super::till::{Place, Till};
 use crate::crash_point::CrashPoint;
+use crate::metrics::{Asked, Outcome, Served};
 
 /// What a request is charged, set by the service itself as an extension of its response: at most the maximum that was
 /// quoted, whatever came and went. Only a success is ever charged, and only routes that have a price of their own know
@@ -31,11 +33,31 @@ pub struct Charged(pub BaseUnits);
 
 /// A request that may be served.
 pub(crate) struct Sale {
+    pub(crate) asked: Asked,
     pub(crate) bill: Bill,
     pub(crate) metering: Metering,
     /// Whether the service ends with its client even if that may ask again, as streams do.
     pub(crate) stops_with_client: bool,
     pub(crate) place: Place,
+}
+
+/// Sells until it is answered or cut off, and counts how it ended. Dropping it stops the service and charges what a client
+/// would owe that went away.
+pub(crate) async fn counted(
+    till: &Till,
+    asked: Asked,
+    selling: impl Future<Output = Result<Response, ApiError>>,
+) -> Response {
+    let counting = till.requests.begin(asked);
+    let outcome = tokio::select! {
+        outcome = selling => outcome,
+        () = till.cut_off.cancelled() => Err(ApiError::shutting_down()),
+    };
+    let mut response = outcome.unwrap_or_else(ApiError::into_response);
+    if let Some(outcome) = response.extensions_mut().remove() {
+        counting.ended(outcome);
+    }
+    response
 }
 
 /// Runs the service for a sale, and answers with what it gives.
@@ -73,6 +95,7 @@ async fn run(
     service: impl Future<Output = Response>,
 ) -> Result<Response, ApiError> {
     let Sale {
+        asked,
         mut bill,
         metering,
         place,
@@ -80,11 +103,17 @@ async fn run(
     } = sale;
     // From here on the service works; a client that goes away pays for the input.
     bill.if_dropped(metering.begun());
+    let asked_at = Instant::now();
     let served = AssertUnwindSafe(service).catch_unwind().await;
     let mut response = served.unwrap_or_else(|_| {
         tracing::error!("a service panicked");
         ApiError::failed().into_response()
     });
+    // An error of ours means that the service did not answer.
+    let failure: Option<Outcome> = response.extensions_mut().remove();
+    if failure.is_none() {
+        till.requests.answered_after(asked_at.elapsed());
+    }
     CrashPoint::UpstreamAnswered.pass();
     if let Some(Charged(charge)) = response.extensions_mut().remove() {
         bill.set_charge(charge);
@@ -92,9 +121,16 @@ async fn run(
     // Of the body as the service made it.
     response.headers_mut().remove(CONTENT_LENGTH);
     if response.status().is_success() && is_event_stream_type(response.headers()) {
-        return relay(till, response, bill, metering, place).await;
+        return relay(till, response, asked, bill, metering, place).await;
     }
-    pass_whole(till, response, bill, &metering).await
+    let outcome = failure.unwrap_or(Outcome::Served(if response.status().is_success() {
+        bill.served()
+    } else {
+        Served::UpstreamError
+    }));
+    let mut response = pass_whole(till, response, bill, &metering).await?;
+    response.extensions_mut().insert(outcome);
+    Ok(response)
 }
 
 /// The charge is queued without waiting for the reservation's commit: the queue keeps their order.

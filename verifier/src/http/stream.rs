@@ -26,6 +26,7 @@ use super::metering::Metering;
 use super::replay::kept;
 use super::till::{Place, Till};
 use crate::crash_point::CrashPoint;
+use crate::metrics::{Asked, Counting, Outcome, Served};
 
 /// Chunks that wait for a slow client; then the service waits.
 const CHUNKS_IN_FLIGHT: usize = 16;
@@ -59,6 +60,19 @@ impl Ending {
     fn is_cut(self) -> bool {
         !matches!(self, Self::Complete | Self::ReserveSpent)
     }
+
+    /// How a stream is counted that is served so, unless it was cut off.
+    const fn outcome(self, served: Served) -> Outcome {
+        match self {
+            Self::Complete => Outcome::Served(served),
+            Self::ClientGone => Outcome::Served(Served::ClientGone),
+            Self::SourceCut => Outcome::Refused("upstream_cut"),
+            Self::SourceTimeout => Outcome::Refused("upstream_timeout"),
+            Self::ShuttingDown => Outcome::Refused("shutting_down"),
+            Self::StoreFailed => Outcome::Refused("store_unavailable"),
+            Self::ReserveSpent => Outcome::Refused("reserve_spent"),
+        }
+    }
 }
 
 /// What a client is told when its reserve is spent.
@@ -71,6 +85,7 @@ const RESERVE_SPENT: &str = concat!(
 pub(crate) async fn relay(
     till: &Till,
     response: Response,
+    asked: Asked,
     mut bill: Bill,
     metering: Metering,
     place: Place,
@@ -91,6 +106,7 @@ pub(crate) async fn relay(
         line_is_open: false,
         copy,
         sender,
+        counting: till.requests.begin(asked),
         surroundings: Surroundings {
             idle_timeout: till.limits.idle_timeout,
             checkpoint_interval: till.limits.checkpoint_interval,
@@ -100,6 +116,7 @@ pub(crate) async fn relay(
         },
     };
     till.tasks.spawn(pump.run());
+    head.extensions.insert(Outcome::Streams);
     Ok(Response::from_parts(
         head,
         Body::from_stream(chunks(receiver)),
@@ -135,6 +152,7 @@ struct Pump {
     /// What passed, as long as it is worth keeping.
     copy: Option<Copy>,
     sender: mpsc::Sender<io::Result<Bytes>>,
+    counting: Counting,
     surroundings: Surroundings,
 }
 
@@ -165,11 +183,17 @@ impl Pump {
             let is_whole = !ending.is_cut();
             kept(copy.status, &copy.headers, &copy.body, is_whole)
         });
+        let served = self.bill.served();
         let last = match self.bill.settle(produced, answer).await {
             Ok(receipt) => {
+                self.counting.ended(ending.outcome(served));
                 receipt.map(|receipt| Ok(receipt_line(&receipt, self.line_is_open, ending)))
             }
-            Err(failed) => Some(Err(aborted(&failed.to_string()))),
+            Err(failed) => {
+                let outcome = Ending::StoreFailed.outcome(served);
+                self.counting.ended(outcome);
+                Some(Err(aborted(&failed.to_string())))
+            }
         };
         let cut = ending
             .is_cut()

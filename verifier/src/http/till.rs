@@ -20,6 +20,7 @@ use super::challenge::{self, Resource};
 use super::error::ApiError;
 use super::idempotency;
 use crate::gateway::{Accepted, Admission, ClientKey, Gateway, Replay};
+use crate::metrics::Requests;
 use crate::ports::Clock;
 use crate::prices::Quoted;
 use crate::receipts::Issuer;
@@ -32,6 +33,7 @@ pub(crate) struct Till {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) permits: Arc<Semaphore>,
+    pub(crate) requests: Arc<Requests>,
     pub(crate) public_url: Option<String>,
     /// No new request is served.
     pub(crate) draining: CancellationToken,

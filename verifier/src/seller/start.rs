@@ -20,6 +20,7 @@ use crate::chain::{Channels, Criteria, RpcSource};
 use crate::config::SellerConfig;
 use crate::gateway::{Gateway, Offer};
 use crate::http::till::{Limits, Till};
+use crate::metrics::{Metrics, Sources};
 use crate::ports::{ChainError, ChainSource, Clock, SystemClock};
 use crate::prices::Prices;
 use crate::receipts::Issuer;
@@ -88,8 +89,19 @@ pub(super) async fn start(
     let (settler, settler_task) = Settler::new(settler, unfinished).spawn(background.clone());
     spawn_watcher(&config, &channels, background.clone());
     spawn_releases(&books, background.clone());
+    let metrics = Metrics::new(Sources {
+        clock: ports.clock,
+        books: Arc::clone(&books),
+        channels: Arc::clone(&channels),
+        settlement: settler.figures(),
+        requests: Arc::clone(&till.requests),
+        permits: Arc::clone(&till.permits),
+        max_requests: config.requests.max_concurrent_requests,
+        store_path: config.store.path.clone(),
+    });
     Ok(Seller {
         till,
+        metrics: Arc::new(metrics),
         books,
         channels,
         settler,
@@ -174,6 +186,7 @@ fn till(config: &SellerConfig, gateway: Gateway, issuer: Issuer, clock: Arc<dyn 
             max_stored_answer_bytes: config.store.max_stored_answer_bytes,
         },
         permits: Arc::new(Semaphore::new(requests.max_concurrent_requests)),
+        requests: Arc::default(),
         public_url: requests.public_url.clone(),
         draining: CancellationToken::new(),
         cut_off: CancellationToken::new(),

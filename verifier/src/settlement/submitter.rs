@@ -11,6 +11,7 @@ mod handle;
 mod pending;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use solana_sdk::signature::Keypair;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::figures::Figures;
 use super::planner::{Owing, PlannedSettlement, Policy, Situation, plan};
 use super::report::{SettleError, SettlementReport};
 use super::transaction::{Terms, build};
@@ -73,6 +75,7 @@ pub struct Settler {
     pending: Vec<Pending>,
     backoff: HashMap<Pubkey, Backoff>,
     report: Arc<Mutex<SettlementReport>>,
+    figures: Arc<Figures>,
 }
 
 /// Everything that a [`Settler`] works with.
@@ -123,6 +126,7 @@ impl Settler {
                 .collect(),
             backoff: HashMap::new(),
             report: Arc::default(),
+            figures: Arc::default(),
         }
     }
 
@@ -135,6 +139,7 @@ impl Settler {
         let handle = SettlerHandle {
             waiters: sender,
             report: Arc::clone(&self.report),
+            figures: Arc::clone(&self.figures),
         };
         let task = tokio::spawn(async move {
             tokio::select! {
@@ -185,6 +190,8 @@ impl Settler {
         let plans = self.plan(everything);
         let nothing_planned = plans.is_empty();
         self.begin(plans).await;
+        let pending = self.pending.len();
+        self.figures.pending.store(pending, Ordering::Relaxed);
         if !everything {
             return None;
         }
@@ -232,14 +239,13 @@ impl Settler {
         };
         let channels = self.channels.all();
         // One channel at a time, so that no request waits for all of them.
-        let owing = channels
-            .into_iter()
-            .filter(|facts| ready(&facts.address))
-            .map(|facts| Owing {
-                lanes: self.books.read(|ledger| ledger.unsettled(&facts)),
-                facts,
-            });
-        let owing = owing.filter(|owing| !owing.lanes.is_empty()).collect();
+        let owing = channels.into_iter().map(|facts| Owing {
+            lanes: self.books.read(|ledger| ledger.unsettled(&facts)),
+            facts,
+        });
+        let mut owing: Vec<Owing> = owing.filter(|owing| !owing.lanes.is_empty()).collect();
+        self.figures.see(&owing);
+        owing.retain(|owing| ready(&owing.facts.address));
         plan(&self.policy, &situation, owing)
     }
 
@@ -280,6 +286,7 @@ impl Settler {
             return false;
         }
         CrashPoint::SettlementRecorded.pass();
+        self.figures.sent.fetch_add(1, Ordering::Relaxed);
         self.send(&mut pending, Delivery::First).await;
         CrashPoint::SettlementSent.pass();
         self.pending.push(pending);

@@ -4,16 +4,18 @@
 //! Under load a commit carries many requests, so that throughput does not end where the disk's
 //! flushes do; without load a request waits for one commit and nothing else.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::{Record, Remembered, Store};
 use crate::crash_point::CrashPoint;
 use crate::ledger::ReservationId;
+use crate::metrics::Histogram;
 
 /// The most batches of one transaction.
 const MAX_BATCHES_PER_COMMIT: usize = 4_096;
@@ -56,17 +58,65 @@ enum Message {
     Stop,
 }
 
-#[derive(Debug, Default)]
-struct State {
+/// Where commits are counted, by what they took: an SSD's flush is at its beginning, a failing disk at its end.
+const COMMIT_BOUNDS: &[Duration] = &[
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2_500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
+
+/// What the writer does, for everybody to see.
+#[derive(Debug)]
+pub(crate) struct Activity {
     failed: AtomicBool,
     queued: AtomicUsize,
+    /// Batches that were committed.
+    pub(crate) batches: AtomicU64,
+    /// Their records.
+    pub(crate) records: AtomicU64,
+    /// Commits that succeeded, by what they took.
+    pub(crate) commits: Histogram,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self {
+            failed: AtomicBool::default(),
+            queued: AtomicUsize::default(),
+            batches: AtomicU64::default(),
+            records: AtomicU64::default(),
+            commits: Histogram::new(COMMIT_BOUNDS),
+        }
+    }
+}
+
+impl Activity {
+    /// Batches that wait, those of the commit under way included.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Whether the store failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
 }
 
 /// The one who writes.
 #[derive(Debug)]
 pub struct Writer {
     sender: Sender<Message>,
-    state: Arc<State>,
+    activity: Arc<Activity>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -77,16 +127,16 @@ impl Writer {
     /// If the system has no thread to give.
     pub fn start(store: Box<dyn Store>) -> std::io::Result<Self> {
         let (sender, receiver) = channel();
-        let state = Arc::new(State::default());
+        let activity = Arc::new(Activity::default());
         let thread = std::thread::Builder::new()
             .name("farthing-store".to_owned())
             .spawn({
-                let state = Arc::clone(&state);
-                move || write_all(store, &receiver, &state)
+                let activity = Arc::clone(&activity);
+                move || write_all(store, &receiver, &activity)
             })?;
         Ok(Self {
             sender,
-            state,
+            activity,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -94,7 +144,7 @@ impl Writer {
     /// Queues records that are written together. The order of calls is the order of writing.
     pub fn enqueue(&self, records: Vec<Record>) -> Ticket {
         let (done, receiver) = oneshot::channel();
-        self.state.queued.fetch_add(1, Ordering::Relaxed);
+        self.activity.queued.fetch_add(1, Ordering::Relaxed);
         match self.sender.send(Message::Batch { records, done }) {
             Ok(()) => Ticket(Some(receiver)),
             Err(_) => Ticket(None),
@@ -116,13 +166,17 @@ impl Writer {
     /// Whether new work may begin: the store has not failed and keeps up.
     #[must_use]
     pub fn is_available(&self) -> bool {
-        !self.has_failed() && self.state.queued.load(Ordering::Relaxed) < MAX_QUEUED_BATCHES
+        !self.has_failed() && self.activity.queued() < MAX_QUEUED_BATCHES
     }
 
     /// Whether the store failed.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.state.failed.load(Ordering::Acquire)
+        self.activity.has_failed()
+    }
+
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.activity
     }
 
     /// Writes what is queued, then closes the store. Whatever is queued afterwards fails.
@@ -139,7 +193,7 @@ impl Writer {
 }
 
 /// However the thread ends, by a panic of the database's too, the store has failed.
-struct FailsAtTheEnd<'a>(&'a State);
+struct FailsAtTheEnd<'a>(&'a Activity);
 
 impl Drop for FailsAtTheEnd<'_> {
     fn drop(&mut self) {
@@ -147,13 +201,13 @@ impl Drop for FailsAtTheEnd<'_> {
     }
 }
 
-fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &State) {
+fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, activity: &Activity) {
     let mut records = Vec::new();
     let mut waiting = Vec::new();
     // Whoever asks for what is kept waits for what was queued before.
     let mut asking = None;
     // Dropped before who waits, so that whoever hears of a failure finds the writer failed.
-    let _end = FailsAtTheEnd(state);
+    let _end = FailsAtTheEnd(activity);
     while let Ok(first) = receiver.recv() {
         let mut stop = false;
         let mut next = Some(first);
@@ -181,14 +235,22 @@ fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, state: &St
         }
         if !waiting.is_empty() {
             CrashPoint::BeforeCommit.pass();
+            let began = Instant::now();
             let outcome = store.commit(&records);
-            state.queued.fetch_sub(waiting.len(), Ordering::Relaxed);
-            records.clear();
+            activity.queued.fetch_sub(waiting.len(), Ordering::Relaxed);
             if let Err(error) = outcome {
                 // Dropping the queue fails every ticket in it, and every later one.
                 tracing::error!(%error, "the store failed, nothing is served any longer");
                 return;
             }
+            activity.commits.observe(began.elapsed());
+            activity
+                .batches
+                .fetch_add(waiting.len() as u64, Ordering::Relaxed);
+            activity
+                .records
+                .fetch_add(records.len() as u64, Ordering::Relaxed);
+            records.clear();
             CrashPoint::AfterCommit.pass();
             for done in waiting.drain(..) {
                 // Whoever does not wait any longer needs no answer.

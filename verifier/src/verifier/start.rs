@@ -1,13 +1,16 @@
 //! From a configuration to a running verifier: a seller, its upstream and its server.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+
+use tokio::net::TcpListener;
 
 use super::Verifier;
 use crate::config::Config;
 use crate::http::facilitator::Facilitator;
 use crate::http::proxy::Upstream;
 use crate::http::server::{self, ConnectionLimits, accept_all};
-use crate::http::{App, meter, router};
+use crate::http::{App, meter, metrics, router};
 use crate::seller::{Keys, Ports, Seller, StartError};
 
 /// Starts a verifier on the real clock, chain and store.
@@ -33,15 +36,13 @@ async fn start_on(
 ) -> Result<Verifier, StartError> {
     config.check()?;
     let upstream = Upstream::new(&config.http)?;
-    let listen = config.http.listen;
-    let failed = |error| StartError::Listen {
-        address: listen,
-        error,
-    };
     let prices = config.pricing.prices();
     let seller = Seller::start_priced(config.seller(), keys, ports, prices).await?;
-    let listener = server::listen(listen).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
+    let (listener, address) = listen("http.listen", config.http.listen)?;
+    let metrics_address = match config.http.metrics_listen {
+        Some(address) => Some(tell_metrics(&seller, address)?),
+        None => None,
+    };
     meter::prepare();
     let app = Arc::new(App {
         till: Arc::clone(seller.till()),
@@ -57,9 +58,30 @@ async fn start_on(
     tracing::info!(%address, payee = %offer.payee, settler = %offer.settler, "serving");
     Ok(Verifier {
         address,
+        metrics_address,
         seller,
         server,
     })
+}
+
+/// Listens on what the configuration names by `key`.
+fn listen(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |error| StartError::Listen {
+        key,
+        address,
+        error,
+    };
+    let listener = server::listen(address).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// Answers `GET /metrics` to the end of the last settlement; the address.
+fn tell_metrics(seller: &Seller, address: SocketAddr) -> Result<SocketAddr, StartError> {
+    let (listener, address) = listen("http.metrics_listen", address)?;
+    let serving = accept_all(listener, seller.metrics(), metrics::LIMITS, seller.end());
+    tokio::spawn(serving);
+    Ok(address)
 }
 
 fn connection_limits(config: &Config) -> ConnectionLimits {

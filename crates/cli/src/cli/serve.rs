@@ -19,6 +19,9 @@ pub struct ServeArgs {
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Address on which GET /metrics is answered, by default none; not for clients, it tells what is earned
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics_listen: Option<SocketAddr>,
     /// OpenAI-compatible upstream to sell
     #[arg(long, value_name = "URL")]
     pub upstream: Option<String>,

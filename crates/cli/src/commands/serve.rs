@@ -3,6 +3,7 @@
 pub(super) mod settings;
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use farthing_client::amount::Usdc;
 use farthing_client::chain::associated_token_address;
@@ -42,7 +43,7 @@ pub async fn run(args: ServeArgs, output: Output) -> Result<(), CliError> {
     let verifier = farthing_verifier::start(config, Keys { settler })
         .await
         .map_err(start_error)?;
-    output.report(&listening.at(verifier.url()))?;
+    output.report(&listening.at(verifier.url(), verifier.metrics_address()))?;
     signals.wait().await;
     output.progress("draining and settling; press again to leave the rest to the next start");
     tokio::select! {
@@ -91,6 +92,8 @@ async fn warn_about_accounts(
 struct Listening {
     event: &'static str,
     url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<String>,
     upstream: Option<String>,
     payee: String,
     settler: String,
@@ -103,6 +106,7 @@ impl Listening {
         Self {
             event: "listening",
             url: String::new(),
+            metrics: None,
             upstream: config.http.upstream.clone(),
             payee: config.chain.payee.to_string(),
             settler: settler.to_string(),
@@ -111,27 +115,30 @@ impl Listening {
         }
     }
 
-    fn at(self, url: String) -> Self {
-        Self { url, ..self }
+    fn at(self, url: String, metrics: Option<SocketAddr>) -> Self {
+        let metrics = metrics.map(|address| format!("http://{address}/metrics"));
+        Self {
+            url,
+            metrics,
+            ..self
+        }
     }
 }
 
 impl fmt::Display for Listening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        facts([
-            ("listening on", self.url.clone()),
-            (
-                "selling",
-                self.upstream
-                    .clone()
-                    .unwrap_or_else(|| "what other servers serve".to_owned()),
-            ),
+        let metrics = self.metrics.iter().map(|url| ("metrics", url.clone()));
+        let upstream = self.upstream.clone();
+        let selling = upstream.unwrap_or_else(|| "what other servers serve".to_owned());
+        let rest = [
+            ("selling", selling),
             ("payee", self.payee.clone()),
             ("settler", self.settler.clone()),
             ("network", self.network.clone()),
             ("program", self.program.clone()),
-        ])
-        .fmt(f)
+        ];
+        let listening = [("listening on", self.url.clone())];
+        facts(listening.into_iter().chain(metrics).chain(rest)).fmt(f)
     }
 }
 

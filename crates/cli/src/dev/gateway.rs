@@ -1,5 +1,6 @@
 //! The demo's gateway: the verifier as `farthing serve` runs it, configured for a local chain.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use farthing_client::chain::{PROGRAM_ID, USDC_MINT_DEVNET};
@@ -61,7 +62,10 @@ fn model_config() -> ModelConfig {
 #[must_use]
 pub fn config(sale: &Sale, economy: &Economy, rpc_url: &str, folder: &Path) -> Config {
     Config {
-        http: HttpConfig::new(&sale.upstream),
+        http: HttpConfig {
+            metrics_listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            ..HttpConfig::new(&sale.upstream)
+        },
         pricing: PricingConfig {
             models: [(sale.model.clone(), model_config())].into(),
             free_models: sale.free_model.iter().cloned().collect(),

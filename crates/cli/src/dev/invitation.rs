@@ -1,6 +1,7 @@
 //! What `--keep` leaves to try: a channel of its own, whose lane's key is whoever's who reads on.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use farthing_client::chain::{PROGRAM_ID, USDC_MINT_DEVNET};
@@ -27,6 +28,7 @@ const QUESTION: &str = "What does one inference cost?";
 pub struct Invitation {
     rpc_url: String,
     gateway: String,
+    metrics: Option<SocketAddr>,
     model: String,
     free_model: Option<String>,
     folder: PathBuf,
@@ -53,6 +55,7 @@ impl Invitation {
         Ok(Self {
             rpc_url: world.localnet.rpc_url().to_owned(),
             gateway: world.verifier.url(),
+            metrics: world.verifier.metrics_address(),
             model: world.sale.model.clone(),
             free_model: world.sale.free_model.clone(),
             folder: world.folder.clone(),
@@ -100,6 +103,9 @@ impl fmt::Display for Invitation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (folder, program) = (&self.folder, quoted_path(&this_program()));
         writeln!(f, "gateway       {}", self.gateway)?;
+        if let Some(address) = self.metrics {
+            writeln!(f, "metrics       http://{address}/metrics")?;
+        }
         writeln!(f, "local chain   {}", self.rpc_url)?;
         writeln!(f, "program       {PROGRAM_ID}")?;
         writeln!(

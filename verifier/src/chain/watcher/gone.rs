@@ -68,7 +68,7 @@ impl Channels {
             return Vec::new();
         }
         let addresses: Vec<Pubkey> = due.iter().map(|channel| channel.address).collect();
-        let reading = match self.source.accounts(&addresses, Level::Finalized).await {
+        let reading = match self.accounts(&addresses, Level::Finalized).await {
             Ok(reading) => reading,
             Err(error) => {
                 tracing::warn!(%error, "cannot ask again for channels that are gone");

@@ -49,7 +49,7 @@ impl Channels {
         let mut escrows = if escrows.is_empty() {
             Vec::new().into_iter()
         } else {
-            let reading = self.source.accounts(&escrows, Level::Finalized).await?;
+            let reading = self.accounts(&escrows, Level::Finalized).await?;
             reading.accounts.into_iter()
         };
         let outcomes = addresses.iter().zip(views).map(|(address, view)| {

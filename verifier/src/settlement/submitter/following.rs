@@ -1,5 +1,7 @@
 //! Following what was sent until it is final, failed, or cannot land any more.
 
+use std::sync::atomic::Ordering;
+
 use farthing_protocol::BaseUnits;
 
 use super::Settler;
@@ -25,10 +27,12 @@ impl Settler {
             match fate {
                 Fate::Final => self.finalized(&pending),
                 Fate::Failed(reason) => {
+                    self.figures.failed.fetch_add(1, Ordering::Relaxed);
                     self.ended(&pending);
                     self.failed(pending.record.channel, reason);
                 }
                 Fate::Expired => {
+                    self.figures.expired.fetch_add(1, Ordering::Relaxed);
                     self.ended(&pending);
                     match pending.refusal.take() {
                         Some(reason) => self.failed(pending.record.channel, reason),
@@ -87,6 +91,7 @@ impl Settler {
         self.ended(pending);
         self.backoff.remove(&record.channel);
         let owed: u64 = record.claims.iter().map(|claim| claim.owed.0).sum();
+        self.figures.finalized(owed);
         tracing::info!(
             signature = %record.signature,
             claims = record.claims.len(),

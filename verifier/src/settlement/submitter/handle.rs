@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::settlement::figures::Figures;
 use crate::settlement::report::{SettleError, SettlementReport};
 
 /// Someone who waits until everything is settled.
@@ -14,6 +15,7 @@ pub(super) type Waiter = oneshot::Sender<Result<(), SettleError>>;
 pub struct SettlerHandle {
     pub(super) waiters: mpsc::Sender<Waiter>,
     pub(super) report: Arc<Mutex<SettlementReport>>,
+    pub(super) figures: Arc<Figures>,
 }
 
 impl SettlerHandle {
@@ -28,6 +30,12 @@ impl SettlerHandle {
             .await
             .map_err(|_| SettleError::Stopped)?;
         answer.await.map_err(|_| SettleError::Stopped)?
+    }
+
+    /// What is counted of settlements.
+    #[must_use]
+    pub fn figures(&self) -> Arc<Figures> {
+        Arc::clone(&self.figures)
     }
 
     /// What was settled since the start.

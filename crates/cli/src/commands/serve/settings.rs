@@ -249,6 +249,11 @@ fn overlay_flags(table: &mut Table, args: &ServeArgs) -> Result<(), CliError> {
             "listen",
             args.listen.map(|address| address.to_string()),
         ),
+        (
+            "http",
+            "metrics_listen",
+            args.metrics_listen.map(|address| address.to_string()),
+        ),
         ("http", "upstream", args.upstream.clone()),
         ("chain", "rpc_url", args.rpc_url.clone()),
         ("chain", "payee", args.payee.map(|key| key.to_string())),

@@ -1,0 +1,41 @@
+//! How the store keeps up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::registry::Unit;
+
+use super::page::Page;
+use crate::books::Books;
+
+#[derive(Debug)]
+pub(super) struct StoreCollector {
+    pub(super) books: Arc<Books>,
+    pub(super) path: PathBuf,
+}
+
+impl Collector for StoreCollector {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let activity = self.books.store_activity();
+        let mut page = Page::new(encoder);
+        if let Ok(file) = std::fs::metadata(&self.path) {
+            let help = "Length of the store's file";
+            page.gauge("store_file", help, Some(Unit::Bytes), file.len())?;
+        }
+        let help = "Whether the store failed, so that nothing is served until the next start";
+        page.gauge("store_failed", help, None, u32::from(activity.has_failed()))?;
+        let help = "Batches that wait to be committed";
+        page.gauge("store_queued_batches", help, None, activity.queued())?;
+        let help = "Batches that were committed; a paid request has two or more";
+        let batches = activity.batches.load(Ordering::Relaxed);
+        page.counter("store_batches", help, None, batches)?;
+        let help = "Records that were committed";
+        let records = activity.records.load(Ordering::Relaxed);
+        page.counter("store_records", help, None, records)?;
+        let help = "Time that a commit took, its flushes to the disk included";
+        page.histogram("store_commit", help, &activity.commits)
+    }
+}
