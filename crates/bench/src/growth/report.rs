@@ -107,7 +107,7 @@ impl Sized {
         median(self.starts.iter().map(figure).collect())
     }
 
-    fn row(&self) -> [String; 10] {
+    fn row(&self) -> [String; 11] {
         let whole = |figure: f64| grouped(figure.round() as u64);
         let mib = |figure: f64| whole(figure / MIB as f64);
         [
@@ -118,6 +118,7 @@ impl Sized {
             whole(self.of_starts(|start| start.healthy_ms)),
             whole(self.of_starts(|start| start.paid_ms)),
             whole(self.of_starts(|start| start.resolved_ms)),
+            format!("{:.1}", self.of_starts(|start| start.scrape_ms)),
             whole(self.of_restarts(|restart| restart.unsettled_ms)),
             mib(self.of_restarts(|restart| restart.peak_bytes as f64)),
             mib(self.of_restarts(|restart| restart.resident_bytes as f64)),
@@ -135,6 +136,7 @@ impl fmt::Display for Report {
             "healthy ms",
             "paid ms",
             "resolved ms",
+            "scrape ms",
             "unsettled ms",
             "peak MiB",
             "resident MiB",

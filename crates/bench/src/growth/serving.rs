@@ -1,6 +1,8 @@
 //! A whole verifier: from the file to the first paid answer.
 
+use std::hint::black_box;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,10 +28,12 @@ use solana_sdk::signer::Signer;
 
 use super::distant::DistantChain;
 use super::population::{Channel, MAXIMUM, Population, genesis_hash};
-use super::{process, traffic};
+use super::{median, process, traffic};
 
 /// Between two looks at whether every channel has been read.
 const PAUSE: Duration = Duration::from_millis(1);
+/// How often the metrics are scraped.
+const SCRAPES: usize = 101;
 
 /// One start.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -40,6 +44,8 @@ pub(super) struct Serving {
     pub(super) paid_ms: f64,
     /// Until every channel with books was read from the chain, so that no request waits for it.
     pub(super) resolved_ms: f64,
+    /// A scrape of the metrics, over HTTP.
+    pub(super) scrape_ms: f64,
     /// The most memory, the chain's accounts included.
     pub(super) peak_bytes: u64,
 }
@@ -101,12 +107,14 @@ async fn start(
         tokio::time::sleep(PAUSE).await;
     }
     let resolved_ms = elapsed();
+    let scrape_ms = scrape(&http, verifier.metrics_address()).await?;
     let peak_bytes = process::memory()?.peak;
     verifier.shutdown().await.map_err(io::Error::other)?;
     Ok(Serving {
         healthy_ms,
         paid_ms,
         resolved_ms,
+        scrape_ms,
         peak_bytes,
     })
 }
@@ -135,6 +143,21 @@ async fn pay(http: &reqwest::Client, url: &str, channel: &Channel, round: u64) -
         .json(&body)
         .header(PAYMENT_SIGNATURE, payment);
     expect_success(request.send().await.map_err(io::Error::other)?).await
+}
+
+/// What a scrape takes, of many.
+async fn scrape(http: &reqwest::Client, address: Option<SocketAddr>) -> io::Result<f64> {
+    let address = address.ok_or_else(|| io::Error::other("no metrics are told"))?;
+    let url = format!("http://{address}/metrics");
+    let mut milliseconds = Vec::with_capacity(SCRAPES);
+    for _ in 0..SCRAPES {
+        let started = Instant::now();
+        let answer = http.get(&url).send().await.map_err(io::Error::other)?;
+        let text = answer.text().await.map_err(io::Error::other)?;
+        milliseconds.push(started.elapsed().as_secs_f64() * 1_000.0);
+        black_box(text);
+    }
+    Ok(median(milliseconds))
 }
 
 async fn expect_success(answer: reqwest::Response) -> io::Result<()> {
@@ -179,7 +202,10 @@ fn config(upstream: &Upstream, store: &Path, payee: Pubkey) -> Config {
         ..ModelConfig::default()
     };
     Config {
-        http: HttpConfig::new(upstream.url()),
+        http: HttpConfig {
+            metrics_listen: Some(([127, 0, 0, 1], 0).into()),
+            ..HttpConfig::new(upstream.url())
+        },
         pricing: PricingConfig {
             models: [(MODEL.to_owned(), model)].into(),
             free_models: Vec::new(),
