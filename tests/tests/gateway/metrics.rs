@@ -327,6 +327,48 @@ async fn figures_follow_the_settlements() {
 }
 
 #[tokio::test]
+async fn what_a_channel_owes_that_is_gone_is_told_until_it_is_back() {
+    let world = World::with_metrics().await;
+    assert_eq!(world.pay(&chat(MODEL, false), 1_000).await.charged(), 20);
+    let account = world.chain.finalized(&world.address).expect("it is there");
+    world.chain.remove(&world.address);
+    world.running().poll_chain().await;
+    let hour = Duration::from_secs(60 * 60);
+    let gone = |name: &str| format!("farthing_{name}{{channel=\"gone\"}}");
+    assert_eq!(world.scrape().await.of([&gone("unsettled_channels")]), [0.]);
+    world.clock.advance(hour);
+    world
+        .scraped([
+            (&gone("unsettled_base_units"), 20.),
+            (&gone("unsettled_channels"), 1.),
+            (&gone("oldest_unsettled_age_seconds"), 0.),
+            ("farthing_unsettled_channels{channel=\"open\"}", 0.),
+            ("farthing_unsettled_channels{channel=\"closing\"}", 0.),
+        ])
+        .await;
+    // It is found again each hour, and as old as at first.
+    let reads = world.chain.reads(&world.address);
+    world.clock.advance(hour);
+    world
+        .until("it is asked for again", || {
+            world.chain.reads(&world.address) > reads
+        })
+        .await;
+    let age = gone("oldest_unsettled_age_seconds");
+    world
+        .scraped([(&age, 3_600.), (&gone("unsettled_channels"), 1.)])
+        .await;
+
+    world.chain.put(world.address, account);
+    world.clock.advance(hour);
+    world.scraped([(&gone("unsettled_channels"), 0.)]).await;
+    world.running().poll_chain().await;
+    world.running().settle_now().await.expect("the chain is up");
+    let settled = ("farthing_settled_base_units_total", 20.);
+    world.scraped([settled]).await;
+}
+
+#[tokio::test]
 async fn a_node_that_stands_still_ages_what_is_known() {
     let world = World::with_metrics().await;
     let age = "farthing_chain_reading_age_seconds";

@@ -21,7 +21,11 @@ impl Collector for SettlementCollector {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let figures = &self.figures;
         let seen = figures.seen();
-        let owed = [("open", seen.open), ("closing", seen.closing)];
+        let owed = [
+            ("open", seen.open),
+            ("closing", seen.closing),
+            ("gone", seen.gone),
+        ];
         let now = self.clock.now();
         let age = |owed: Owed| owed.since.map(|since| now.since(since).as_secs_f64());
         let mut page = Page::new(encoder);

@@ -26,6 +26,14 @@ pub struct Figures {
     seen: Mutex<Seen>,
 }
 
+/// What a channel owes that the chain no longer has, so that nobody can claim it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) amount: BaseUnits,
+    /// When that was found out.
+    pub(super) since: Moment,
+}
+
 /// What was charged and not debited yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Owed {
@@ -41,10 +49,13 @@ impl Owed {
     fn add(&mut self, owing: &Owing) {
         self.channels += 1;
         for lane in &owing.lanes {
-            self.amount = BaseUnits(self.amount.0.saturating_add(lane.owed.0));
-            let since = self.since.map_or(lane.since, |since| since.min(lane.since));
-            self.since = Some(since);
+            self.add_amount(lane.owed, lane.since);
         }
+    }
+
+    fn add_amount(&mut self, amount: BaseUnits, since: Moment) {
+        self.amount = BaseUnits(self.amount.0.saturating_add(amount.0));
+        self.since = Some(self.since.map_or(since, |earlier| earlier.min(since)));
     }
 }
 
@@ -55,12 +66,22 @@ pub struct Seen {
     pub open: Owed,
     /// Those whose close was requested or has happened. What they owe when their grace is over is lost.
     pub closing: Owed,
+    /// Those that the chain no longer has, once their books should have been forgotten.
+    pub gone: Owed,
 }
 
 impl Figures {
     /// Takes note of what is owed.
-    pub(super) fn see<'a>(&self, owing: impl IntoIterator<Item = &'a Owing>) {
+    pub(super) fn see<'a>(
+        &self,
+        owing: impl IntoIterator<Item = &'a Owing>,
+        lost: impl IntoIterator<Item = &'a Lost>,
+    ) {
         let mut seen = Seen::default();
+        for lost in lost {
+            seen.gone.channels += 1;
+            seen.gone.add_amount(lost.amount, lost.since);
+        }
         for owing in owing {
             let is_closing = owing.facts.closing || owing.facts.gone;
             let owed = if is_closing {

@@ -15,12 +15,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use farthing_protocol::Domain;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::figures::Figures;
+use super::figures::{Figures, Lost};
 use super::planner::{Owing, PlannedSettlement, Policy, Situation, plan};
 use super::report::{SettleError, SettlementReport};
 use super::transaction::{Terms, build};
@@ -74,6 +75,8 @@ pub struct Settler {
     pace: Pace,
     pending: Vec<Pending>,
     backoff: HashMap<Pubkey, Backoff>,
+    /// By channels whose books are kept because they owe, and which are gone.
+    lost: HashMap<Domain, Lost>,
     report: Arc<Mutex<SettlementReport>>,
     figures: Arc<Figures>,
 }
@@ -125,6 +128,7 @@ impl Settler {
                 .filter_map(|(_, pending)| pending)
                 .collect(),
             backoff: HashMap::new(),
+            lost: HashMap::new(),
             report: Arc::default(),
             figures: Arc::default(),
         }
@@ -244,7 +248,7 @@ impl Settler {
             facts,
         });
         let mut owing: Vec<Owing> = owing.filter(|owing| !owing.lanes.is_empty()).collect();
-        self.figures.see(&owing);
+        self.figures.see(&owing, self.lost.values());
         owing.retain(|owing| ready(&owing.facts.address));
         plan(&self.policy, &situation, owing)
     }

@@ -60,6 +60,12 @@ impl Channels {
         locked(&self.gone).len()
     }
 
+    /// Whether a channel is one of them.
+    #[must_use]
+    pub fn is_gone(&self, domain: Domain) -> bool {
+        locked(&self.gone).contains_key(&domain)
+    }
+
     /// The channels that were gone a while ago and still are, each of them once in that while. One that is back is
     /// looked up by the next poll.
     pub async fn gone_for_good(&self) -> Vec<GoneChannel> {
