@@ -72,6 +72,44 @@ async fn what_is_verified_is_reserved_and_what_is_settled_is_charged() {
 }
 
 #[tokio::test]
+async fn what_other_servers_ask_is_counted() {
+    let world = World::configured(|config| {
+        facilitating(config);
+        config.http.metrics_listen = Some(([127, 0, 0, 1], 0).into());
+    })
+    .await;
+    let payment = world.passed_on(1_000, 300);
+    world.verify(&payment).await;
+    let held = [
+        ("farthing_held_payments", 1.),
+        ("farthing_reservations", 1.),
+        ("farthing_reserved_base_units", 300.),
+    ];
+    world.scraped(held).await;
+    world.settle(&payment).await;
+    for _ in 0..2 {
+        let again = world.ask("/verify", &payment).await.json();
+        assert_eq!(reason(&again), "voucher_used");
+    }
+    let stranger = world.ask_with("/settle", None, &payment).await;
+    assert_eq!(stranger.code(), "token_invalid");
+    let asked = |outcome: &str| {
+        format!("farthing_requests_total{{endpoint=\"facilitator\",outcome=\"{outcome}\"}}")
+    };
+    world
+        .scraped([
+            (&asked("verified"), 1.),
+            (&asked("settled"), 1.),
+            (&asked("voucher_used"), 2.),
+            (&asked("token_invalid"), 1.),
+            ("farthing_held_payments", 0.),
+            ("farthing_reservations", 0.),
+            ("farthing_charged_base_units_total", 300.),
+        ])
+        .await;
+}
+
+#[tokio::test]
 async fn less_may_be_settled_than_was_verified() {
     let world = World::facilitator().await;
     let payment = world.passed_on(1_000, 300);

@@ -154,7 +154,7 @@ impl IntoResponse for ApiError {
         *response.status_mut() = self.status;
         // For the page that a browser gets instead.
         terms.and_then(|terms| response.extensions_mut().insert(terms));
-        let outcome = Outcome::Refused(self.code);
+        let outcome = Outcome::Named(self.code);
         response.extensions_mut().insert(outcome);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

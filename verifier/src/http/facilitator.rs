@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -28,9 +29,11 @@ use super::challenge::{Final, receipt, refusal_response};
 use super::error::ApiError;
 use super::idempotency;
 use super::routes::App;
+use super::serve::count_answer;
 use super::till::{Place, Till};
 use crate::config::FacilitatorConfig;
 use crate::gateway::{FacilitatorError, PaymentError};
+use crate::metrics::{self, Outcome};
 use crate::receipts::Charge;
 
 /// Other servers sell through this verifier.
@@ -71,11 +74,17 @@ impl Facilitator {
     }
 }
 
-pub(crate) fn routes() -> Router<Arc<App>> {
+pub(crate) fn routes(app: Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route(VERIFY_PATH, post(verify))
         .route(SETTLE_PATH, post(settle))
+        .route_layer(from_fn_with_state(app, count))
         .route(SUPPORTED_PATH, get(supported))
+}
+
+async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let counting = app.till.requests.begin(metrics::Asked::Facilitator);
+    count_answer(counting, next.run(request).await)
 }
 
 async fn supported(State(app): State<Arc<App>>) -> Json<Supported> {
@@ -98,6 +107,7 @@ async fn verify(State(app): State<Arc<App>>, request: Request) -> Result<Respons
     };
     Ok(match verified {
         Ok(payer) => answer(
+            "verified",
             StatusCode::OK,
             &VerifyResponse {
                 is_valid: true,
@@ -108,6 +118,7 @@ async fn verify(State(app): State<Arc<App>>, request: Request) -> Result<Respons
             },
         ),
         Err(refusal) => answer(
+            refusal.code,
             refusal.status,
             &VerifyResponse {
                 is_valid: false,
@@ -124,10 +135,11 @@ async fn verify(State(app): State<Arc<App>>, request: Request) -> Result<Respons
 async fn settle(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
     let asked = Asked::read(&app, request, Till::place_to_end).await?;
     Ok(match settled(&app.till, &asked.request).await {
-        Ok(response) => answer(StatusCode::OK, &response),
+        Ok(response) => answer("settled", StatusCode::OK, &response),
         Err(refusal) => {
-            let response = refusal_response(&app.till.gateway, refusal.code, refusal.message);
-            answer(refusal.status, &response)
+            let (code, status) = (refusal.code, refusal.status);
+            let response = refusal_response(&app.till.gateway, code, refusal.message);
+            answer(code, status, &response)
         }
     })
 }
@@ -184,8 +196,11 @@ impl Asked {
     }
 }
 
-fn answer(status: StatusCode, body: &impl Serialize) -> Response {
-    (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+/// `outcome` is counted.
+fn answer(outcome: &'static str, status: StatusCode, body: &impl Serialize) -> Response {
+    let mut response = (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response();
+    response.extensions_mut().insert(Outcome::Named(outcome));
+    response
 }
 
 /// Why a payment is not verified or settled, as it is told.

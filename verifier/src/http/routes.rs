@@ -65,7 +65,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         router = router.route(endpoint.path(), post(sold));
     }
     if app.facilitator.is_some() {
-        router = router.merge(facilitator::routes());
+        router = router.merge(facilitator::routes(Arc::clone(&app)));
     }
     router
         .route(MODELS, get(models))

@@ -23,7 +23,7 @@ use super::stream::{is_event_stream_type, relay};
 use super::tariff::Produced;
 use super::till::{Place, Till};
 use crate::crash_point::CrashPoint;
-use crate::metrics::{Asked, Outcome, Served};
+use crate::metrics::{Asked, Counting, Outcome, Served};
 
 /// What a request is charged, set by the service itself as an extension of its response: at most the maximum that was
 /// quoted, whatever came and went. Only a success is ever charged, and only routes that have a price of their own know
@@ -53,7 +53,11 @@ pub(crate) async fn counted(
         outcome = selling => outcome,
         () = till.cut_off.cancelled() => Err(ApiError::shutting_down()),
     };
-    let mut response = outcome.unwrap_or_else(ApiError::into_response);
+    count_answer(counting, outcome.unwrap_or_else(ApiError::into_response))
+}
+
+/// Counts an answer by the outcome that it carries.
+pub(crate) fn count_answer(counting: Counting, mut response: Response) -> Response {
     if let Some(outcome) = response.extensions_mut().remove() {
         counting.ended(outcome);
     }

@@ -66,11 +66,11 @@ impl Ending {
         match self {
             Self::Complete => Outcome::Served(served),
             Self::ClientGone => Outcome::Served(Served::ClientGone),
-            Self::SourceCut => Outcome::Refused("upstream_cut"),
-            Self::SourceTimeout => Outcome::Refused("upstream_timeout"),
-            Self::ShuttingDown => Outcome::Refused("shutting_down"),
-            Self::StoreFailed => Outcome::Refused("store_unavailable"),
-            Self::ReserveSpent => Outcome::Refused("reserve_spent"),
+            Self::SourceCut => Outcome::Named("upstream_cut"),
+            Self::SourceTimeout => Outcome::Named("upstream_timeout"),
+            Self::ShuttingDown => Outcome::Named("shutting_down"),
+            Self::StoreFailed => Outcome::Named("store_unavailable"),
+            Self::ReserveSpent => Outcome::Named("reserve_spent"),
         }
     }
 }

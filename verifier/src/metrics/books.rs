@@ -19,7 +19,7 @@ pub(super) struct BooksCollector {
 impl Collector for BooksCollector {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let now = self.clock.now();
-        let size = self.books.read(|ledger| ledger.size(now));
+        let (size, held) = self.books.read(|ledger| (ledger.size(now), ledger.held()));
         let mut page = Page::new(encoder);
         page.gauge(
             "channels",
@@ -37,13 +37,15 @@ impl Collector for BooksCollector {
         page.gauge("used_values", help, None, size.used_values)?;
         page.gauge(
             "reservations",
-            "Paid requests in flight",
+            "Payments that are reserved: requests in flight, and what was verified for other servers",
             None,
             size.reservations,
         )?;
-        let help = "The most that the paid requests in flight can cost";
+        let help = "Payments that were verified for other servers and are not settled yet";
+        page.gauge("held_payments", help, None, held)?;
+        let help = "The most that what is reserved can cost";
         page.gauge("reserved", help, base_units(), size.reserved.0)?;
-        let help = "Time since the oldest paid request in flight was accepted, if there is one";
+        let help = "Time since the oldest payment that is reserved was accepted, if there is one";
         page.age("oldest_reservation_age", help, size.oldest_reservation)?;
         let help = "Outcomes kept for whoever asks again";
         page.gauge("outcomes", help, None, size.outcomes)?;

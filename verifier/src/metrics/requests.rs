@@ -42,12 +42,15 @@ pub(crate) enum Asked {
     Model(Endpoint),
     /// A plain route, or a handler of an application.
     Route,
+    /// What a server asks that sells by itself.
+    Facilitator,
 }
 
 impl Asked {
-    const COUNT: usize = Endpoint::ALL.len() + 1;
+    /// Of what is served here.
+    const SERVED: usize = Endpoint::ALL.len() + 1;
 
-    fn all() -> [Self; Self::COUNT] {
+    fn all_served() -> [Self; Self::SERVED] {
         std::array::from_fn(|index| {
             Endpoint::ALL
                 .get(index)
@@ -56,10 +59,12 @@ impl Asked {
         })
     }
 
-    const fn index(self) -> usize {
+    /// Its place among what is served here.
+    const fn index(self) -> Option<usize> {
         match self {
-            Self::Model(endpoint) => endpoint as usize,
-            Self::Route => Endpoint::ALL.len(),
+            Self::Model(endpoint) => Some(endpoint as usize),
+            Self::Route => Some(Endpoint::ALL.len()),
+            Self::Facilitator => None,
         }
     }
 
@@ -67,6 +72,7 @@ impl Asked {
         match self {
             Self::Model(endpoint) => endpoint.path(),
             Self::Route => "route",
+            Self::Facilitator => "facilitator",
         }
     }
 }
@@ -75,8 +81,8 @@ impl Asked {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Served(Served),
-    /// With an error of ours, by its code.
-    Refused(&'static str),
+    /// With an error of ours, by its code; or with what was done for another server.
+    Named(&'static str),
     /// Not yet: it is a stream, which is counted when it ends.
     Streams,
 }
@@ -116,7 +122,8 @@ impl Served {
     }
 }
 
-/// Both are words of this program: the path of an endpoint, or `route`; an outcome's name, or an error's code.
+/// Both are words of this program: the path of an endpoint, `route` or `facilitator`; an outcome's name, or an error's
+/// code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     endpoint: &'static str,
@@ -128,7 +135,7 @@ struct Labels {
 pub(crate) struct Requests {
     ended: Family<Labels, Counter>,
     /// Those of `ended` that need not be looked up: by what was asked for, then by how it was served.
-    served: [[Counter; Served::ALL.len()]; Asked::COUNT],
+    served: [[Counter; Served::ALL.len()]; Asked::SERVED],
     input_tokens: Counter,
     output_tokens: Counter,
     first_byte: Histogram,
@@ -137,7 +144,7 @@ pub(crate) struct Requests {
 impl Default for Requests {
     fn default() -> Self {
         let ended = Family::<Labels, Counter>::default();
-        let served = Asked::all().map(|asked| {
+        let served = Asked::all_served().map(|asked| {
             Served::ALL.map(|served| {
                 ended.get_or_create_owned(&Labels {
                     endpoint: asked.label(),
@@ -177,19 +184,20 @@ impl Requests {
     }
 
     fn count(&self, asked: Asked, outcome: Outcome) {
-        match outcome {
-            Outcome::Served(served) => {
-                self.served[asked.index()][served as usize].inc();
+        let name = match (asked.index(), outcome) {
+            (_, Outcome::Streams) => return,
+            (Some(index), Outcome::Served(served)) => {
+                self.served[index][served as usize].inc();
+                return;
             }
-            Outcome::Refused(code) => {
-                let labels = Labels {
-                    endpoint: asked.label(),
-                    outcome: code,
-                };
-                self.ended.get_or_create(&labels).inc();
-            }
-            Outcome::Streams => {}
-        }
+            (None, Outcome::Served(served)) => served.outcome(),
+            (_, Outcome::Named(name)) => name,
+        };
+        let labels = Labels {
+            endpoint: asked.label(),
+            outcome: name,
+        };
+        self.ended.get_or_create(&labels).inc();
     }
 }
 
