@@ -87,6 +87,10 @@ pub struct PayingClientConfig {
     pub settler: Option<Pubkey>,
     /// The most that one request may cost; a dearer one is refused before anything is signed.
     pub max_price_per_request: Option<BaseUnits>,
+    /// The tier to buy models in, such as `priority`, or `standard`; a model that is not sold in it is refused before
+    /// anything is signed. Without it the provider's first offer is accepted, the standard one if there is one. Plain
+    /// routes have no tiers.
+    pub tier: Option<String>,
 }
 
 /// Pays for requests through one lane. Clones share the lane.

@@ -50,6 +50,7 @@ pub fn paying_client_with(
         pay_to: None,
         settler: Some(world.channel.settler),
         max_price_per_request: None,
+        tier: None,
     };
     change(&mut config);
     let payer = LanePayer::new(identity, BaseUnits::ZERO).expect("a usable key");

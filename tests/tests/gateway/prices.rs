@@ -2,6 +2,7 @@
 
 use farthing_client::x402::{PAYMENT_SIGNATURE, PaymentRequirements};
 use farthing_protocol::BaseUnits;
+use farthing_tests::gateway::paying::paying_client_with;
 use farthing_tests::gateway::world::{MODEL, chat};
 use farthing_tests::gateway::{Answer, Behaviour, World};
 use farthing_verifier::config::{ModelConfig, TierConfig, UsdcAmount};
@@ -205,6 +206,36 @@ async fn a_client_chooses_among_tiers() {
             (402, "payment_requirements_mismatch".to_owned())
         );
     }
+}
+
+#[tokio::test]
+async fn the_rust_client_buys_in_its_tier() {
+    let world = with_tiers().await;
+    world.upstream.behave(Behaviour::Answer(10, 5));
+    let url = world.url("");
+    let in_tier = |lane, tier: Option<&str>| {
+        let tier = tier.map(str::to_owned);
+        paying_client_with(&world, lane, &url, |config| config.tier = tier)
+    };
+    for (lane, tier, charged) in [
+        (0, None, 10 + 2 * 5),
+        (1, Some("standard"), 10 + 2 * 5),
+        (2, Some(PRIORITY), 5 * 10),
+    ] {
+        let client = in_tier(lane, tier);
+        // The second time the price is known.
+        for _ in 0..2 {
+            let answer = client.chat(chat(MODEL, false)).await.expect("it is sold");
+            let answer = answer.finish().await.expect("it is whole");
+            let receipt = answer.receipt.expect("it was paid");
+            assert_eq!(receipt.charged, BaseUnits(charged), "{tier:?}");
+        }
+    }
+    let served = world.upstream.received().len();
+    let refused = in_tier(3, Some("none")).chat(chat(MODEL, false)).await;
+    let error = refused.expect_err("nobody offers that").to_string();
+    assert!(error.contains("tier is priority, expected none"), "{error}");
+    assert_eq!(world.upstream.received().len(), served);
 }
 
 #[tokio::test]

@@ -64,6 +64,9 @@ pub struct PayArgs {
     /// Refuse to pay more than this for a request, in USDC
     #[arg(long, value_parser = positive_usdc, value_name = "USDC")]
     pub max_price: Option<BaseUnits>,
+    /// Buy in this tier, such as priority; in the provider's standard one by default
+    #[arg(long, env = "FARTHING_TIER", value_name = "NAME")]
+    pub tier: Option<String>,
     /// URL of a Solana RPC node, to check the channel
     #[arg(
         long,

@@ -122,6 +122,7 @@ async fn connect(args: &PayArgs) -> Result<PayingClient, CliError> {
         pay_to: Some(channel.payee()),
         settler: Some(channel.settler()),
         max_price_per_request: args.max_price,
+        tier: args.tier.clone(),
     };
     PayingClient::new(config, payer, key).map_err(pay_error)
 }

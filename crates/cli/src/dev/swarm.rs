@@ -82,6 +82,7 @@ pub fn client(
         pay_to: Some(channel.channel.payee()),
         settler: Some(channel.channel.settler()),
         max_price_per_request: None,
+        tier: None,
     };
     PayingClient::new(config, payer, key.insecure_clone())
 }

@@ -7,6 +7,8 @@ use super::{PaidRequest, PayError, PayingClientConfig};
 use crate::pricing::PriceList;
 use crate::x402::{EscrowExtra, PaymentRequired, PaymentRequirements, SCHEME, VoucherStateInfo};
 
+/// What a tier is called that has no name.
+const STANDARD: &str = "standard";
 /// The most prices of plain routes that are remembered.
 const MAX_ROUTES: usize = 4_096;
 
@@ -81,7 +83,11 @@ pub(super) fn check(
     let extra = offered
         .escrow_extra()
         .map_err(|error| PayError::Terms(format!("its extra fields are unreadable: {error}")))?;
+    let tier = extra.tier.as_deref().unwrap_or(STANDARD);
+    let has_tiers = !extra.pricing.models.is_empty();
+    let expected_tier = config.tier.as_deref().filter(|_| has_tiers);
     for (name, expected, found) in [
+        ("tier", expected_tier.unwrap_or(tier), tier),
         ("network", config.network.as_str(), offered.network.as_str()),
         ("asset", &config.mint.to_string(), &offered.asset),
         (
@@ -151,6 +157,7 @@ mod tests {
             pay_to: Some(Pubkey::new_from_array([3; 32])),
             settler: None,
             max_price_per_request: None,
+            tier: None,
         }
     }
 

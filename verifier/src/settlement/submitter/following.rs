@@ -90,7 +90,8 @@ impl Settler {
         CrashPoint::SettlementFinal.pass();
         self.ended(pending);
         self.backoff.remove(&record.channel);
-        let owed: u64 = record.claims.iter().map(|claim| claim.owed.0).sum();
+        let claims = record.claims.iter();
+        let owed = claims.fold(0_u64, |sum, claim| sum.saturating_add(claim.owed.0));
         self.figures.finalized(owed);
         tracing::info!(
             signature = %record.signature,
