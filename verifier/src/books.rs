@@ -171,9 +171,7 @@ impl Books {
         maximum: BaseUnits,
         request: Option<RequestKey>,
     ) -> Result<Reserved, ReserveError> {
-        if !self.writer.is_available() {
-            return Err(StoreFailed.into());
-        }
+        self.require_writer()?;
         let mut shared = self.lock();
         if let Some(request) = &request
             && let Some(again) = shared.again(request)?
@@ -195,6 +193,14 @@ impl Books {
             ended: false,
         };
         Ok(Reserved::New(reservation, ticket))
+    }
+
+    fn require_writer(&self) -> Result<(), StoreFailed> {
+        if self.writer.is_available() {
+            Ok(())
+        } else {
+            Err(StoreFailed)
+        }
     }
 
     /// The request that was asked before with the same key, on a lane that accepts nothing new.

@@ -422,11 +422,7 @@ impl Gateway {
         key: Option<&ClientKey>,
         maximum: BaseUnits,
     ) -> Result<(Payer, Reserved), PaymentError> {
-        let paying = LaneKey {
-            domain: voucher.domain,
-            lane: voucher.lane,
-            generation: voucher.generation,
-        };
+        let paying = LaneKey::of(&voucher);
         let request = key.map(|key| key.of_lane(&paying));
         let accepting = facts.lane(voucher.lane, voucher.generation);
         let lane = match (&accepting, &request) {
@@ -436,9 +432,7 @@ impl Gateway {
             (Err(refusal), Some(_)) => signer_of(facts, &voucher).ok_or(*refusal)?,
         };
         let signature = <[u8; 64]>::from(*signature);
-        let is_valid = SignerKey::new(&lane.signer)
-            .is_ok_and(|key| key.verifies(&voucher.to_bytes(), &signature));
-        if !is_valid {
+        if !is_signed(&voucher.to_bytes(), &signature, &lane.signer) {
             return Err(accepting
                 .err()
                 .map_or(PaymentError::Signature, PaymentError::from));
@@ -461,11 +455,7 @@ impl Gateway {
     /// ledger judges amounts after the signature was found valid and the value unused, so a voucher
     /// that somebody else read on the chain learns nothing.
     fn explain(&self, error: PaymentError, facts: &ChannelFacts, voucher: Voucher) -> Refused {
-        let key = LaneKey {
-            domain: voucher.domain,
-            lane: voucher.lane,
-            generation: voucher.generation,
-        };
+        let key = LaneKey::of(&voucher);
         let lane = match &error {
             PaymentError::Refused(Refusal::Amount(_)) => self.books.lane(facts, key),
             _ => None,
@@ -490,6 +480,10 @@ fn channel_state(facts: &ChannelFacts) -> ChannelStateInfo {
         debited: facts.debited,
         closing: facts.closing,
     }
+}
+
+fn is_signed(message: &[u8], signature: &[u8; 64], signer: &[u8; 32]) -> bool {
+    SignerKey::new(signer).is_ok_and(|key| key.verifies(message, signature))
 }
 
 /// The lane that a voucher is signed for, whether or not it accepts anything new.

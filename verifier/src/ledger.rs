@@ -51,6 +51,18 @@ pub struct LaneKey {
     pub generation: Generation,
 }
 
+impl LaneKey {
+    /// The lane that a voucher is signed for.
+    #[must_use]
+    pub const fn of(voucher: &Voucher) -> Self {
+        Self {
+            domain: voucher.domain,
+            lane: voucher.lane,
+            generation: voucher.generation,
+        }
+    }
+}
+
 /// A request in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReservationId(pub u64);

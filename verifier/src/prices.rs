@@ -4,14 +4,12 @@ mod quoted;
 mod routes;
 
 use farthing_client::pricing::{Endpoint, ModelPrice, Quote, QuoteError, model_of};
+use farthing_client::x402::STANDARD_TIER;
 use serde_json::Value;
 use wildmatch::WildMatch;
 
 pub use quoted::{Quoted, RouteQuote};
 pub use routes::{Route, RoutePrices};
-
-/// The name of the tier that has none.
-pub const STANDARD: &str = "standard";
 
 /// Everything that is sold or given away.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +37,7 @@ impl Tier {
     /// Its name, whether it has one or not.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or(STANDARD)
+        self.name.as_deref().unwrap_or(STANDARD_TIER)
     }
 }
 

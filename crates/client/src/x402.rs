@@ -34,6 +34,8 @@ pub const PAYMENT_RESPONSE: &str = "payment-response";
 pub const STATE_SIGNATURE: &str = "farthing-signature";
 /// The scheme.
 pub const SCHEME: &str = "prepaid-escrow";
+/// What the tier is called whose offers name none.
+pub const STANDARD_TIER: &str = "standard";
 /// The protocol version of the envelope.
 pub const X402_VERSION: u8 = 2;
 /// Longest header accepted in either direction, in bytes of base64.

@@ -89,7 +89,7 @@ impl Books {
         hold: &Hold,
     ) -> Result<Ticket, HoldError> {
         self.release_expired();
-        self.require_writer()?;
+        self.require_writer().map_err(ReserveError::Store)?;
         let now = self.clock.now();
         let mut shared = self.lock();
         let ledger = &mut shared.ledger;
@@ -149,13 +149,13 @@ impl Books {
             }
             // Nothing is held and nothing is to be charged: there is nothing to do.
             None if amount == BaseUnits::ZERO => {
-                let lane = shared.ledger.lane(facts, lane_of(voucher));
+                let lane = shared.ledger.lane(facts, LaneKey::of(&voucher.voucher));
                 let lane = lane.ok_or(Refusal::LaneUnknown)?;
                 return Ok(Charged::New(lane, self.writer.enqueue(Vec::new())));
             }
             None => {
                 let facts = accepting.ok_or(ChargeError::NotHeld)?;
-                self.require_writer()?;
+                self.require_writer().map_err(ReserveError::Store)?;
                 let ledger = &mut shared.ledger;
                 let accepted = ledger.accept(facts, voucher, amount, Some(request), now)?;
                 (accepted.reservation, accepted.records)
@@ -180,21 +180,5 @@ impl Books {
             // Nobody waits for it; the queue's order makes it durable in its turn.
             let _ = self.writer.enqueue(records);
         }
-    }
-
-    fn require_writer(&self) -> Result<(), ReserveError> {
-        if self.writer.is_available() {
-            Ok(())
-        } else {
-            Err(StoreFailed.into())
-        }
-    }
-}
-
-fn lane_of(voucher: &VerifiedVoucher) -> LaneKey {
-    LaneKey {
-        domain: voucher.voucher.domain,
-        lane: voucher.voucher.lane,
-        generation: voucher.voucher.generation,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use farthing_client::pricing::{ModelPrice, RoutePattern};
+use farthing_client::x402::STANDARD_TIER;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
@@ -206,7 +207,7 @@ fn check_tier(name: &str, tier: &TierConfig) -> Result<(), ConfigError> {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    if !is_name || name == "standard" {
+    if !is_name || name == STANDARD_TIER {
         return Err(ConfigError::value(
             "pricing.tiers",
             format!("{name:?} must be letters, digits, - and _, and not \"standard\""),

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use farthing_client::idempotency::IdempotencyKey;
 use farthing_client::pricing::PriceList;
-use farthing_client::signature::SignerKey;
 use farthing_client::x402::facilitator::{FacilitatorRequest, SupportedKind};
 use farthing_client::x402::{EscrowPayload, SCHEME, X402_VERSION};
 use farthing_protocol::limits::MIN_GRACE_SECONDS;
@@ -16,7 +15,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use solana_sdk::pubkey::Pubkey;
 
-use super::{ClientKey, Gateway, PaymentError, Refused, signer_of};
+use super::{ClientKey, Gateway, PaymentError, Refused, is_signed, signer_of};
 use crate::books::{ChargeError, Charged, Hold, HoldError, ReserveError};
 use crate::ledger::{ChannelFacts, LaneKey, LaneSnapshot, Refusal, RequestKey, VerifiedVoucher};
 use crate::receipts::Payer;
@@ -262,18 +261,13 @@ impl Gateway {
         });
         let signature = <[u8; 64]>::from(signature);
         let signer = signer_of(&facts, &voucher).map(|lane| lane.signer);
-        let signer = signer.filter(|signer| {
-            SignerKey::new(signer).is_ok_and(|key| key.verifies(&voucher.to_bytes(), &signature))
-        });
-        let Some(signer) = signer else {
+        let Some(signer) =
+            signer.filter(|signer| is_signed(&voucher.to_bytes(), &signature, signer))
+        else {
             let error = accepting.err().unwrap_or(PaymentError::Signature);
             return Err(self.explain(error, &facts, voucher).into());
         };
-        let lane = LaneKey {
-            domain: voucher.domain,
-            lane: voucher.lane,
-            generation: voucher.generation,
-        };
+        let lane = LaneKey::of(&voucher);
         Ok(Identified {
             payer: Payer {
                 key: Pubkey::new_from_array(signer),

@@ -3,14 +3,13 @@
 //! Nobody else is told anything: the question is signed by the lane's key and good for a minute. Nothing here asks the
 //! chain, so that a question costs no more than its signature: a channel that nobody paid with has nothing to tell.
 
-use farthing_client::signature::SignerKey;
 use farthing_client::x402::{LaneStateInfo, VoucherStateInfo};
 use farthing_protocol::state_query::StateQuery;
 use farthing_protocol::{Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use super::Gateway;
+use super::{Gateway, is_signed};
 use crate::ledger::{ALL_USED, LaneKey, Refusal};
 use crate::store::StoreFailed;
 
@@ -98,9 +97,7 @@ impl Gateway {
             return Err(StateQueryError::Lane(Refusal::LaneRevoked));
         }
         let signature = <[u8; 64]>::from(question.signature);
-        let is_valid = SignerKey::new(&lane.signer)
-            .is_ok_and(|key| key.verifies(&query.to_bytes(), &signature));
-        if !is_valid {
+        if !is_signed(&query.to_bytes(), &signature, &lane.signer) {
             return Err(StateQueryError::Signature);
         }
         let key = LaneKey {

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::{PaidRequest, PayError, PayingClientConfig};
 use crate::pricing::PriceList;
-use crate::x402::{EscrowExtra, PaymentRequired, PaymentRequirements, SCHEME, VoucherStateInfo};
+use crate::x402::{
+    EscrowExtra, PaymentRequired, PaymentRequirements, SCHEME, STANDARD_TIER, VoucherStateInfo,
+};
 
-/// What a tier is called that has no name.
-const STANDARD: &str = "standard";
 /// The most prices of plain routes that are remembered.
 const MAX_ROUTES: usize = 4_096;
 
@@ -83,7 +83,7 @@ pub(super) fn check(
     let extra = offered
         .escrow_extra()
         .map_err(|error| PayError::Terms(format!("its extra fields are unreadable: {error}")))?;
-    let tier = extra.tier.as_deref().unwrap_or(STANDARD);
+    let tier = extra.tier.as_deref().unwrap_or(STANDARD_TIER);
     let has_tiers = !extra.pricing.models.is_empty();
     let expected_tier = config.tier.as_deref().filter(|_| has_tiers);
     for (name, expected, found) in [

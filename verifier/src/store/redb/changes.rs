@@ -88,15 +88,10 @@ impl Changes {
     pub(super) fn pop_first(&mut self) -> Option<(LaneKey, LaneChanges)> {
         if self.first.is_empty() {
             let (domain, lanes) = self.channels.pop_first()?;
-            let lanes = lanes.into_iter().map(|((lane, generation), changes)| {
-                let key = LaneKey {
-                    domain,
-                    lane,
-                    generation,
-                };
-                (key, changes)
-            });
-            self.first = lanes.collect();
+            let lanes = lanes.into_iter();
+            self.first = lanes
+                .map(|(lane, changes)| (key_of(domain, lane), changes))
+                .collect();
             let first = self.first.make_contiguous();
             first.sort_unstable_by_key(|(key, _)| *key);
         }
@@ -117,12 +112,8 @@ impl Changes {
             .used
             .retain(|(key, value)| of(key).is_none_or(|changes| changes.place(*value).is_err()));
         for (domain, lanes) in &self.channels {
-            for ((lane, generation), changes) in lanes {
-                let key = LaneKey {
-                    domain: *domain,
-                    lane: *lane,
-                    generation: *generation,
-                };
+            for (lane, changes) in lanes {
+                let key = key_of(*domain, *lane);
                 let record = changes.record.flatten();
                 state.lanes.extend(record.map(|record| (key, record)));
                 let used = changes.used.iter().filter(|(_, fate)| fate.is_used());
@@ -131,6 +122,14 @@ impl Changes {
         }
         state.lanes.sort_by_key(|(key, _)| *key);
         state.used.sort();
+    }
+}
+
+const fn key_of(domain: Domain, (lane, generation): Lane) -> LaneKey {
+    LaneKey {
+        domain,
+        lane,
+        generation,
     }
 }
 

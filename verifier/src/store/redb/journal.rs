@@ -143,10 +143,7 @@ fn move_lane(
     let lane_key = encoding::lane_key(key);
     let stored = lanes.get(lane_key.as_slice())?;
     let stored = stored.map(|stored| encoding::read_lane(stored.value()));
-    // Whatever is in the tables was read before.
-    let stored = stored
-        .transpose()
-        .map_err(|error| redb::Error::Corrupted(error.to_string()))?;
+    let stored = stored.transpose().map_err(changed)?;
     let (record, values) = match stored {
         Some((record, Some(values))) => (Some(record), values),
         Some((record, None)) => (Some(record), take_values(used, key)?),
@@ -180,8 +177,13 @@ fn take_values(
         .map(|entry| {
             let (value_key, mark) = entry?;
             let read = encoding::read_used(value_key.value(), mark.value());
-            let (_, value) = read.map_err(|error| redb::Error::Corrupted(error.to_string()))?;
+            let (_, value) = read.map_err(changed)?;
             Ok(value)
         })
         .collect()
+}
+
+/// Whatever is in the tables was read before, so that somebody has changed what can no longer be read.
+fn changed(error: StoreError) -> redb::Error {
+    redb::Error::Corrupted(error.to_string())
 }
