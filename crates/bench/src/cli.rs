@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand};
 use farthing_verifier::crash_point::CrashPoint;
 
-use crate::growth::part::Part;
+use crate::{gateway, growth};
 
 /// Measure Farthing, and write what was measured into docs/.
 #[derive(Debug, Parser)]
@@ -34,7 +34,12 @@ pub enum Command {
     Growth(GrowthArgs),
     /// What `growth` runs as a process of its own
     #[command(hide = true, subcommand)]
-    GrowthPart(Part),
+    GrowthPart(growth::part::Part),
+    /// The gateway over HTTP: throughput, latency and processor time, beside the upstream and peers
+    Gateway(GatewayArgs),
+    /// What `gateway` runs as a process of its own
+    #[command(hide = true, subcommand)]
+    GatewayPart(gateway::part::Part),
 }
 
 /// Arguments of `program`.
@@ -88,6 +93,26 @@ pub struct GrowthArgs {
     /// What a question to the chain takes when a whole verifier is started
     #[arg(long, default_value_t = 100)]
     pub round_trip_ms: u64,
+    /// End with the figures as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `gateway`.
+#[derive(Debug, Clone, Args)]
+pub struct GatewayArgs {
+    /// Measure only what has a name that contains this; figures that need more are null
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// How often everything is measured; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    pub rounds: u64,
+    /// Seconds of each side in each round
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: u64,
+    /// How long the sustained load lasts
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub sustained_seconds: u64,
     /// End with the figures as one line of JSON
     #[arg(long)]
     pub json: bool,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use farthing_bench::cli::{Cli, Command};
-use farthing_bench::{crash, growth, model, mutants, program};
+use farthing_bench::{crash, gateway, growth, model, mutants, program};
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -15,6 +15,8 @@ fn main() -> ExitCode {
         Command::ServeAndDie(args) => return crash::process::serve(args),
         Command::Growth(args) => growth::run(&args),
         Command::GrowthPart(part) => part.measure(),
+        Command::Gateway(args) => gateway::run(&args),
+        Command::GatewayPart(part) => part.serve(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,18 +4,16 @@
 use farthing_client::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use farthing_client::pricing::{Endpoint, PriceList, QuoteError};
 use farthing_client::x402::{
-    EscrowPayload, PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload,
-    PaymentRequired, PaymentRequirements, PaymentState, ReceiptExtra, STREAM_RECEIPT_PREFIX,
-    SettleResponse, VoucherStateInfo, X402_VERSION, decode_header, encode_header,
+    EscrowPayload, PAYMENT_REQUIRED, PAYMENT_SIGNATURE, PaymentRequired, PaymentRequirements,
+    PaymentState, ReceiptExtra, SettleResponse, VoucherStateInfo,
 };
 use farthing_protocol::BaseUnits;
-use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::oracle::Told;
 use super::{PATIENCE, Result};
+use crate::payment;
 
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +72,7 @@ impl Client {
     pub async fn learn(url: &str, body: &Value) -> Result<Self> {
         let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
         let answer = http.post(chat_completions(url)).json(body).send().await?;
-        let required: Option<PaymentRequired> = header(answer.headers(), PAYMENT_REQUIRED);
+        let required: Option<PaymentRequired> = payment::told(answer.headers(), PAYMENT_REQUIRED);
         let mut offer = required
             .and_then(|required| required.accepts.into_iter().next())
             .ok_or("the gateway offers no way to pay")?;
@@ -104,13 +102,7 @@ impl Client {
         payload: &EscrowPayload,
         key: Option<&str>,
     ) -> Answer {
-        let payment = encode_header(&PaymentPayload {
-            x402_version: X402_VERSION,
-            payload: serde_json::to_value(payload).expect("a payload is JSON"),
-            accepted: self.offer.clone(),
-            resource: None,
-            extensions: None,
-        });
+        let payment = payment::header(&self.offer, payload);
         let mut request = self.http.post(chat_completions(url)).json(body);
         if let Some(key) = key {
             request = request.header(IDEMPOTENCY_KEY, key);
@@ -128,8 +120,8 @@ fn chat_completions(url: &str) -> String {
 }
 
 async fn read(mut response: Response) -> Answer {
-    let head: Option<SettleResponse> = header(response.headers(), PAYMENT_RESPONSE);
-    let required: Option<PaymentRequired> = header(response.headers(), PAYMENT_REQUIRED);
+    let head = payment::outcome(response.headers());
+    let required: Option<PaymentRequired> = payment::told(response.headers(), PAYMENT_REQUIRED);
     // The answer may be gone, but not the charge.
     let is_replay = response.headers().contains_key(IDEMPOTENT_REPLAYED)
         || response.status() == StatusCode::GONE;
@@ -155,7 +147,8 @@ async fn read(mut response: Response) -> Answer {
             extra: Some(in_head),
             ..
         }) => {
-            let last = stream_receipt(&body).unwrap_or(in_head);
+            let at_end = payment::stream_receipt(&body).and_then(|receipt| receipt.extra);
+            let last = at_end.unwrap_or(in_head);
             answer.told = told(&last);
             answer.receipt = (last.state == PaymentState::Charged).then_some(last);
         }
@@ -174,57 +167,6 @@ fn told(receipt: &ReceiptExtra) -> Told {
     }
 }
 
-/// The receipt at the end of a stream, if its whole line has arrived.
-fn stream_receipt(body: &[u8]) -> Option<ReceiptExtra> {
-    let lines = body.split_inclusive(|byte| *byte == b'\n');
-    let encoded = lines
-        .filter_map(|line| line.strip_suffix(b"\n"))
-        .filter_map(|line| line.strip_prefix(STREAM_RECEIPT_PREFIX.as_bytes()))
-        .next_back()?;
-    decode_header::<SettleResponse>(encoded).ok()?.extra
-}
-
 fn voucher_state(required: &PaymentRequired) -> Option<VoucherStateInfo> {
     required.accepts.first()?.escrow_extra().ok()?.voucher_state
-}
-
-fn header<T: DeserializeOwned>(headers: &HeaderMap, name: &str) -> Option<T> {
-    decode_header(headers.get(name)?.as_bytes()).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn receipt(charged: u64) -> SettleResponse {
-        SettleResponse {
-            success: true,
-            error_reason: None,
-            error_message: None,
-            payer: None,
-            transaction: String::new(),
-            network: String::new(),
-            amount: None,
-            extra: Some(ReceiptExtra {
-                state: PaymentState::Charged,
-                charged: BaseUnits(charged),
-                charged_total: BaseUnits(charged),
-                reserved: BaseUnits::ZERO,
-                authorized: BaseUnits(charged),
-                deposit: BaseUnits(charged),
-                receipt: None,
-            }),
-        }
-    }
-
-    #[test]
-    fn a_receipt_counts_when_its_line_has_arrived() {
-        let line = format!("{STREAM_RECEIPT_PREFIX}{}\n", encode_header(&receipt(7)));
-        let stream = format!("data: [DONE]\n\n{line}\n");
-        let whole = stream_receipt(stream.as_bytes()).expect("a receipt");
-        assert_eq!(whole.charged, BaseUnits(7));
-        let end = stream.find(&line).expect("the line") + line.len();
-        assert!(stream_receipt(&stream.as_bytes()[..end]).is_some());
-        assert!(stream_receipt(&stream.as_bytes()[..end - 1]).is_none());
-    }
 }

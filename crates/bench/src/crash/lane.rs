@@ -3,7 +3,6 @@
 use std::sync::{Mutex, MutexGuard};
 
 use farthing_client::payer::{LanePayer, SignedVoucher};
-use farthing_client::x402::EscrowPayload;
 use farthing_protocol::{BaseUnits, Voucher};
 use farthing_verifier::gateway::ClientKey;
 use farthing_verifier::ledger::LaneKey;
@@ -15,6 +14,7 @@ use solana_sdk::signer::Signer;
 use super::Result;
 use super::client::{Answer, Client, Ending};
 use super::oracle::{Fault, Kind, LaneBooks, LaneHistory, Request, Told};
+use crate::payment::payload;
 
 /// The code for a value that has bought something.
 const USED: &str = "voucher_used";
@@ -90,7 +90,9 @@ impl Lane {
     ) -> Result<Answer> {
         let maximum = client.maximum(body)?;
         let (signed, reservation) = locked(&self.payer).next_voucher(maximum, &self.key)?;
-        let answer = client.ask(url, body, &self.payload(&signed), key).await;
+        let answer = client
+            .ask(url, body, &payload(self.channel, &signed), key)
+            .await;
         if !answer.is_replay {
             // A replay has bought nothing.
             self.history().note(Request {
@@ -232,20 +234,12 @@ impl Lane {
             voucher,
             signature: self.key.sign_message(&voucher.to_bytes()),
         };
-        let answer = client.ask(url, body, &self.payload(&signed), None).await;
+        let answer = client
+            .ask(url, body, &payload(self.channel, &signed), None)
+            .await;
         match answer.ending {
             Ending::Whole => Ok(answer),
             Ending::Cut | Ending::NotConnected => Err("the gateway did not answer".into()),
-        }
-    }
-
-    fn payload(&self, signed: &SignedVoucher) -> EscrowPayload {
-        EscrowPayload::Voucher {
-            channel: self.channel,
-            lane: signed.voucher.lane.0,
-            generation: signed.voucher.generation.0,
-            authorized: signed.voucher.authorized,
-            signature: signed.signature,
         }
     }
 }

@@ -1,0 +1,256 @@
+//! Who sends requests over one connection, one after the other, and looks at the answers.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use farthing_client::idempotency::{IDEMPOTENCY_KEY, IdempotencyKey};
+use farthing_client::payer::Reservation;
+use farthing_client::x402::{
+    PAYMENT_REQUIRED, PAYMENT_SIGNATURE, PaymentRequirements, PaymentState, X402_VERSION,
+    encode_header,
+};
+use farthing_protocol::{BaseUnits, Voucher};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap};
+use hyper::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use solana_sdk::signature::Keypair;
+use solana_sdk::signer::Signer;
+
+use super::Result;
+use super::swarm::Lane;
+use crate::payment;
+
+/// A request, again and again.
+pub type Template = Request<Full<Bytes>>;
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// # Errors
+    /// If the status is another one.
+    fn expect(&self, status: StatusCode) -> Result<()> {
+        if self.status == status {
+            return Ok(());
+        }
+        let body = String::from_utf8_lossy(&self.body);
+        Err(format!("the answer is {} and not {status}: {body}", self.status).into())
+    }
+
+    /// The first way to pay, as it was told.
+    ///
+    /// # Errors
+    /// If the answer is no 402, or tells none.
+    pub fn first_way_to_pay<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        self.expect(StatusCode::PAYMENT_REQUIRED)?;
+        let required: Option<Value> = payment::told(&self.headers, PAYMENT_REQUIRED);
+        let first = required
+            .as_ref()
+            .and_then(|required| required["accepts"].get(0));
+        let first = first.ok_or("a 402 offers no way to pay")?;
+        Ok(serde_json::from_value(first.clone())?)
+    }
+}
+
+/// Who sends requests over one connection.
+pub trait Caller: Send {
+    /// The next request.
+    ///
+    /// # Errors
+    /// If there cannot be another one.
+    fn request(&mut self) -> Result<Template>;
+
+    /// Looks at its answer.
+    ///
+    /// # Errors
+    /// If it is not what was asked for.
+    fn answered(&mut self, answer: &Answer) -> Result<()>;
+}
+
+/// A request with a body, or without.
+///
+/// # Panics
+/// If `path` is none.
+#[must_use]
+pub fn template(method: Method, host: &str, path: &str, body: Option<&Value>) -> Template {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, host);
+    let bytes = body.map(Value::to_string).unwrap_or_default();
+    let request = match body {
+        Some(_) => request.header(CONTENT_TYPE, "application/json"),
+        None => request,
+    };
+    request
+        .body(Full::from(bytes))
+        .expect("a well-formed request")
+}
+
+/// Sends the same request all the time and pays for none, or not in a way that anybody would accept.
+pub struct Unpaid {
+    template: Template,
+    expected: StatusCode,
+}
+
+impl Unpaid {
+    /// A caller whose answers have this status.
+    #[must_use]
+    pub fn new(template: Template, expected: StatusCode) -> Self {
+        Self { template, expected }
+    }
+
+    /// A caller whose voucher was signed by somebody else.
+    ///
+    /// # Errors
+    /// If the lane cannot pay as much as is asked for.
+    pub fn forging(
+        mut template: Template,
+        mut lane: Lane,
+        offer: &PaymentRequirements,
+    ) -> Result<Self> {
+        let (mut signed, _) = lane.payer.next_voucher(offer.amount, &lane.key)?;
+        let stranger = Keypair::new();
+        signed.signature = stranger.sign_message(&signed.voucher.to_bytes());
+        let header = payment::header(offer, &payment::payload(lane.channel, &signed));
+        template
+            .headers_mut()
+            .insert(PAYMENT_SIGNATURE, header.parse()?);
+        Ok(Self::new(template, StatusCode::PAYMENT_REQUIRED))
+    }
+}
+
+impl Caller for Unpaid {
+    fn request(&mut self) -> Result<Template> {
+        Ok(self.template.clone())
+    }
+
+    fn answered(&mut self, answer: &Answer) -> Result<()> {
+        answer.expect(self.expected)
+    }
+}
+
+/// Pays for every request with a voucher that it signs for it, and books its receipt, as an agent does.
+pub struct Paying {
+    template: Template,
+    offer: Arc<PaymentRequirements>,
+    lane: Lane,
+    with_key: bool,
+    in_flight: Option<Reservation>,
+}
+
+impl Paying {
+    /// A caller with a lane, which sends a key with every request or none.
+    #[must_use]
+    pub fn new(
+        template: Template,
+        offer: Arc<PaymentRequirements>,
+        lane: Lane,
+        with_key: bool,
+    ) -> Self {
+        Self {
+            template,
+            offer,
+            lane,
+            with_key,
+            in_flight: None,
+        }
+    }
+}
+
+impl Caller for Paying {
+    fn request(&mut self) -> Result<Template> {
+        let Lane {
+            channel,
+            payer,
+            key,
+        } = &mut self.lane;
+        let (signed, reservation) = payer.next_voucher(self.offer.amount, key)?;
+        self.in_flight = Some(reservation);
+        let header = payment::header(&self.offer, &payment::payload(*channel, &signed));
+        let mut request = self.template.clone();
+        let headers = request.headers_mut();
+        headers.insert(PAYMENT_SIGNATURE, header.parse()?);
+        if self.with_key {
+            let key = IdempotencyKey::random();
+            headers.insert(IDEMPOTENCY_KEY, key.as_str().parse()?);
+        }
+        Ok(request)
+    }
+
+    fn answered(&mut self, answer: &Answer) -> Result<()> {
+        answer.expect(StatusCode::OK)?;
+        let outcome = payment::outcome(&answer.headers).and_then(|outcome| outcome.extra);
+        let mut receipt = outcome.ok_or("a paid answer has no receipt")?;
+        if receipt.state == PaymentState::Reserved {
+            let last = payment::stream_receipt(&answer.body).and_then(|outcome| outcome.extra);
+            receipt = last.ok_or("a paid stream has no receipt")?;
+        }
+        let reservation = self.in_flight.take().ok_or("nothing is in flight")?;
+        Ok(self.lane.payer.settled(reservation, &receipt)?)
+    }
+}
+
+/// Pays a peer: an Ed25519 signature of as many bytes as a voucher has, signed for each request.
+pub struct PayingPeer {
+    template: Template,
+    accepted: Arc<Value>,
+    lane: Lane,
+    signed: u64,
+}
+
+impl PayingPeer {
+    /// A caller with a lane's key.
+    #[must_use]
+    pub fn new(template: Template, accepted: Arc<Value>, lane: Lane) -> Self {
+        Self {
+            template,
+            accepted,
+            lane,
+            signed: 0,
+        }
+    }
+}
+
+impl Caller for PayingPeer {
+    fn request(&mut self) -> Result<Template> {
+        let Lane { payer, key, .. } = &self.lane;
+        let identity = payer.identity();
+        self.signed += 1;
+        let voucher = Voucher {
+            domain: identity.domain,
+            lane: identity.lane,
+            generation: identity.generation,
+            authorized: BaseUnits(self.signed),
+        };
+        let voucher = voucher.to_bytes();
+        let payment = json!({
+            "x402Version": X402_VERSION,
+            "accepted": *self.accepted,
+            "payload": {
+                "voucher": BASE64_STANDARD.encode(voucher),
+                "signer": key.pubkey().to_string(),
+                "signature": key.sign_message(&voucher).to_string(),
+            },
+        });
+        let mut request = self.template.clone();
+        let header = encode_header(&payment).parse()?;
+        request.headers_mut().insert(PAYMENT_SIGNATURE, header);
+        Ok(request)
+    }
+
+    fn answered(&mut self, answer: &Answer) -> Result<()> {
+        answer.expect(StatusCode::OK)
+    }
+}

@@ -1,0 +1,99 @@
+//! Payments by hand, as the clients of the measurements write and read them.
+
+use farthing_client::payer::SignedVoucher;
+use farthing_client::x402::{
+    EscrowPayload, PAYMENT_RESPONSE, PaymentPayload, PaymentRequirements, STREAM_RECEIPT_PREFIX,
+    SettleResponse, X402_VERSION, decode_header, encode_header,
+};
+use reqwest::header::HeaderMap;
+use serde::de::DeserializeOwned;
+use solana_sdk::pubkey::Pubkey;
+
+/// The scheme's payload for a voucher of a channel's lane.
+#[must_use]
+pub fn payload(channel: Pubkey, signed: &SignedVoucher) -> EscrowPayload {
+    EscrowPayload::Voucher {
+        channel,
+        lane: signed.voucher.lane.0,
+        generation: signed.voucher.generation.0,
+        authorized: signed.voucher.authorized,
+        signature: signed.signature,
+    }
+}
+
+/// The header that pays in the way that was chosen.
+///
+/// # Panics
+/// Never: a payload is JSON.
+#[must_use]
+pub fn header(chosen: &PaymentRequirements, payload: &EscrowPayload) -> String {
+    encode_header(&PaymentPayload {
+        x402_version: X402_VERSION,
+        payload: serde_json::to_value(payload).expect("a payload is JSON"),
+        accepted: chosen.clone(),
+        resource: None,
+        extensions: None,
+    })
+}
+
+/// A header of an answer, if it is there and well formed.
+#[must_use]
+pub fn told<T: DeserializeOwned>(headers: &HeaderMap, name: &str) -> Option<T> {
+    decode_header(headers.get(name)?.as_bytes()).ok()
+}
+
+/// What became of the payment, by the answer's head.
+#[must_use]
+pub fn outcome(headers: &HeaderMap) -> Option<SettleResponse> {
+    told(headers, PAYMENT_RESPONSE)
+}
+
+/// The receipt at the end of a stream, if its whole line has arrived.
+#[must_use]
+pub fn stream_receipt(stream: &[u8]) -> Option<SettleResponse> {
+    let lines = stream.split_inclusive(|byte| *byte == b'\n');
+    let encoded = lines
+        .filter_map(|line| line.strip_suffix(b"\n"))
+        .filter_map(|line| line.strip_prefix(STREAM_RECEIPT_PREFIX.as_bytes()))
+        .next_back()?;
+    decode_header(encoded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use farthing_client::x402::{PaymentState, ReceiptExtra};
+    use farthing_protocol::BaseUnits;
+
+    use super::*;
+
+    fn receipt(charged: u64) -> SettleResponse {
+        SettleResponse {
+            success: true,
+            error_reason: None,
+            error_message: None,
+            payer: None,
+            transaction: String::new(),
+            network: String::new(),
+            amount: None,
+            extra: Some(ReceiptExtra {
+                state: PaymentState::Charged,
+                charged: BaseUnits(charged),
+                charged_total: BaseUnits(charged),
+                reserved: BaseUnits::ZERO,
+                authorized: BaseUnits(charged),
+                deposit: BaseUnits(charged),
+                receipt: None,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_receipt_counts_when_its_line_has_arrived() {
+        let line = format!("{STREAM_RECEIPT_PREFIX}{}\n", encode_header(&receipt(7)));
+        let stream = format!("data: [DONE]\n\n{line}\n");
+        assert_eq!(stream_receipt(stream.as_bytes()), Some(receipt(7)));
+        let end = stream.find(&line).expect("the line") + line.len();
+        assert!(stream_receipt(&stream.as_bytes()[..end]).is_some());
+        assert!(stream_receipt(&stream.as_bytes()[..end - 1]).is_none());
+    }
+}
