@@ -5,6 +5,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use farthing_bench::cli::{Cli, Command};
 use farthing_bench::{crash, gateway, growth, model, mutants, program};
+use mimalloc::MiMalloc;
+
+/// The one of `farthing`.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {

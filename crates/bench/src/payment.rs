@@ -2,11 +2,13 @@
 
 use farthing_client::payer::SignedVoucher;
 use farthing_client::x402::{
-    EscrowPayload, PAYMENT_RESPONSE, PaymentPayload, PaymentRequirements, STREAM_RECEIPT_PREFIX,
-    SettleResponse, X402_VERSION, decode_header, encode_header,
+    EscrowPayload, PAYMENT_RESPONSE, STREAM_RECEIPT_PREFIX, SettleResponse, X402_VERSION,
+    decode_header, encode_header,
 };
 use reqwest::header::HeaderMap;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
 use solana_sdk::pubkey::Pubkey;
 
 /// The scheme's payload for a voucher of a channel's lane.
@@ -21,19 +23,27 @@ pub fn payload(channel: Pubkey, signed: &SignedVoucher) -> EscrowPayload {
     }
 }
 
-/// The header that pays in the way that was chosen.
+/// The header that pays in the way that was chosen, whose JSON is written once for many payments.
 ///
 /// # Panics
 /// Never: a payload is JSON.
 #[must_use]
-pub fn header(chosen: &PaymentRequirements, payload: &EscrowPayload) -> String {
-    encode_header(&PaymentPayload {
+pub fn header(chosen: &RawValue, payload: &impl Serialize) -> String {
+    let payload = to_raw_value(payload).expect("a payload is JSON");
+    encode_header(&Payment {
         x402_version: X402_VERSION,
-        payload: serde_json::to_value(payload).expect("a payload is JSON"),
-        accepted: chosen.clone(),
-        resource: None,
-        extensions: None,
+        payload: &payload,
+        accepted: chosen,
     })
+}
+
+/// A `PaymentPayload` whose parts are JSON already.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payment<'a> {
+    x402_version: u8,
+    payload: &'a RawValue,
+    accepted: &'a RawValue,
 }
 
 /// A header of an answer, if it is there and well formed.

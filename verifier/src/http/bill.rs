@@ -135,8 +135,8 @@ impl Bill {
             bill.requests.charged(&tokens.usage);
         }
         CrashPoint::ChargeQueued.pass();
-        ticket.durable().await?;
-        CrashPoint::ChargeDurable.pass();
+        let durable = ticket.durable();
+        // Signed meanwhile.
         let charge = Charge {
             request: Some(bill.request),
             charged,
@@ -146,6 +146,8 @@ impl Bill {
             charged,
             receipt: bill.issuer.issue(&bill.payer, &charge, draft.as_ref()),
         };
+        durable.await?;
+        CrashPoint::ChargeDurable.pass();
         let network = bill.issuer.network();
         Ok(Some(receipt(network, &bill.payer.key, &lane, Some(end))))
     }

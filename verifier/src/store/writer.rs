@@ -1,13 +1,14 @@
 //! Group commit: one thread owns the store and takes everything that was queued since its last
 //! commit into one transaction.
 //!
-//! Under load a commit carries many requests, so that throughput does not end where the disk's
-//! flushes do; without load a request waits for one commit and nothing else.
+//! A commit begins when somebody waits for it. What nobody waits for yet, such as a reservation while the upstream thinks,
+//! goes with the next one, or after [`PATIENCE`]. Under load a commit carries many requests, so that throughput does not
+//! end where the disk's flushes do; without load a request waits for one commit and nothing else.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -23,6 +24,16 @@ const MAX_BATCHES_PER_COMMIT: usize = 4_096;
 /// has at most three batches waiting, so the queue is bounded by this and the requests in flight.
 const MAX_QUEUED_BATCHES: usize = 65_536;
 
+/// How long what was queued stays in memory if nobody waits for it.
+const PATIENCE: Duration = Duration::from_millis(2);
+/// A commit of so many batches says that requests come faster than a commit for each can serve: the next one waits for
+/// [`GATHERING`], and the processor serves requests meanwhile.
+const BUSY_BATCHES: usize = 8;
+/// With so many batches queued there is nothing to wait for.
+const ENOUGH_BATCHES: usize = 64;
+/// How long a busy writer lets batches gather.
+const GATHERING: Duration = Duration::from_millis(1);
+
 /// The store failed, now or earlier. Nothing is known of what was waiting, and nothing is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the store failed, nothing is served until the verifier is started again")]
@@ -31,17 +42,62 @@ pub struct StoreFailed;
 /// A claim on durability.
 #[derive(Debug)]
 #[must_use = "what a ticket stands for is durable only when it says so"]
-pub struct Ticket(Option<oneshot::Receiver<()>>);
+pub struct Ticket(Option<Queued>);
+
+/// A batch's place in the queue.
+#[derive(Debug)]
+struct Queued {
+    /// How many batches must be durable for this one to be.
+    number: u64,
+    durable: oneshot::Receiver<()>,
+    bell: Arc<Bell>,
+}
 
 impl Ticket {
-    /// Waits until what was queued, and everything before it, is durable.
+    /// Asks for what was queued, and everything before it, to be written now, and waits until it is durable.
     ///
     /// # Errors
     /// [`StoreFailed`] if that is not known.
-    pub async fn durable(self) -> Result<(), StoreFailed> {
-        match self.0 {
-            Some(receiver) => receiver.await.map_err(|_| StoreFailed),
-            None => Err(StoreFailed),
+    pub fn durable(self) -> impl Future<Output = Result<(), StoreFailed>> {
+        if let Some(queued) = &self.0 {
+            queued.bell.ring(queued.number);
+        }
+        async {
+            let queued = self.0.ok_or(StoreFailed)?;
+            queued.durable.await.map_err(|_| StoreFailed)
+        }
+    }
+}
+
+/// Calls the writer when somebody waits.
+#[derive(Debug)]
+struct Bell {
+    wanted: Arc<Wanted>,
+    writer: Thread,
+}
+
+impl Bell {
+    fn ring(&self, batches: u64) {
+        if self.wanted.0.fetch_max(batches, Ordering::SeqCst) < batches {
+            self.writer.unpark();
+        }
+    }
+}
+
+/// How many batches somebody waits for, of all that were ever queued.
+#[derive(Debug, Default)]
+struct Wanted(AtomicU64);
+
+impl Wanted {
+    /// Waits until it is more than were committed, but no longer than [`PATIENCE`].
+    fn wait(&self, committed: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.0.load(Ordering::SeqCst) <= committed {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            thread::park_timeout(left);
         }
     }
 }
@@ -116,6 +172,9 @@ impl Activity {
 #[derive(Debug)]
 pub struct Writer {
     sender: Sender<Message>,
+    /// Batches that were queued so far.
+    numbered: AtomicU64,
+    bell: Arc<Bell>,
     activity: Arc<Activity>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -128,14 +187,18 @@ impl Writer {
     pub fn start(store: Box<dyn Store>) -> std::io::Result<Self> {
         let (sender, receiver) = channel();
         let activity = Arc::new(Activity::default());
-        let thread = std::thread::Builder::new()
+        let wanted = Arc::new(Wanted::default());
+        let thread = thread::Builder::new()
             .name("farthing-store".to_owned())
             .spawn({
-                let activity = Arc::clone(&activity);
-                move || write_all(store, &receiver, &activity)
+                let (activity, wanted) = (Arc::clone(&activity), Arc::clone(&wanted));
+                move || write_all(store, &receiver, &wanted, &activity)
             })?;
+        let writer = thread.thread().clone();
         Ok(Self {
             sender,
+            numbered: AtomicU64::new(0),
+            bell: Arc::new(Bell { wanted, writer }),
             activity,
             thread: Mutex::new(Some(thread)),
         })
@@ -143,12 +206,17 @@ impl Writer {
 
     /// Queues records that are written together. The order of calls is the order of writing.
     pub fn enqueue(&self, records: Vec<Record>) -> Ticket {
-        let (done, receiver) = oneshot::channel();
+        let (done, durable) = oneshot::channel();
         self.activity.queued.fetch_add(1, Ordering::Relaxed);
-        match self.sender.send(Message::Batch { records, done }) {
-            Ok(()) => Ticket(Some(receiver)),
-            Err(_) => Ticket(None),
-        }
+        // Two that are queued at once may have each other's number. The one with the lower then waits for
+        // `PATIENCE` at worst.
+        let number = self.numbered.fetch_add(1, Ordering::Relaxed) + 1;
+        let sent = self.sender.send(Message::Batch { records, done });
+        Ticket(sent.is_ok().then(|| Queued {
+            number,
+            durable,
+            bell: Arc::clone(&self.bell),
+        }))
     }
 
     /// Reads what is kept beside an outcome. Everything that was queued before is durable when it is returned.
@@ -160,6 +228,7 @@ impl Writer {
         self.sender
             .send(Message::Remembered { id, reader })
             .map_err(|_| StoreFailed)?;
+        self.bell.ring(self.numbered.load(Ordering::Relaxed));
         remembered.await.map_err(|_| StoreFailed)
     }
 
@@ -183,6 +252,7 @@ impl Writer {
     pub fn close(&self) {
         // A failed send means that the thread has ended already.
         let _ = self.sender.send(Message::Stop);
+        self.bell.ring(u64::MAX);
         let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
         if let Some(thread) = thread
             && thread.join().is_err()
@@ -201,7 +271,14 @@ impl Drop for FailsAtTheEnd<'_> {
     }
 }
 
-fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, activity: &Activity) {
+fn write_all(
+    mut store: Box<dyn Store>,
+    receiver: &Receiver<Message>,
+    wanted: &Wanted,
+    activity: &Activity,
+) {
+    let mut committed = 0;
+    let mut is_busy = false;
     let mut records = Vec::new();
     let mut waiting = Vec::new();
     // Whoever asks for what is kept waits for what was queued before.
@@ -209,6 +286,12 @@ fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, activity: 
     // Dropped before who waits, so that whoever hears of a failure finds the writer failed.
     let _end = FailsAtTheEnd(activity);
     while let Ok(first) = receiver.recv() {
+        if matches!(first, Message::Batch { .. }) {
+            wanted.wait(committed);
+            if is_busy && activity.queued() < ENOUGH_BATCHES {
+                thread::sleep(GATHERING);
+            }
+        }
         let mut stop = false;
         let mut next = Some(first);
         while let Some(message) = next.take() {
@@ -244,6 +327,8 @@ fn write_all(mut store: Box<dyn Store>, receiver: &Receiver<Message>, activity: 
                 return;
             }
             activity.commits.observe(began.elapsed());
+            committed += waiting.len() as u64;
+            is_busy = waiting.len() >= BUSY_BATCHES;
             activity
                 .batches
                 .fetch_add(waiting.len() as u64, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use farthing_client::x402::{
 use farthing_protocol::BaseUnits;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::oracle::Told;
 use super::{PATIENCE, Result};
@@ -60,7 +61,7 @@ impl Answer {
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
-    offer: PaymentRequirements,
+    offer: Box<RawValue>,
     prices: PriceList,
 }
 
@@ -73,7 +74,7 @@ impl Client {
         let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
         let answer = http.post(chat_completions(url)).json(body).send().await?;
         let required: Option<PaymentRequired> = payment::told(answer.headers(), PAYMENT_REQUIRED);
-        let mut offer = required
+        let mut offer: PaymentRequirements = required
             .and_then(|required| required.accepts.into_iter().next())
             .ok_or("the gateway offers no way to pay")?;
         let prices = offer.escrow_extra()?.pricing;
@@ -81,7 +82,7 @@ impl Client {
         offer.amount = BaseUnits(u64::MAX);
         Ok(Self {
             http,
-            offer,
+            offer: to_raw_value(&offer)?,
             prices,
         })
     }

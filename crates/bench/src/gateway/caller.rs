@@ -6,15 +6,13 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use farthing_client::idempotency::{IDEMPOTENCY_KEY, IdempotencyKey};
 use farthing_client::payer::Reservation;
-use farthing_client::x402::{
-    PAYMENT_REQUIRED, PAYMENT_SIGNATURE, PaymentRequirements, PaymentState, X402_VERSION,
-    encode_header,
-};
+use farthing_client::x402::{PAYMENT_REQUIRED, PAYMENT_SIGNATURE, PaymentState};
 use farthing_protocol::{BaseUnits, Voucher};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap};
 use hyper::{Method, Request, StatusCode};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -48,19 +46,32 @@ impl Answer {
         Err(format!("the answer is {} and not {status}: {body}", self.status).into())
     }
 
-    /// The first way to pay, as it was told.
+    /// The first way to pay.
     ///
     /// # Errors
     /// If the answer is no 402, or tells none.
-    pub fn first_way_to_pay<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+    pub fn offer(&self) -> Result<Offer> {
         self.expect(StatusCode::PAYMENT_REQUIRED)?;
         let required: Option<Value> = payment::told(&self.headers, PAYMENT_REQUIRED);
         let first = required
             .as_ref()
             .and_then(|required| required["accepts"].get(0));
         let first = first.ok_or("a 402 offers no way to pay")?;
-        Ok(serde_json::from_value(first.clone())?)
+        let amount = first["amount"].as_str().ok_or("an offer has no amount")?;
+        Ok(Offer {
+            amount: BaseUnits(amount.parse()?),
+            json: to_raw_value(first)?,
+        })
     }
+}
+
+/// A way to pay.
+#[derive(Debug)]
+pub struct Offer {
+    /// The most that the request can cost.
+    amount: BaseUnits,
+    /// As it was told.
+    json: Box<RawValue>,
 }
 
 /// Who sends requests over one connection.
@@ -115,15 +126,11 @@ impl Unpaid {
     ///
     /// # Errors
     /// If the lane cannot pay as much as is asked for.
-    pub fn forging(
-        mut template: Template,
-        mut lane: Lane,
-        offer: &PaymentRequirements,
-    ) -> Result<Self> {
+    pub fn forging(mut template: Template, mut lane: Lane, offer: &Offer) -> Result<Self> {
         let (mut signed, _) = lane.payer.next_voucher(offer.amount, &lane.key)?;
         let stranger = Keypair::new();
         signed.signature = stranger.sign_message(&signed.voucher.to_bytes());
-        let header = payment::header(offer, &payment::payload(lane.channel, &signed));
+        let header = payment::header(&offer.json, &payment::payload(lane.channel, &signed));
         template
             .headers_mut()
             .insert(PAYMENT_SIGNATURE, header.parse()?);
@@ -144,7 +151,7 @@ impl Caller for Unpaid {
 /// Pays for every request with a voucher that it signs for it, and books its receipt, as an agent does.
 pub struct Paying {
     template: Template,
-    offer: Arc<PaymentRequirements>,
+    offer: Arc<Offer>,
     lane: Lane,
     with_key: bool,
     in_flight: Option<Reservation>,
@@ -153,12 +160,7 @@ pub struct Paying {
 impl Paying {
     /// A caller with a lane, which sends a key with every request or none.
     #[must_use]
-    pub fn new(
-        template: Template,
-        offer: Arc<PaymentRequirements>,
-        lane: Lane,
-        with_key: bool,
-    ) -> Self {
+    pub fn new(template: Template, offer: Arc<Offer>, lane: Lane, with_key: bool) -> Self {
         Self {
             template,
             offer,
@@ -178,7 +180,7 @@ impl Caller for Paying {
         } = &mut self.lane;
         let (signed, reservation) = payer.next_voucher(self.offer.amount, key)?;
         self.in_flight = Some(reservation);
-        let header = payment::header(&self.offer, &payment::payload(*channel, &signed));
+        let header = payment::header(&self.offer.json, &payment::payload(*channel, &signed));
         let mut request = self.template.clone();
         let headers = request.headers_mut();
         headers.insert(PAYMENT_SIGNATURE, header.parse()?);
@@ -205,7 +207,7 @@ impl Caller for Paying {
 /// Pays a peer: an Ed25519 signature of as many bytes as a voucher has, signed for each request.
 pub struct PayingPeer {
     template: Template,
-    accepted: Arc<Value>,
+    offer: Arc<Offer>,
     lane: Lane,
     signed: u64,
 }
@@ -213,10 +215,10 @@ pub struct PayingPeer {
 impl PayingPeer {
     /// A caller with a lane's key.
     #[must_use]
-    pub fn new(template: Template, accepted: Arc<Value>, lane: Lane) -> Self {
+    pub fn new(template: Template, offer: Arc<Offer>, lane: Lane) -> Self {
         Self {
             template,
-            accepted,
+            offer,
             lane,
             signed: 0,
         }
@@ -235,17 +237,13 @@ impl Caller for PayingPeer {
             authorized: BaseUnits(self.signed),
         };
         let voucher = voucher.to_bytes();
-        let payment = json!({
-            "x402Version": X402_VERSION,
-            "accepted": *self.accepted,
-            "payload": {
-                "voucher": BASE64_STANDARD.encode(voucher),
-                "signer": key.pubkey().to_string(),
-                "signature": key.sign_message(&voucher).to_string(),
-            },
+        let payload = json!({
+            "voucher": BASE64_STANDARD.encode(voucher),
+            "signer": key.pubkey().to_string(),
+            "signature": key.sign_message(&voucher).to_string(),
         });
+        let header = payment::header(&self.offer.json, &payload).parse()?;
         let mut request = self.template.clone();
-        let header = encode_header(&payment).parse()?;
         request.headers_mut().insert(PAYMENT_SIGNATURE, header);
         Ok(request)
     }

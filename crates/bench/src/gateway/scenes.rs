@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use farthing_cli::demo_model::{FREE_MODEL, MODEL};
 use farthing_cli::dev::commit_probe::CommitProbe;
-use farthing_client::x402::PaymentRequirements;
 use hyper::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::process::Command;
 
-use super::caller::{Caller, Paying, PayingPeer, Template, Unpaid, template};
+use super::caller::{Caller, Offer, Paying, PayingPeer, Template, Unpaid, template};
 use super::load::{self, Arrivals, Tally};
 use super::process::Server;
 use super::side::{Comparison, Side, compare};
@@ -105,14 +104,11 @@ fn look(server: &Server) -> Template {
 }
 
 /// How a server wants this request to be paid.
-async fn way_to_pay<T: serde::de::DeserializeOwned>(
-    server: &Server,
-    request: &Template,
-) -> Result<Arc<T>> {
+async fn offer(server: &Server, request: &Template) -> Result<Arc<Offer>> {
     let mut connection = load::connect(server.address).await?;
     let response = connection.send_request(request.clone()).await?;
     let (answer, _) = load::read(response).await?;
-    Ok(Arc::new(answer.first_way_to_pay()?))
+    Ok(Arc::new(answer.offer()?))
 }
 
 fn unpaid(template: &Template, expected: StatusCode) -> Vec<Box<dyn Caller>> {
@@ -127,7 +123,7 @@ async fn paying(
     first: u16,
     with_key: bool,
 ) -> Result<Vec<Box<dyn Caller>>> {
-    let offer: Arc<PaymentRequirements> = way_to_pay(server, template).await?;
+    let offer = offer(server, template).await?;
     let callers = lanes(first, CONNECTIONS).map(|lane| {
         let caller = Paying::new(template.clone(), Arc::clone(&offer), lane, with_key);
         Box::new(caller) as Box<dyn Caller>
@@ -239,7 +235,7 @@ pub async fn latency(
 
 /// Callers of which every other one pays nothing, and the rest with vouchers that somebody else has signed.
 async fn flood(server: &Server, template: &Template, first: u16) -> Result<Vec<Box<dyn Caller>>> {
-    let offer: Arc<PaymentRequirements> = way_to_pay(server, template).await?;
+    let offer = offer(server, template).await?;
     let mut callers = unpaid(template, StatusCode::PAYMENT_REQUIRED);
     for (caller, lane) in callers
         .iter_mut()
@@ -277,9 +273,9 @@ pub async fn layers(folder: &Path, plan: &Plan) -> Result<Comparison> {
     let ours = paying(&layer, &look(&layer), 0, false).await?;
     let mut sides = vec![side(names::LAYER, &layer, ours)];
     for (name, server) in &peers {
-        let accepted: Arc<Value> = way_to_pay(server, &look(server)).await?;
+        let offer = offer(server, &look(server)).await?;
         let callers = lanes(0, CONNECTIONS).map(|lane| {
-            let caller = PayingPeer::new(look(server), Arc::clone(&accepted), lane);
+            let caller = PayingPeer::new(look(server), Arc::clone(&offer), lane);
             Box::new(caller) as Box<dyn Caller>
         });
         sides.push(side(name, server, callers.collect()));
