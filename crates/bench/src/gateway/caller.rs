@@ -1,5 +1,6 @@
 //! Who sends requests over one connection, one after the other, and looks at the answers.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -10,7 +11,7 @@ use farthing_client::x402::{PAYMENT_REQUIRED, PAYMENT_SIGNATURE, PaymentState};
 use farthing_protocol::{BaseUnits, Voucher};
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
@@ -76,17 +77,29 @@ pub struct Offer {
 
 /// Who sends requests over one connection.
 pub trait Caller: Send {
+    /// Signs payments for so many requests, so that this is not measured. It may be asked for more.
+    ///
+    /// # Errors
+    /// If it cannot pay as much.
+    fn prepare(&mut self, requests: usize) -> Result<()>;
+
     /// The next request.
     ///
     /// # Errors
     /// If there cannot be another one.
     fn request(&mut self) -> Result<Template>;
 
-    /// Looks at its answer.
+    /// Takes its answer.
     ///
     /// # Errors
     /// If it is not what was asked for.
-    fn answered(&mut self, answer: &Answer) -> Result<()>;
+    fn answered(&mut self, answer: Answer) -> Result<()>;
+
+    /// Books the receipts of all answers, when nothing is measured any more.
+    ///
+    /// # Errors
+    /// If one is missing, or says what cannot be.
+    fn book(&mut self) -> Result<()>;
 }
 
 /// A request with a body, or without.
@@ -139,22 +152,32 @@ impl Unpaid {
 }
 
 impl Caller for Unpaid {
+    fn prepare(&mut self, _: usize) -> Result<()> {
+        Ok(())
+    }
+
     fn request(&mut self) -> Result<Template> {
         Ok(self.template.clone())
     }
 
-    fn answered(&mut self, answer: &Answer) -> Result<()> {
+    fn answered(&mut self, answer: Answer) -> Result<()> {
         answer.expect(self.expected)
+    }
+
+    fn book(&mut self) -> Result<()> {
+        Ok(())
     }
 }
 
-/// Pays for every request with a voucher that it signs for it, and books its receipt, as an agent does.
+/// Pays for every request with a voucher of its own, and books every receipt, as an agent does.
 pub struct Paying {
     template: Template,
     offer: Arc<Offer>,
     lane: Lane,
     with_key: bool,
+    prepared: VecDeque<(HeaderValue, Reservation)>,
     in_flight: Option<Reservation>,
+    answers: Vec<(Reservation, Answer)>,
 }
 
 impl Paying {
@@ -166,24 +189,41 @@ impl Paying {
             offer,
             lane,
             with_key,
+            prepared: VecDeque::new(),
             in_flight: None,
+            answers: Vec::new(),
         }
     }
-}
 
-impl Caller for Paying {
-    fn request(&mut self) -> Result<Template> {
+    fn sign(&mut self) -> Result<(HeaderValue, Reservation)> {
         let Lane {
             channel,
             payer,
             key,
         } = &mut self.lane;
         let (signed, reservation) = payer.next_voucher(self.offer.amount, key)?;
+        let payload = payment::payload(*channel, &signed);
+        let header = payment::header(&self.offer.json, &payload).parse()?;
+        Ok((header, reservation))
+    }
+}
+
+impl Caller for Paying {
+    fn prepare(&mut self, requests: usize) -> Result<()> {
+        for _ in 0..requests {
+            let signed = self.sign()?;
+            self.prepared.push_back(signed);
+        }
+        Ok(())
+    }
+
+    fn request(&mut self) -> Result<Template> {
+        let prepared = self.prepared.pop_front();
+        let (header, reservation) = prepared.map_or_else(|| self.sign(), Ok)?;
         self.in_flight = Some(reservation);
-        let header = payment::header(&self.offer.json, &payment::payload(*channel, &signed));
         let mut request = self.template.clone();
         let headers = request.headers_mut();
-        headers.insert(PAYMENT_SIGNATURE, header.parse()?);
+        headers.insert(PAYMENT_SIGNATURE, header);
         if self.with_key {
             let key = IdempotencyKey::random();
             headers.insert(IDEMPOTENCY_KEY, key.as_str().parse()?);
@@ -191,25 +231,37 @@ impl Caller for Paying {
         Ok(request)
     }
 
-    fn answered(&mut self, answer: &Answer) -> Result<()> {
+    fn answered(&mut self, answer: Answer) -> Result<()> {
         answer.expect(StatusCode::OK)?;
-        let outcome = payment::outcome(&answer.headers).and_then(|outcome| outcome.extra);
-        let mut receipt = outcome.ok_or("a paid answer has no receipt")?;
-        if receipt.state == PaymentState::Reserved {
-            let last = payment::stream_receipt(&answer.body).and_then(|outcome| outcome.extra);
-            receipt = last.ok_or("a paid stream has no receipt")?;
-        }
         let reservation = self.in_flight.take().ok_or("nothing is in flight")?;
-        Ok(self.lane.payer.settled(reservation, &receipt)?)
+        self.answers.push((reservation, answer));
+        Ok(())
+    }
+
+    fn book(&mut self) -> Result<()> {
+        for (reservation, answer) in self.answers.drain(..) {
+            let receipt = payment::outcome(&answer.headers).and_then(|outcome| outcome.extra);
+            let mut receipt = receipt.ok_or("a paid answer has no receipt")?;
+            if receipt.state == PaymentState::Reserved {
+                let last = payment::stream_receipt(&answer.body).and_then(|outcome| outcome.extra);
+                receipt = last.ok_or("a paid stream has no receipt")?;
+            }
+            self.lane.payer.settled(reservation, &receipt)?;
+        }
+        for (_, unsent) in self.prepared.drain(..) {
+            self.lane.payer.refused(unsent);
+        }
+        Ok(())
     }
 }
 
-/// Pays a peer: an Ed25519 signature of as many bytes as a voucher has, signed for each request.
+/// Pays a peer: an Ed25519 signature of as many bytes as a voucher has, another one for each request.
 pub struct PayingPeer {
     template: Template,
     offer: Arc<Offer>,
     lane: Lane,
     signed: u64,
+    prepared: VecDeque<HeaderValue>,
 }
 
 impl PayingPeer {
@@ -221,12 +273,11 @@ impl PayingPeer {
             offer,
             lane,
             signed: 0,
+            prepared: VecDeque::new(),
         }
     }
-}
 
-impl Caller for PayingPeer {
-    fn request(&mut self) -> Result<Template> {
+    fn sign(&mut self) -> Result<HeaderValue> {
         let Lane { payer, key, .. } = &self.lane;
         let identity = payer.identity();
         self.signed += 1;
@@ -242,13 +293,33 @@ impl Caller for PayingPeer {
             "signer": key.pubkey().to_string(),
             "signature": key.sign_message(&voucher).to_string(),
         });
-        let header = payment::header(&self.offer.json, &payload).parse()?;
+        Ok(payment::header(&self.offer.json, &payload).parse()?)
+    }
+}
+
+impl Caller for PayingPeer {
+    fn prepare(&mut self, requests: usize) -> Result<()> {
+        for _ in 0..requests {
+            let header = self.sign()?;
+            self.prepared.push_back(header);
+        }
+        Ok(())
+    }
+
+    fn request(&mut self) -> Result<Template> {
+        let prepared = self.prepared.pop_front();
+        let header = prepared.map_or_else(|| self.sign(), Ok)?;
         let mut request = self.template.clone();
         request.headers_mut().insert(PAYMENT_SIGNATURE, header);
         Ok(request)
     }
 
-    fn answered(&mut self, answer: &Answer) -> Result<()> {
+    fn answered(&mut self, answer: Answer) -> Result<()> {
         answer.expect(StatusCode::OK)
+    }
+
+    fn book(&mut self) -> Result<()> {
+        self.prepared.clear();
+        Ok(())
     }
 }

@@ -35,6 +35,16 @@ pub enum Arrivals {
     PerSecond(f64),
 }
 
+impl Arrivals {
+    /// Requests of one connection that are signed before a turn. What it needs beyond that is signed in it.
+    const fn prepared(self) -> usize {
+        match self {
+            Self::Endless => 128,
+            Self::PerSecond(_) => 8,
+        }
+    }
+}
+
 /// What was counted.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
@@ -85,6 +95,7 @@ pub async fn run(
     span: Duration,
     watched: u32,
 ) -> Result<Tally> {
+    prepare(callers, arrivals.prepared())?;
     let mut connections = Vec::new();
     for caller in callers.drain(..) {
         connections.push((connect(server).await?, caller));
@@ -105,7 +116,8 @@ pub async fn run(
         ..Tally::default()
     };
     for task in tasks {
-        let (caller, timings) = timeout(PATIENCE, task).await???;
+        let (mut caller, timings) = timeout(PATIENCE, task).await???;
+        caller.book()?;
         callers.push(caller);
         for timing in timings {
             tally.answered += u64::from((from..until).contains(&timing.done));
@@ -116,6 +128,31 @@ pub async fn run(
         }
     }
     Ok(tally)
+}
+
+/// Lets all callers sign, on as many threads as there are.
+fn prepare(callers: &mut [Box<dyn Caller>], requests: usize) -> Result<()> {
+    let threads = thread::available_parallelism()?.get();
+    let share = callers.len().div_ceil(threads).max(1);
+    tokio::task::block_in_place(|| {
+        thread::scope(|scope| {
+            let shares: Vec<_> = callers
+                .chunks_mut(share)
+                .map(|callers| {
+                    scope.spawn(|| {
+                        callers
+                            .iter_mut()
+                            .try_for_each(|caller| caller.prepare(requests))
+                    })
+                })
+                .collect();
+            shares.into_iter().try_for_each(|share| {
+                share
+                    .join()
+                    .expect("nothing panics where payments are signed")
+            })
+        })
+    })
 }
 
 type Connection = SendRequest<Full<Bytes>>;
@@ -150,7 +187,7 @@ async fn call(
             first_byte: first_byte.unwrap_or(done),
             done,
         });
-        caller.answered(&answer)?;
+        caller.answered(answer)?;
     }
     Ok((caller, timings))
 }
