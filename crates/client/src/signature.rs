@@ -2,12 +2,23 @@
 //!
 //! The program verifies with `brine-ed25519`'s `verify_strict`: canonical encodings of A and R
 //! (RFC 8032), no small order for either, S < L, and the cofactorless equation compared on the
-//! *encoding* of R. `ed25519-dalek`'s `verify_strict` compares R as a point and decodes y >= p, so
-//! on its own it would accept non-canonical encodings that the program refuses. Adding the canonical
-//! check on both closes that gap: *accepted off-chain implies accepted on-chain*.
+//! *encoding* of R. `ed25519-dalek`'s `verify` has the last two: it compares the encoding of
+//! [S]B - [k]A with that of R. What is added here closes the gap: *accepted off-chain implies accepted
+//! on-chain*. A is checked once, when a key is made. R is never decompressed: an R that equals the encoding
+//! of a point is canonical, and of small order only if it is one of eight encodings.
 
-use ed25519_dalek::{Signature, VerifyingKey};
+use std::sync::LazyLock;
+
+use curve25519_dalek::constants::EIGHT_TORSION;
+use ed25519_dalek::{Signature, Verifier, VerifyingKey};
 use farthing_protocol::encoding::has_canonical_y;
+
+#[cfg(test)]
+mod tests;
+
+/// The canonical encodings of all points of small order.
+static SMALL_ORDER: LazyLock<[[u8; 32]; 8]> =
+    LazyLock::new(|| EIGHT_TORSION.map(|point| point.compress().to_bytes()));
 
 /// Why bytes cannot be the key of a lane or of a countersigner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -46,9 +57,10 @@ impl SignerKey {
         let mut r = [0; 32];
         r.copy_from_slice(&signature[..32]);
         has_canonical_y(&r)
+            && !SMALL_ORDER.contains(&r)
             && self
                 .0
-                .verify_strict(message, &Signature::from_bytes(signature))
+                .verify(message, &Signature::from_bytes(signature))
                 .is_ok()
     }
 
