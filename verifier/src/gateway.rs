@@ -4,12 +4,12 @@
 //! channel, the lane, its generation, the signature, and the ledger last.
 
 mod facilitated;
+mod signers;
 mod state;
 
 use std::sync::Arc;
 
 use farthing_client::pricing::{PriceList, RoutePrice};
-use farthing_client::signature::SignerKey;
 use farthing_client::x402::{
     ChannelStateInfo, EscrowExtra, EscrowPayload, PaymentPayload, PaymentRequirements, SCHEME,
     VoucherStateInfo, X402_VERSION,
@@ -27,6 +27,8 @@ use crate::ledger::{ChannelFacts, LaneFacts, LaneKey, Refusal, RequestKey, Verif
 use crate::prices::{Prices, Quoted};
 use crate::receipts::Payer;
 use crate::store::{OutcomeRecord, Remembered, StoreFailed, Ticket};
+
+use signers::Signers;
 
 pub use facilitated::{FacilitatorError, MAX_HELD_SECONDS, Settled};
 pub use state::{StateQueryError, StateQuestion};
@@ -196,6 +198,7 @@ pub struct Gateway {
     offer: Offer,
     books: Arc<Books>,
     channels: Arc<Channels>,
+    signers: Signers,
 }
 
 impl Gateway {
@@ -206,6 +209,7 @@ impl Gateway {
             offer,
             books,
             channels,
+            signers: Signers::default(),
         }
     }
 
@@ -432,7 +436,8 @@ impl Gateway {
             (Err(refusal), Some(_)) => signer_of(facts, &voucher).ok_or(*refusal)?,
         };
         let signature = <[u8; 64]>::from(*signature);
-        if !is_signed(&voucher.to_bytes(), &signature, &lane.signer) {
+        let message = voucher.to_bytes();
+        if !self.signers.is_signed(&message, &signature, &lane.signer) {
             return Err(accepting
                 .err()
                 .map_or(PaymentError::Signature, PaymentError::from));
@@ -480,10 +485,6 @@ fn channel_state(facts: &ChannelFacts) -> ChannelStateInfo {
         debited: facts.debited,
         closing: facts.closing,
     }
-}
-
-fn is_signed(message: &[u8], signature: &[u8; 64], signer: &[u8; 32]) -> bool {
-    SignerKey::new(signer).is_ok_and(|key| key.verifies(message, signature))
 }
 
 /// The lane that a voucher is signed for, whether or not it accepts anything new.

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use solana_sdk::pubkey::Pubkey;
 
-use super::{ClientKey, Gateway, PaymentError, Refused, is_signed, signer_of};
+use super::{ClientKey, Gateway, PaymentError, Refused, signer_of};
 use crate::books::{ChargeError, Charged, Hold, HoldError, ReserveError};
 use crate::ledger::{ChannelFacts, LaneKey, LaneSnapshot, Refusal, RequestKey, VerifiedVoucher};
 use crate::receipts::Payer;
@@ -261,9 +261,9 @@ impl Gateway {
         });
         let signature = <[u8; 64]>::from(signature);
         let signer = signer_of(&facts, &voucher).map(|lane| lane.signer);
-        let Some(signer) =
-            signer.filter(|signer| is_signed(&voucher.to_bytes(), &signature, signer))
-        else {
+        let message = voucher.to_bytes();
+        let is_signer = |signer: &[u8; 32]| self.signers.is_signed(&message, &signature, signer);
+        let Some(signer) = signer.filter(is_signer) else {
             let error = accepting.err().unwrap_or(PaymentError::Signature);
             return Err(self.explain(error, &facts, voucher).into());
         };

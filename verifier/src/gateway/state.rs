@@ -9,7 +9,7 @@ use farthing_protocol::{Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use super::{Gateway, is_signed};
+use super::Gateway;
 use crate::ledger::{ALL_USED, LaneKey, Refusal};
 use crate::store::StoreFailed;
 
@@ -97,7 +97,8 @@ impl Gateway {
             return Err(StateQueryError::Lane(Refusal::LaneRevoked));
         }
         let signature = <[u8; 64]>::from(question.signature);
-        if !is_signed(&query.to_bytes(), &signature, &lane.signer) {
+        let message = query.to_bytes();
+        if !self.signers.is_signed(&message, &signature, &lane.signer) {
             return Err(StateQueryError::Signature);
         }
         let key = LaneKey {
