@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use farthing_client::receipt::{Claims, Sold, sign};
 use farthing_protocol::BaseUnits;
-use serde_json::Value;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
@@ -38,6 +37,42 @@ pub struct Charge {
     pub charged: BaseUnits,
     /// Charged to the lane in total then.
     pub charged_total: BaseUnits,
+}
+
+/// What a receipt says beside its figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// When it was issued, in seconds of Unix time.
+    issued_at: u64,
+    /// What was sold, if that is known.
+    sold: Option<Sold>,
+}
+
+impl Draft {
+    /// What was sold, if that is known.
+    #[must_use]
+    pub const fn sold(&self) -> Option<&Sold> {
+        self.sold.as_ref()
+    }
+
+    /// As it is kept: what is read from that is the same draft.
+    #[must_use]
+    pub fn record(&self) -> ReceiptRecord {
+        ReceiptRecord {
+            issued_at: self.issued_at,
+            sold: serde_json::to_string(&self.sold).expect("what is sold serialises to JSON"),
+        }
+    }
+}
+
+/// What another version wrote in another way is not known any longer.
+impl From<&ReceiptRecord> for Draft {
+    fn from(record: &ReceiptRecord) -> Self {
+        Self {
+            issued_at: record.issued_at,
+            sold: serde_json::from_str(&record.sold).ok(),
+        }
+    }
 }
 
 /// Signs receipts.
@@ -85,33 +120,24 @@ impl Issuer {
         self.settler.pubkey()
     }
 
-    /// What a receipt of this moment says beside its figures.
+    /// What a receipt of this moment says beside its figures: `sold` is `None` where those are all that is known.
     #[must_use]
-    pub fn draft(&self, sold: &Sold) -> ReceiptRecord {
-        ReceiptRecord {
+    pub fn draft(&self, sold: Option<Sold>) -> Draft {
+        Draft {
             issued_at: self.clock.unix_seconds(),
-            sold: serde_json::to_string(sold).expect("what is sold serialises to JSON"),
+            sold,
         }
     }
 
-    /// The same where the figures are all that is known.
+    /// Signs a receipt: the same draft and charge give the same bytes. Without a draft it has the figures alone, and
+    /// the date of now.
     #[must_use]
-    pub fn draft_of_figures(&self) -> ReceiptRecord {
-        ReceiptRecord {
-            issued_at: self.clock.unix_seconds(),
-            sold: Value::Null.to_string(),
-        }
-    }
-
-    /// Signs a receipt: the same draft and charge give the same bytes. Without a draft, or with one that another
-    /// version wrote in another way, it has the figures alone, and the date of now.
-    #[must_use]
-    pub fn issue(&self, payer: &Payer, charge: &Charge, draft: Option<&ReceiptRecord>) -> String {
-        let sold = draft.and_then(|draft| serde_json::from_str(&draft.sold).ok());
+    pub fn issue(&self, payer: &Payer, charge: &Charge, draft: Option<Draft>) -> String {
+        let Draft { issued_at, sold } = draft.unwrap_or_else(|| self.draft(None));
         let claims = Claims {
             iss: self.settler(),
             sub: payer.key,
-            iat: draft.map_or_else(|| self.clock.unix_seconds(), |draft| draft.issued_at),
+            iat: issued_at,
             network: self.network.clone(),
             program: self.program,
             channel: payer.channel,
@@ -124,5 +150,97 @@ impl Issuer {
             charged_total: charge.charged_total,
         };
         sign(&self.settler, &claims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use farthing_client::pricing::{AnswerPrice, ByteUsage, ModelPrice, RoutePrice, Usage};
+    use farthing_client::receipt::{CountedBy, CountedUsage, SoldRoute, SoldTokens};
+    use farthing_protocol::{Domain, Generation, LaneIndex};
+
+    use super::*;
+    use crate::ports::SystemClock;
+
+    fn tokens() -> Sold {
+        let usage = Usage {
+            prompt_tokens: 1_200,
+            cached_tokens: 1_000,
+            completion_tokens: u64::MAX,
+            reasoning_tokens: 0,
+        };
+        Sold::Tokens(SoldTokens {
+            model: "a \"model\" \u{1f4b6} \\ \n".to_owned(),
+            usage: CountedUsage::new(usage, CountedBy::Upstream),
+            price: ModelPrice {
+                input_per_million: BaseUnits(150_000),
+                cached_input_per_million: Some(BaseUnits(u64::MAX)),
+                tokens_per_image: Some(1_500),
+                ..ModelPrice::free(4_096)
+            },
+            maximum: BaseUnits(u64::MAX),
+        })
+    }
+
+    fn route(answer: Option<AnswerPrice>, set: Option<BaseUnits>) -> Sold {
+        Sold::Route(SoldRoute {
+            route: "GET /weather/*".to_owned(),
+            usage: ByteUsage {
+                request_bytes: 1,
+                answer_bytes: 2,
+            },
+            price: RoutePrice {
+                answer,
+                ..RoutePrice::per_request(BaseUnits(500))
+            },
+            set,
+            maximum: BaseUnits(500),
+        })
+    }
+
+    #[test]
+    fn what_was_kept_is_signed_again_byte_for_byte() {
+        let settler = Arc::new(Keypair::new());
+        let network = "solana:local".to_owned();
+        let program = Pubkey::new_from_array([1; 32]);
+        let issuer = Issuer::new(settler, network, program, Arc::new(SystemClock::default()));
+        let payer = Payer {
+            key: Pubkey::new_from_array([2; 32]),
+            channel: Pubkey::new_from_array([3; 32]),
+            lane: LaneKey {
+                domain: Domain([4; 32]),
+                lane: LaneIndex(5),
+                generation: Generation(6),
+            },
+        };
+        let charge = Charge {
+            request: Some([7; 32]),
+            charged: BaseUnits(8),
+            charged_total: BaseUnits(9),
+        };
+        let answer = AnswerPrice {
+            per_million_bytes: BaseUnits(3),
+            max_bytes: u64::MAX,
+        };
+        let all = [
+            None,
+            Some(tokens()),
+            Some(route(None, None)),
+            Some(route(Some(answer), Some(BaseUnits(400)))),
+        ];
+        for sold in all {
+            let draft = issuer.draft(sold);
+            let record = draft.record();
+            let kept = Draft::from(&record);
+            assert_eq!(kept, draft);
+            assert_eq!(kept.record(), record);
+            let first = issuer.issue(&payer, &charge, Some(draft));
+            assert_eq!(issuer.issue(&payer, &charge, Some(kept)), first);
+        }
+        let unreadable = ReceiptRecord {
+            issued_at: 10,
+            sold: "{\"of\": \"another version\"}".to_owned(),
+        };
+        assert_eq!(Draft::from(&unreadable).sold(), None);
     }
 }

@@ -14,7 +14,7 @@ use crate::books::Reservation;
 use crate::crash_point::CrashPoint;
 use crate::gateway::Accepted;
 use crate::metrics::{Requests, Served};
-use crate::receipts::{Charge, Issuer, Payer};
+use crate::receipts::{Charge, Draft, Issuer, Payer};
 use crate::store::{AnswerRecord, Remembered, StoreFailed, Ticket};
 
 /// What a request owes.
@@ -125,13 +125,14 @@ impl Bill {
             charge: charged,
             sold,
         } = bill.tariff.cost(produced);
-        let draft = sold.as_ref().map(|sold| bill.issuer.draft(sold));
+        let draft = sold.map(|sold| bill.issuer.draft(Some(sold)));
+        let kept = draft.as_ref().filter(|_| bill.reservation.has_key());
         let remembered = Remembered {
             answer,
-            receipt: draft.clone().filter(|_| bill.reservation.has_key()),
+            receipt: kept.map(Draft::record),
         };
         let (lane, ticket) = bill.reservation.complete(charged, remembered)?;
-        if let Some(Sold::Tokens(tokens)) = &sold {
+        if let Some(Sold::Tokens(tokens)) = draft.as_ref().and_then(Draft::sold) {
             bill.requests.charged(&tokens.usage);
         }
         CrashPoint::ChargeQueued.pass();
@@ -144,7 +145,7 @@ impl Bill {
         };
         let end = Final {
             charged,
-            receipt: bill.issuer.issue(&bill.payer, &charge, draft.as_ref()),
+            receipt: bill.issuer.issue(&bill.payer, &charge, draft),
         };
         durable.await?;
         CrashPoint::ChargeDurable.pass();

@@ -34,7 +34,7 @@ use super::till::{Place, Till};
 use crate::config::FacilitatorConfig;
 use crate::gateway::{FacilitatorError, PaymentError};
 use crate::metrics::{self, Outcome};
-use crate::receipts::Charge;
+use crate::receipts::{Charge, Draft};
 
 /// Other servers sell through this verifier.
 pub(crate) struct Facilitator {
@@ -146,14 +146,14 @@ async fn settle(State(app): State<Arc<App>>, request: Request) -> Result<Respons
 
 async fn settled(till: &Till, asked: &FacilitatorRequest) -> Result<SettleResponse, Refusal> {
     let id = idempotency::from_extension(&asked.payment_payload)?;
-    let draft = till.issuer.draft_of_figures();
+    let draft = till.issuer.draft(None).record();
     let settled = till.gateway.settle(asked, id.as_ref(), draft).await?;
     let charge = Charge {
         request: None,
         charged: settled.charged,
         charged_total: settled.lane.charged,
     };
-    let draft = settled.receipt.as_ref();
+    let draft = settled.receipt.as_ref().map(Draft::from);
     let end = Final {
         charged: settled.charged,
         receipt: till.issuer.issue(&settled.payer, &charge, draft),

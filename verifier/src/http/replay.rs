@@ -12,7 +12,7 @@ use super::meter::end_of_events;
 use super::stream::{event_stream_receipt, is_event_stream_type};
 use crate::gateway::Replay;
 use crate::metrics::{Outcome, Served};
-use crate::receipts::{Charge, Issuer};
+use crate::receipts::{Charge, Draft, Issuer};
 use crate::store::AnswerRecord;
 
 /// Says that an answer is not new.
@@ -59,9 +59,10 @@ pub(crate) fn replay(issuer: &Issuer, replay: Replay) -> Result<Response, ApiErr
         charged: outcome.charged,
         charged_total: outcome.charged_total,
     };
+    let draft = remembered.receipt.as_ref().map(Draft::from);
     let end = Final {
         charged: outcome.charged,
-        receipt: issuer.issue(&payer, &charge, remembered.receipt.as_ref()),
+        receipt: issuer.issue(&payer, &charge, draft),
     };
     let receipt = receipt(
         issuer.network(),
