@@ -1,7 +1,7 @@
 //! A store for tests: forgets with its process, and fails when it is told to.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use farthing_protocol::{BaseUnits, Domain};
@@ -33,6 +33,7 @@ struct Tables {
 pub(crate) struct MemoryStore {
     tables: Arc<Mutex<Tables>>,
     pub(crate) fails: Arc<AtomicBool>,
+    pub(crate) commits: Arc<AtomicUsize>,
 }
 
 impl Store for MemoryStore {
@@ -69,6 +70,7 @@ impl Store for MemoryStore {
     }
 
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        self.commits.fetch_add(1, Ordering::SeqCst);
         if self.fails.load(Ordering::SeqCst) {
             return Err(StoreError::database("the test says so"));
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
@@ -194,6 +195,67 @@ async fn a_failed_store_fails_for_good() {
     assert!(!writer.is_available());
     let state = store.clone().load().expect("memory loads");
     assert_eq!(state.lanes, vec![(key(1), lane(1))]);
+}
+
+/// Longer than any test takes.
+const FOR_EVER: Duration = Duration::from_secs(3_600);
+
+#[tokio::test]
+async fn what_nobody_waits_for_goes_with_what_somebody_waits_for() {
+    let store = MemoryStore::default();
+    let writer = Writer::start_with(Box::new(store.clone()), FOR_EVER).expect("a thread");
+    let reservation = writer.enqueue(vec![Record::Lane(key(1), lane(1))]);
+    let charge = writer.enqueue(vec![Record::Lane(key(1), lane(2))]);
+    charge.durable().await.expect("memory does not fail");
+    reservation.durable().await.expect("it was before");
+    assert_eq!(store.commits.load(Ordering::SeqCst), 1);
+    let state = store.clone().load().expect("memory loads");
+    assert_eq!(state.lanes, vec![(key(1), lane(2))]);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_is_written_before_an_answer_is_read_and_at_the_end() {
+    let store = MemoryStore::default();
+    let writer = Writer::start_with(Box::new(store.clone()), FOR_EVER).expect("a thread");
+    let id = ReservationId(1);
+    let _ticket = writer.enqueue(vec![Record::Answer(id, answer("kept"))]);
+    assert_eq!(writer.remembered(id).await, Ok(with_answer("kept")));
+    let _ticket = writer.enqueue(vec![Record::Lane(key(1), lane(1))]);
+    writer.close();
+    assert_eq!(store.commits.load(Ordering::SeqCst), 2);
+    let state = store.clone().load().expect("memory loads");
+    assert_eq!(state.lanes, vec![(key(1), lane(1))]);
+}
+
+#[test]
+fn what_nobody_ever_waits_for_is_written_all_the_same() {
+    let store = MemoryStore::default();
+    let writer = Writer::start(Box::new(store.clone())).expect("there is a thread");
+    let _ticket = writer.enqueue(vec![Record::Lane(key(1), lane(1))]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while store.commits.load(Ordering::SeqCst) == 0 {
+        assert!(Instant::now() < deadline, "it is still in memory");
+        std::thread::yield_now();
+    }
+    let state = store.clone().load().expect("memory loads");
+    assert_eq!(state.lanes, vec![(key(1), lane(1))]);
+}
+
+#[tokio::test]
+async fn a_busy_writer_writes_everything_in_order() {
+    let store = MemoryStore::default();
+    let writer = Writer::start(Box::new(store.clone())).expect("there is a thread");
+    // Commits of eight batches and more: the writer is busy, and lets batches gather.
+    for round in 0..20 {
+        let tickets: Vec<_> = (0..16)
+            .map(|number| writer.enqueue(vec![Record::Lane(key(1), lane(round * 16 + number))]))
+            .collect();
+        for ticket in tickets {
+            ticket.durable().await.expect("memory does not fail");
+        }
+    }
+    let state = store.clone().load().expect("memory loads");
+    assert_eq!(state.lanes, vec![(key(1), lane(319))]);
 }
 
 #[derive(Debug)]

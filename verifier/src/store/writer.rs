@@ -89,9 +89,9 @@ impl Bell {
 struct Wanted(AtomicU64);
 
 impl Wanted {
-    /// Waits until it is more than were committed, but no longer than [`PATIENCE`].
-    fn wait(&self, committed: u64) {
-        let deadline = Instant::now() + PATIENCE;
+    /// Waits until it is more than were committed, but no longer than this.
+    fn wait(&self, committed: u64, patience: Duration) {
+        let deadline = Instant::now() + patience;
         while self.0.load(Ordering::SeqCst) <= committed {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -185,6 +185,11 @@ impl Writer {
     /// # Errors
     /// If the system has no thread to give.
     pub fn start(store: Box<dyn Store>) -> std::io::Result<Self> {
+        Self::start_with(store, PATIENCE)
+    }
+
+    /// Starts one with another patience.
+    pub(super) fn start_with(store: Box<dyn Store>, patience: Duration) -> std::io::Result<Self> {
         let (sender, receiver) = channel();
         let activity = Arc::new(Activity::default());
         let wanted = Arc::new(Wanted::default());
@@ -192,7 +197,7 @@ impl Writer {
             .name("farthing-store".to_owned())
             .spawn({
                 let (activity, wanted) = (Arc::clone(&activity), Arc::clone(&wanted));
-                move || write_all(store, &receiver, &wanted, &activity)
+                move || write_all(store, &receiver, &wanted, patience, &activity)
             })?;
         let writer = thread.thread().clone();
         Ok(Self {
@@ -275,6 +280,7 @@ fn write_all(
     mut store: Box<dyn Store>,
     receiver: &Receiver<Message>,
     wanted: &Wanted,
+    patience: Duration,
     activity: &Activity,
 ) {
     let mut committed = 0;
@@ -287,7 +293,7 @@ fn write_all(
     let _end = FailsAtTheEnd(activity);
     while let Ok(first) = receiver.recv() {
         if matches!(first, Message::Batch { .. }) {
-            wanted.wait(committed);
+            wanted.wait(committed, patience);
             if is_busy && activity.queued() < ENOUGH_BATCHES {
                 thread::sleep(GATHERING);
             }
