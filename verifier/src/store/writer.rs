@@ -29,8 +29,8 @@ const PATIENCE: Duration = Duration::from_millis(2);
 /// A commit of so many batches says that requests come faster than a commit for each can serve: the next one waits for
 /// [`GATHERING`], and the processor serves requests meanwhile.
 const BUSY_BATCHES: usize = 8;
-/// With so many batches queued there is nothing to wait for.
-const ENOUGH_BATCHES: usize = 64;
+/// With so many batches queued during a commit there is nothing to wait for.
+const ENOUGH_BATCHES: usize = 16;
 /// How long a busy writer lets batches gather.
 const GATHERING: Duration = Duration::from_millis(1);
 
