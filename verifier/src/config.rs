@@ -255,6 +255,24 @@ mod tests {
     }
 
     #[test]
+    fn a_price_that_was_forgotten_is_asked_for() {
+        for (price, name) in [
+            ("input_per_million = \"0.15\"\n", "input_per_million"),
+            ("output_per_million = \"0.60\"\n", "output_per_million"),
+        ] {
+            assert!(MINIMAL.contains(price));
+            let text = MINIMAL.replace(price, "");
+            let error = Config::from_toml(&text).expect_err("it would be given away");
+            let message = error.to_string();
+            assert!(
+                message.contains(&format!("missing field `{name}`")),
+                "{message}"
+            );
+            assert!(message.contains("line "), "{message}");
+        }
+    }
+
+    #[test]
     fn names_the_line_of_a_price_that_makes_no_sense() {
         for (from, to) in [
             ("max_output_tokens = 256", "max_output_tokens = 0"),
@@ -345,7 +363,7 @@ mod tests {
             ),
             (
                 "[store]",
-                "[pricing.tiers.standard.models.demo]\nmax_output_tokens = 1\n[store]",
+                "[pricing.tiers.standard]\nmodels.demo = {input_per_million = \"1\", output_per_million = \"1\", max_output_tokens = 1}\n[store]",
                 "pricing.tiers",
             ),
             (
@@ -355,7 +373,7 @@ mod tests {
             ),
             (
                 "[store]",
-                "[pricing.tiers.fast]\nmodels.x.max_output_tokens = 1\nupstream_headers = {\"a b\" = \"c\"}\n[store]",
+                "[pricing.tiers.fast]\nmodels.x = {input_per_million = \"1\", output_per_million = \"1\", max_output_tokens = 1}\nupstream_headers = {\"a b\" = \"c\"}\n[store]",
                 "pricing.tiers",
             ),
             (
@@ -431,7 +449,7 @@ mod tests {
         let token = "0123456789abcdef0123456789abcdef";
         let facilitator = format!("[facilitator]\nbearer_token = \"{token}\"\n");
         let upstream = "upstream = \"http://127.0.0.1:9000\"";
-        let model = "[pricing.models.demo]\nmax_output_tokens = 1\n";
+        let model = "[pricing.models.demo]\ninput_per_million = \"1\"\noutput_per_million = \"1\"\nmax_output_tokens = 1\n";
         for (text, refused) in [
             (format!("[http]\n{facilitator}{tables}"), None),
             (format!("[http]\n{tables}"), Some("pricing.models")),

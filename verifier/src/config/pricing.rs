@@ -58,11 +58,9 @@ pub struct TierConfig {
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// USDC per million input tokens.
-    #[serde(default)]
+    /// USDC per million input tokens. A file names it and the next one: what was forgotten would be given away.
     pub input_per_million: UsdcAmount,
-    /// USDC per million output tokens.
-    #[serde(default)]
+    /// USDC per million output tokens; `"0"` for embeddings, which have none.
     pub output_per_million: UsdcAmount,
     /// USDC per million input tokens that the upstream reports as cached; as any other by default.
     #[serde(default)]

@@ -117,6 +117,7 @@ impl fmt::Display for Invitation {
         writeln!(f, "your channel  {}", self.channel)?;
         writeln!(f, "your lane key {}", self.lane_key().display())?;
         writeln!(f, "owner key     {}", owner_path(folder).display())?;
+        writeln!(f, "payee         {}", self.payee)?;
         writeln!(f, "payee key     {}", payee_path(folder).display())?;
         writeln!(f, "settler key   {}", settler_path(folder).display())?;
         writeln!(
