@@ -3,7 +3,7 @@
 //! The program verifies with `brine-ed25519`'s `verify_strict`: canonical encodings of A and R
 //! (RFC 8032), no small order for either, S < L, and the cofactorless equation compared on the
 //! *encoding* of R. `ed25519-dalek`'s `verify` has the last two: it compares the encoding of
-//! [S]B - [k]A with that of R. What is added here closes the gap: *accepted off-chain implies accepted
+//! `[S]B - [k]A` with that of R. What is added here closes the gap: *accepted off-chain implies accepted
 //! on-chain*. A is checked once, when a key is made. R is never decompressed: an R that equals the encoding
 //! of a point is canonical, and of small order only if it is one of eight encodings.
 
