@@ -109,9 +109,3 @@ pub fn run(args: &GrowthArgs) -> io::Result<()> {
 fn repeat<T: DeserializeOwned>(times: u64, part: impl Fn(u64) -> Part) -> io::Result<Vec<T>> {
     (0..times).map(|round| part(round).run()).collect()
 }
-
-/// The value in the middle.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}

@@ -2,10 +2,12 @@
 //! command.
 //!
 //! A measurement is a module with a command of its own; most write a page of `docs/`. [`text`] has what the
-//! pages are made of, [`payment`] what those who pay have in common; nothing here decides what is measured but those modules.
+//! pages are made of, [`figures`] what is made of many measurements, [`payment`] what those who pay have in common; nothing
+//! here decides what is measured but those modules.
 
 pub mod cli;
 pub mod crash;
+pub mod figures;
 pub mod gateway;
 pub mod growth;
 pub mod model;

@@ -20,10 +20,10 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
+use axum::serve::{Listener, ListenerExt};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -72,9 +72,7 @@ impl DemoModel {
     /// # Errors
     /// If no port can be bound.
     pub async fn start(latency: Latency) -> std::io::Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-        let listener = socket.listen(BACKLOG)?;
+        let listener = listen()?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let router = Router::new()
@@ -82,12 +80,6 @@ impl DemoModel {
             .route("/v1/models", get(models))
             .with_state(latency);
         let stopped = stop.clone().cancelled_owned();
-        // Tokens are small and must not wait for one another.
-        let listener = listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-            }
-        });
         let server = tokio::spawn(async move {
             axum::serve(listener, router)
                 .with_graceful_shutdown(stopped)
@@ -111,6 +103,21 @@ impl DemoModel {
         self.stop.cancel();
         self.server.abort();
     }
+}
+
+/// Listens on a free port of 127.0.0.1, for many connections at once.
+///
+/// # Errors
+/// If no port can be bound.
+pub fn listen() -> std::io::Result<impl Listener<Io = TcpStream, Addr = SocketAddr>> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    // Tokens are small and must not wait for one another.
+    Ok(socket.listen(BACKLOG)?.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+        }
+    }))
 }
 
 async fn models() -> Json<Value> {

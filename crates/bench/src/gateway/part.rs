@@ -2,15 +2,15 @@
 //! whoever started it closes its stdin.
 
 use std::io::{self, Read};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::routing::get;
+use axum::serve::Listener;
 use axum::{Json, Router};
 use clap::Subcommand;
-use farthing_cli::demo_model::{DemoModel, FREE_MODEL, Latency, MAX_OUTPUT_TOKENS, MODEL};
+use farthing_cli::demo_model::{self, DemoModel, FREE_MODEL, Latency, MAX_OUTPUT_TOKENS, MODEL};
 use farthing_client::chain::USDC_MINT_DEVNET;
 use farthing_client::x402::NETWORK_DEVNET;
 use farthing_protocol::BaseUnits;
@@ -25,14 +25,11 @@ use serde_json::{Value, json};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
-use tokio::net::TcpSocket;
 
 use super::{Result, swarm};
 
 /// Says where a server listens; what follows it is the URL.
 pub const LISTENING: &str = "listening on ";
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 4_096;
 /// What the application asks for a look at the weather.
 const PRICE: BaseUnits = BaseUnits(1_000);
 
@@ -126,14 +123,8 @@ async fn layer(store: &Path) -> Result<()> {
     let seller = Seller::start_with(config, keys, ports).await?;
     let layer = seller.layer(RoutePrice::per_request(PRICE));
     let application = Router::new().route("/weather", get(weather).route_layer(layer));
-    let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-    let listener = socket.listen(BACKLOG)?;
+    let listener = demo_model::listen()?;
     let url = format!("http://{}", listener.local_addr()?);
-    let listener = axum::serve::ListenerExt::tap_io(listener, |connection| {
-        // A connection that keeps Nagle's algorithm is slower, and serves.
-        let _ = connection.set_nodelay(true);
-    });
     let server = tokio::spawn(async move { axum::serve(listener, application).await });
     until_closed(&url).await?;
     server.abort();

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::load::Tally;
 use super::scenes::{CONNECTIONS, FLOOD_RATE, RATE, UPSTREAM_MS, names};
 use super::side::Comparison;
+use crate::figures;
 use crate::text::{bars, grouped, table};
 
 /// Everything.
@@ -120,9 +121,8 @@ fn of_rounds<const N: usize>(
 
 /// The value in the middle; `None` if one is missing, or all are.
 fn median(values: Vec<Option<f64>>) -> Option<f64> {
-    let mut values = values.into_iter().collect::<Option<Vec<f64>>>()?;
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    let values = values.into_iter().collect::<Option<Vec<f64>>>()?;
+    (!values.is_empty()).then(|| figures::median(values))
 }
 
 /// In milliseconds.
@@ -132,8 +132,7 @@ fn percentile(durations: &[Duration], percent: usize) -> Option<f64> {
 }
 
 fn rounded(figure: Option<f64>, digits: i32) -> Option<f64> {
-    let scale = 10_f64.powi(digits);
-    figure.map(|figure| (figure * scale).round() / scale)
+    figure.map(|figure| figures::rounded(figure, digits))
 }
 
 impl fmt::Display for Report {

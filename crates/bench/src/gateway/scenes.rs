@@ -140,13 +140,7 @@ pub async fn throughput(folder: &Path, plan: &Plan) -> Result<Comparison> {
     let Gateway { model, verifier } = &gateway;
     let question = |server, name| question(server, name, false);
     let priced = question(verifier, MODEL);
-    let side = |name, server, callers| Side {
-        name,
-        server,
-        callers,
-        arrivals: Arrivals::Endless,
-        meanwhile: None,
-    };
+    let side = |name, server, callers| Side::new(name, server, callers, Arrivals::Endless);
     let direct = unpaid(&question(model, MODEL), StatusCode::OK);
     let free = unpaid(&question(verifier, FREE_MODEL), StatusCode::OK);
     let mut sides = vec![
@@ -185,13 +179,7 @@ pub async fn latency(
     let gateway = Gateway::start(folder, UPSTREAM_MS).await?;
     let Gateway { model, verifier } = &gateway;
     let priced = question(verifier, MODEL, false);
-    let side = |name, server, callers| Side {
-        name,
-        server,
-        callers,
-        arrivals: Arrivals::PerSecond(RATE),
-        meanwhile: None,
-    };
+    let side = |name, server, callers| Side::new(name, server, callers, Arrivals::PerSecond(RATE));
     let direct = unpaid(&question(model, MODEL, false), StatusCode::OK);
     let free = unpaid(&question(verifier, FREE_MODEL, false), StatusCode::OK);
     let direct_stream = unpaid(&question(model, MODEL, true), StatusCode::OK);
@@ -263,13 +251,7 @@ pub async fn layers(folder: &Path, plan: &Plan) -> Result<Comparison> {
             None => println!("{name}: not installed; run scripts/setup-test-peers bench"),
         }
     }
-    let side = |name, server, callers| Side {
-        name,
-        server,
-        callers,
-        arrivals: Arrivals::Endless,
-        meanwhile: None,
-    };
+    let side = |name, server, callers| Side::new(name, server, callers, Arrivals::Endless);
     let ours = paying(&layer, &look(&layer), 0, false).await?;
     let mut sides = vec![side(names::LAYER, &layer, ours)];
     for (name, server) in &peers {

@@ -27,7 +27,24 @@ pub struct Side<'a> {
     pub meanwhile: Option<(Vec<Box<dyn Caller>>, Arrivals)>,
 }
 
-impl Side<'_> {
+impl<'a> Side<'a> {
+    /// Requests that come alone.
+    #[must_use]
+    pub fn new(
+        name: &'static str,
+        server: &'a Server,
+        callers: Vec<Box<dyn Caller>>,
+        arrivals: Arrivals,
+    ) -> Self {
+        Self {
+            name,
+            server,
+            callers,
+            arrivals,
+            meanwhile: None,
+        }
+    }
+
     /// Runs for so long.
     ///
     /// # Errors

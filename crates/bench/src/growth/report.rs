@@ -5,10 +5,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::churn::Churn;
-use super::median;
 use super::restart::Restart;
 use super::serving::Serving;
 use super::throughput::Round;
+use crate::figures::{median, rounded};
 use crate::text::{grouped, table};
 
 /// Bytes of a mebibyte.
@@ -188,9 +188,4 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
-}
-
-fn rounded(figure: f64, digits: i32) -> f64 {
-    let scale = 10_f64.powi(digits);
-    (figure * scale).round() / scale
 }

@@ -28,7 +28,8 @@ use solana_sdk::signer::Signer;
 
 use super::distant::DistantChain;
 use super::population::{Channel, MAXIMUM, Population, genesis_hash};
-use super::{median, process, traffic};
+use super::{process, traffic};
+use crate::figures::median;
 
 /// Between two looks at whether every channel has been read.
 const PAUSE: Duration = Duration::from_millis(1);
