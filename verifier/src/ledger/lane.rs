@@ -1,14 +1,16 @@
 //! A lane: its counters, and which voucher values have bought something already.
 
-use std::collections::VecDeque;
-
 use farthing_protocol::BaseUnits;
 use farthing_protocol::debit::LanePosition;
+use smallvec::SmallVec;
 
 use crate::ports::Moment;
 
 /// The most used values kept above `charged`. Beyond, the lowest closes: it becomes the floor.
 pub const MAX_USED_VALUES: usize = 1_024;
+
+/// So many used values most lanes keep at a time; more take memory of their own.
+const VALUES_OF_MOST: usize = 2;
 
 /// The floor of a lane of which vouchers may be public that nobody here knows: it accepts nothing until it
 /// is rotated.
@@ -64,7 +66,7 @@ impl LaneLedger {
 pub(super) struct UsedValues {
     pub(super) floor: BaseUnits,
     /// Ascending, as they come: an agent signs ever more.
-    values: VecDeque<BaseUnits>,
+    values: SmallVec<[BaseUnits; VALUES_OF_MOST]>,
 }
 
 /// Voucher values that have bought something.
@@ -80,14 +82,14 @@ impl UsedValues {
     pub(super) fn list(&self) -> Used {
         Used {
             floor: self.floor,
-            values: self.values.iter().copied().collect(),
+            values: self.values.to_vec(),
         }
     }
 
     pub(super) fn restored(floor: BaseUnits) -> Self {
         Self {
             floor,
-            values: VecDeque::new(),
+            values: SmallVec::new(),
         }
     }
 
@@ -105,22 +107,17 @@ impl UsedValues {
         if let Err(place) = self.values.binary_search(&value) {
             self.values.insert(place, value);
         }
-        let mut closed = Vec::new();
-        while self.values.len() > MAX_USED_VALUES {
-            if let Some(lowest) = self.values.pop_front() {
-                self.floor = self.floor.max(lowest);
-                closed.push(lowest);
-            }
-        }
+        let excess = self.values.len().saturating_sub(MAX_USED_VALUES);
+        let closed: Vec<BaseUnits> = self.values.drain(..excess).collect();
+        self.floor = closed
+            .last()
+            .map_or(self.floor, |last| self.floor.max(*last));
         closed
     }
 
     /// Drops the values at or below `charged`, which are refused for that reason, and returns them.
     pub(super) fn forget_through(&mut self, charged: BaseUnits) -> Vec<BaseUnits> {
-        let mut forgotten = Vec::new();
-        while self.values.front().is_some_and(|value| *value <= charged) {
-            forgotten.extend(self.values.pop_front());
-        }
-        forgotten
+        let refused = self.values.partition_point(|value| *value <= charged);
+        self.values.drain(..refused).collect()
     }
 }

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use farthing_protocol::{Generation, LaneIndex};
+use smallvec::SmallVec;
 
 use super::lane::LaneLedger;
 
-/// Lanes in their generations, most of them in one.
+/// Lanes in their generations, most of them in one, which needs no memory of its own.
 #[derive(Debug, Default)]
-pub(super) struct Lanes(HashMap<LaneIndex, Vec<(Generation, LaneLedger)>>);
+pub(super) struct Lanes(HashMap<LaneIndex, SmallVec<[(Generation, LaneLedger); 1]>>);
 
 impl Lanes {
     pub(super) fn is_empty(&self) -> bool {
@@ -51,7 +52,7 @@ impl Lanes {
 
     /// A lane in all its generations with books.
     pub(super) fn generations(&self, lane: LaneIndex) -> &[(Generation, LaneLedger)] {
-        self.0.get(&lane).map_or(&[], Vec::as_slice)
+        self.0.get(&lane).map_or(&[], SmallVec::as_slice)
     }
 
     /// All lanes, generation by generation.

@@ -49,9 +49,9 @@ const RECEIPTS: Numbered = TableDefinition::new("receipts");
 /// The mark of a store that was made from an export and not compared with the chain since.
 const IMPORTED: &[u8] = b"imported";
 
-/// Memory for the database's pages. What does not fit is read from the system's cache; redb's own default is four times
-/// that, and would fill with whatever was touched last, by the verification at the start to begin with.
-const CACHE_BYTES: usize = 256 << 20;
+/// Memory for the database's pages. What does not fit is read from the system's cache; more pages than the processor
+/// has memory near it for cost every commit more than they save.
+const CACHE_BYTES: usize = 32 << 20;
 
 /// A database file.
 #[derive(Debug)]

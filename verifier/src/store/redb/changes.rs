@@ -1,6 +1,7 @@
 //! What became of lanes and used values since their tables were written.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use smallvec::SmallVec;
@@ -15,13 +16,20 @@ const VALUES_OF_MOST: usize = 2;
 /// A lane within its channel.
 type Lane = (LaneIndex, Generation);
 
-/// What became of lanes and used values. Channels are in the tables' order; their lanes are few enough to be brought
-/// into it when they are taken out.
+/// What became of lanes and used values, by channel, so that few at a time have to be brought into the tables' order.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    channels: BTreeMap<Domain, HashMap<Lane, LaneChanges>>,
-    /// The lanes of the first channel, once the first of them was taken out.
-    first: VecDeque<(LaneKey, LaneChanges)>,
+    channels: HashMap<Domain, HashMap<Lane, LaneChanges>>,
+    count: u64,
+}
+
+/// The same in the tables' order.
+#[derive(Debug, Default)]
+pub(super) struct InOrder {
+    /// The last first.
+    channels: Vec<(Domain, HashMap<Lane, LaneChanges>)>,
+    /// The lanes of the first channel, the last first.
+    lanes: Vec<(LaneKey, LaneChanges)>,
     count: u64,
 }
 
@@ -84,20 +92,15 @@ impl Changes {
         self.count
     }
 
-    /// Takes the first lane out, with all that became of it.
-    pub(super) fn pop_first(&mut self) -> Option<(LaneKey, LaneChanges)> {
-        if self.first.is_empty() {
-            let (domain, lanes) = self.channels.pop_first()?;
-            let lanes = lanes.into_iter();
-            self.first = lanes
-                .map(|(lane, changes)| (key_of(domain, lane), changes))
-                .collect();
-            let first = self.first.make_contiguous();
-            first.sort_unstable_by_key(|(key, _)| *key);
+    /// Brings them into the tables' order.
+    pub(super) fn in_order(self) -> InOrder {
+        let mut channels: Vec<_> = self.channels.into_iter().collect();
+        channels.sort_unstable_by_key(|(domain, _)| Reverse(*domain));
+        InOrder {
+            channels,
+            lanes: Vec::new(),
+            count: self.count,
         }
-        let (key, changes) = self.first.pop_front()?;
-        self.count -= changes.count();
-        Some((key, changes))
     }
 
     /// Lays the changes over what the tables hold.
@@ -122,6 +125,28 @@ impl Changes {
         }
         state.lanes.sort_by_key(|(key, _)| *key);
         state.used.sort();
+    }
+}
+
+impl InOrder {
+    /// Whether all of them were taken out.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Takes the first lane out, with all that became of it.
+    pub(super) fn pop_first(&mut self) -> Option<(LaneKey, LaneChanges)> {
+        if self.lanes.is_empty() {
+            let (domain, lanes) = self.channels.pop()?;
+            let lanes = lanes.into_iter();
+            self.lanes = lanes
+                .map(|(lane, changes)| (key_of(domain, lane), changes))
+                .collect();
+            self.lanes.sort_unstable_by_key(|(key, _)| Reverse(*key));
+        }
+        let (key, changes) = self.lanes.pop()?;
+        self.count -= changes.count();
+        Some((key, changes))
     }
 }
 

@@ -11,7 +11,7 @@
 use farthing_protocol::BaseUnits;
 use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
 
-use super::changes::{Changes, LaneChanges, Tables};
+use super::changes::{Changes, InOrder, LaneChanges, Tables};
 use super::{LANES, USED};
 use crate::ledger::LaneKey;
 use crate::store::record::Record;
@@ -21,7 +21,7 @@ pub(super) const JOURNAL: TableDefinition<'static, u64, &'static [u8]> =
     TableDefinition::new("journal");
 
 /// Changes are collected until there are so many for an entry of the tables: every page then takes several at once.
-const CHANGES_PER_ENTRY: u64 = 2;
+const CHANGES_PER_ENTRY: u64 = 3;
 /// Or until there are so many of a key, when more would save little.
 const CHANGES_PER_KEY: u64 = 128;
 /// But at least so many, so that a small store does not move all the time. Few in tests, so that all of them meet a
@@ -42,7 +42,7 @@ pub(super) struct Journal {
     collected_count: u64,
     later: u64,
     /// What of the entries before `later` is still to be moved. They go when that is done.
-    moving: Changes,
+    moving: InOrder,
 }
 
 impl Journal {
@@ -58,14 +58,17 @@ impl Journal {
             let (number, changes) = entry.map_err(|error| failed(error.into()))?;
             let number = number.value();
             match encoding::read_changes(changes.value()) {
-                Ok(records) => journal.moving.note(&records, Tables::Unknown),
+                Ok(records) => {
+                    journal.collected.note(&records, Tables::Unknown);
+                    journal.collected_count += records.len() as u64;
+                }
                 Err(error) => refuse(&number.to_be_bytes(), error)?,
             }
             first.get_or_insert(number);
             journal.next = number + 1;
         }
         journal.first = first.unwrap_or_default();
-        journal.later = journal.next;
+        journal.later = journal.first;
         Ok(journal)
     }
 
@@ -76,7 +79,7 @@ impl Journal {
 
     /// What the journal says that the tables may not, if it was just read.
     pub(super) const fn changes(&self) -> &Changes {
-        &self.moving
+        &self.collected
     }
 
     /// Writes what the records change, and moves twice as much: what is being moved, and its entries, are gone
@@ -97,7 +100,7 @@ impl Journal {
         self.collected.note(records, Tables::Older);
 
         let entries = self.move_some(transaction, 2 * count)?;
-        if self.moving.count() > 0 {
+        if !self.moving.is_empty() {
             return Ok(());
         }
         let first = self.later.min(self.first + MAX_REMOVED);
@@ -108,7 +111,7 @@ impl Journal {
         let saves_little = CHANGES_PER_KEY * self.collected.count();
         let enough = MIN_COLLECTED.max(saves_little.min(CHANGES_PER_ENTRY * entries));
         if self.first == self.later && self.collected_count >= enough {
-            self.moving = std::mem::take(&mut self.collected);
+            self.moving = std::mem::take(&mut self.collected).in_order();
             self.collected_count = 0;
             self.later = self.next;
         }
