@@ -26,13 +26,15 @@ const MAX_QUEUED_BATCHES: usize = 65_536;
 
 /// How long what was queued stays in memory if nobody waits for it.
 const PATIENCE: Duration = Duration::from_millis(2);
-/// A commit of so many batches says that requests come faster than a commit for each can serve: the next one waits for
-/// [`GATHERING`], and the processor serves requests meanwhile.
+/// A commit of so many batches says that requests come faster than a commit for each can serve: the next one lets
+/// batches gather, and the processor serves requests meanwhile.
 const BUSY_BATCHES: usize = 8;
-/// With so many batches queued during a commit there is nothing to wait for.
-const ENOUGH_BATCHES: usize = 16;
-/// How long a busy writer lets batches gather.
-const GATHERING: Duration = Duration::from_millis(1);
+/// For how long at most, for each batch of the commit before: the more requests come, the fewer of them notice.
+const GATHERING_PER_BATCH: Duration = Duration::from_micros(125);
+/// And for no longer than this.
+const MAX_GATHERING: Duration = Duration::from_millis(4);
+/// How often a gathering writer looks how many there are.
+const GATHERING_STEP: Duration = Duration::from_micros(500);
 
 /// The store failed, now or earlier. Nothing is known of what was waiting, and nothing is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -276,6 +278,22 @@ impl Drop for FailsAtTheEnd<'_> {
     }
 }
 
+/// Lets batches gather if the last commit had many, until there are as many again.
+fn gather(last: usize, activity: &Activity) {
+    if last < BUSY_BATCHES {
+        return;
+    }
+    let share = GATHERING_PER_BATCH.saturating_mul(u32::try_from(last).unwrap_or(u32::MAX));
+    let deadline = Instant::now() + share.min(MAX_GATHERING);
+    while activity.queued() < last {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        thread::sleep(left.min(GATHERING_STEP));
+    }
+}
+
 fn write_all(
     mut store: Box<dyn Store>,
     receiver: &Receiver<Message>,
@@ -284,7 +302,7 @@ fn write_all(
     activity: &Activity,
 ) {
     let mut committed = 0;
-    let mut is_busy = false;
+    let mut last = 0;
     let mut records = Vec::new();
     let mut waiting = Vec::new();
     // Whoever asks for what is kept waits for what was queued before.
@@ -294,9 +312,7 @@ fn write_all(
     while let Ok(first) = receiver.recv() {
         if matches!(first, Message::Batch { .. }) {
             wanted.wait(committed, patience);
-            if is_busy && activity.queued() < ENOUGH_BATCHES {
-                thread::sleep(GATHERING);
-            }
+            gather(last, activity);
         }
         let mut stop = false;
         let mut next = Some(first);
@@ -334,7 +350,7 @@ fn write_all(
             }
             activity.commits.observe(began.elapsed());
             committed += waiting.len() as u64;
-            is_busy = waiting.len() >= BUSY_BATCHES;
+            last = waiting.len();
             activity
                 .batches
                 .fetch_add(waiting.len() as u64, Ordering::Relaxed);

@@ -7,7 +7,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use farthing_client::idempotency::{IDEMPOTENCY_KEY, IdempotencyKey};
 use farthing_client::payer::Reservation;
-use farthing_client::x402::{PAYMENT_REQUIRED, PAYMENT_SIGNATURE, PaymentState};
+use farthing_client::x402::{
+    PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentState, SettleResponse,
+    decode_header,
+};
 use farthing_protocol::{BaseUnits, Voucher};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -177,7 +180,15 @@ pub struct Paying {
     with_key: bool,
     prepared: VecDeque<(HeaderValue, Reservation)>,
     in_flight: Option<Reservation>,
-    answers: Vec<(Reservation, Answer)>,
+    answers: Vec<(Reservation, Told)>,
+}
+
+/// What an answer tells of its payment.
+struct Told {
+    /// A copy, since the header itself would keep everything that was read with it.
+    header: Vec<u8>,
+    /// That of a stream ends with it.
+    body: Vec<u8>,
 }
 
 impl Paying {
@@ -234,16 +245,22 @@ impl Caller for Paying {
     fn answered(&mut self, answer: Answer) -> Result<()> {
         answer.expect(StatusCode::OK)?;
         let reservation = self.in_flight.take().ok_or("nothing is in flight")?;
-        self.answers.push((reservation, answer));
+        let header = answer.headers.get(PAYMENT_RESPONSE);
+        let header = header.ok_or("a paid answer has no receipt")?;
+        let told = Told {
+            header: header.as_bytes().to_vec(),
+            body: answer.body,
+        };
+        self.answers.push((reservation, told));
         Ok(())
     }
 
     fn book(&mut self) -> Result<()> {
-        for (reservation, answer) in self.answers.drain(..) {
-            let receipt = payment::outcome(&answer.headers).and_then(|outcome| outcome.extra);
-            let mut receipt = receipt.ok_or("a paid answer has no receipt")?;
+        for (reservation, told) in self.answers.drain(..) {
+            let outcome: SettleResponse = decode_header(&told.header)?;
+            let mut receipt = outcome.extra.ok_or("a paid answer has no receipt")?;
             if receipt.state == PaymentState::Reserved {
-                let last = payment::stream_receipt(&answer.body).and_then(|outcome| outcome.extra);
+                let last = payment::stream_receipt(&told.body).and_then(|outcome| outcome.extra);
                 receipt = last.ok_or("a paid stream has no receipt")?;
             }
             self.lane.payer.settled(reservation, &receipt)?;
