@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_millis(2);
 /// A commit of so many batches says that requests come faster than a commit for each can serve: the next one lets
 /// batches gather, and the processor serves requests meanwhile.
 const BUSY_BATCHES: usize = 8;
+/// With so many batches queued during a commit there is nothing to wait for.
+const ENOUGH_BATCHES: usize = 32;
 /// For how long at most, for each batch of the commit before: the more requests come, the fewer of them notice.
 const GATHERING_PER_BATCH: Duration = Duration::from_micros(125);
 /// And for no longer than this.
@@ -280,7 +282,7 @@ impl Drop for FailsAtTheEnd<'_> {
 
 /// Lets batches gather if the last commit had many, until there are as many again.
 fn gather(last: usize, activity: &Activity) {
-    if last < BUSY_BATCHES {
+    if last < BUSY_BATCHES || activity.queued() >= ENOUGH_BATCHES {
         return;
     }
     let share = GATHERING_PER_BATCH.saturating_mul(u32::try_from(last).unwrap_or(u32::MAX));
