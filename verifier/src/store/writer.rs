@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_millis(2);
 /// batches gather, and the processor serves requests meanwhile.
 const BUSY_BATCHES: usize = 8;
 /// With so many batches queued during a commit there is nothing to wait for.
-const ENOUGH_BATCHES: usize = 32;
+const ENOUGH_BATCHES: usize = 16;
 /// For how long at most, for each batch of the commit before: the more requests come, the fewer of them notice.
 const GATHERING_PER_BATCH: Duration = Duration::from_micros(125);
 /// And for no longer than this.
