@@ -3,6 +3,8 @@
 //! What must not live here: what a receipt looks like, which clients must know as well
 //! ([`farthing_client::receipt`]), and HTTP.
 
+mod key;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use solana_sdk::signer::Signer;
 use crate::ledger::LaneKey;
 use crate::ports::Clock;
 use crate::store::ReceiptRecord;
+
+use key::ReceiptKey;
 
 /// Who pays: one generation of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +81,7 @@ impl From<&ReceiptRecord> for Draft {
 
 /// Signs receipts.
 pub struct Issuer {
-    settler: Arc<Keypair>,
+    key: ReceiptKey,
     network: String,
     program: Pubkey,
     clock: Arc<dyn Clock>,
@@ -86,7 +90,7 @@ pub struct Issuer {
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Issuer")
-            .field("settler", &self.settler.pubkey())
+            .field("settler", &self.settler())
             .finish_non_exhaustive()
     }
 }
@@ -94,14 +98,9 @@ impl fmt::Debug for Issuer {
 impl Issuer {
     /// An issuer for one program on one network.
     #[must_use]
-    pub fn new(
-        settler: Arc<Keypair>,
-        network: String,
-        program: Pubkey,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(settler: &Keypair, network: String, program: Pubkey, clock: Arc<dyn Clock>) -> Self {
         Self {
-            settler,
+            key: ReceiptKey::new(settler),
             network,
             program,
             clock,
@@ -117,7 +116,7 @@ impl Issuer {
     /// Who signs.
     #[must_use]
     pub fn settler(&self) -> Pubkey {
-        self.settler.pubkey()
+        self.key.pubkey()
     }
 
     /// What a receipt of this moment says beside its figures: `sold` is `None` where those are all that is known.
@@ -149,7 +148,7 @@ impl Issuer {
             charged: charge.charged,
             charged_total: charge.charged_total,
         };
-        sign(&self.settler, &claims)
+        sign(&self.key, &claims)
     }
 }
 
@@ -200,10 +199,10 @@ mod tests {
 
     #[test]
     fn what_was_kept_is_signed_again_byte_for_byte() {
-        let settler = Arc::new(Keypair::new());
+        let settler = Keypair::new();
         let network = "solana:local".to_owned();
         let program = Pubkey::new_from_array([1; 32]);
-        let issuer = Issuer::new(settler, network, program, Arc::new(SystemClock::default()));
+        let issuer = Issuer::new(&settler, network, program, Arc::new(SystemClock::default()));
         let payer = Payer {
             key: Pubkey::new_from_array([2; 32]),
             channel: Pubkey::new_from_array([3; 32]),

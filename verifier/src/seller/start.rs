@@ -69,7 +69,7 @@ pub(super) async fn start(
     }
     let settler_key = Arc::new(keys.settler);
     let issuer = Issuer::new(
-        Arc::clone(&settler_key),
+        &settler_key,
         config.chain.network.clone(),
         criteria.program,
         Arc::clone(&ports.clock),

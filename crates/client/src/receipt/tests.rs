@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jwt_compact::alg::Ed25519;
-use jwt_compact::{AlgorithmExt, UntrustedToken};
+use jwt_compact::alg::{Ed25519, VerifyingKey};
+use jwt_compact::{Algorithm, AlgorithmExt, UntrustedToken};
 use serde_json::{Value, json};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
@@ -184,7 +184,7 @@ fn a_receipt_of_a_plain_route_says_what_came_and_went() {
 fn a_library_that_knows_nothing_of_us_can_check_it() {
     let token = sign(&settler(), &claims());
     let token = UntrustedToken::new(&token).expect("a JWS");
-    let key = ed25519_dalek::VerifyingKey::from_bytes(&settler().pubkey().to_bytes());
+    let key = <Ed25519 as Algorithm>::VerifyingKey::from_slice(settler().pubkey().as_ref());
     let key = key.expect("a key");
     let read = Ed25519.validator::<Value>(&key).validate(&token);
     let read = read.expect("it is signed");

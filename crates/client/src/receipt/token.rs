@@ -1,13 +1,14 @@
 //! The JWS around a receipt's claims.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::num::NonZeroUsize;
 
-use ed25519_dalek::Signature;
 use jwt_compact::{
     Algorithm, AlgorithmExt, AlgorithmSignature, Header, UntrustedToken, ValidationError,
 };
 use solana_sdk::pubkey::Pubkey;
-use solana_sdk::signature::Keypair;
+use solana_sdk::signature::{SIGNATURE_BYTES, Signature};
 use solana_sdk::signer::Signer;
 
 use super::Claims;
@@ -52,39 +53,55 @@ pub enum SignedReceiptError {
     },
 }
 
-/// `EdDSA` by the one predicate for signatures.
-struct StrictEd25519;
+/// A signature, for the library.
+struct Bytes(Signature);
 
-impl Algorithm for StrictEd25519 {
-    type SigningKey = Keypair;
+impl AlgorithmSignature for Bytes {
+    const LENGTH: Option<NonZeroUsize> = NonZeroUsize::new(SIGNATURE_BYTES);
+
+    fn try_from_slice(bytes: &[u8]) -> anyhow::Result<Self> {
+        Ok(Self(Signature::try_from(bytes)?))
+    }
+
+    fn as_bytes(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.0.as_ref())
+    }
+}
+
+/// `EdDSA` by the one predicate for signatures.
+#[derive(Default)]
+struct StrictEd25519<'a>(PhantomData<&'a dyn Signer>);
+
+impl<'a> Algorithm for StrictEd25519<'a> {
+    type SigningKey = &'a dyn Signer;
     type VerifyingKey = SignerKey;
-    type Signature = Signature;
+    type Signature = Bytes;
 
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed("EdDSA")
     }
 
-    fn sign(&self, key: &Keypair, message: &[u8]) -> Signature {
-        Signature::from_bytes(key.sign_message(message).as_array())
+    fn sign(&self, key: &&'a dyn Signer, message: &[u8]) -> Bytes {
+        Bytes(key.sign_message(message))
     }
 
-    fn verify_signature(&self, signature: &Signature, key: &SignerKey, message: &[u8]) -> bool {
-        key.verifies(message, &signature.to_bytes())
+    fn verify_signature(&self, signature: &Bytes, key: &SignerKey, message: &[u8]) -> bool {
+        key.verifies(message, signature.0.as_array())
     }
 }
 
 /// Signs a receipt. The same claims give the same bytes.
 ///
 /// # Panics
-/// If `settler` is not who the claims name, which is a defect of the caller.
+/// If `settler` is not who the claims name, or does not sign without being asked, which are defects of the caller.
 #[must_use]
-pub fn sign(settler: &Keypair, claims: &Claims) -> String {
+pub fn sign(settler: &dyn Signer, claims: &Claims) -> String {
     assert_eq!(settler.pubkey(), claims.iss, "the settler signs for itself");
     let header = Header::empty()
         .with_token_type(TYPE)
         .with_key_id(claims.iss.to_string());
-    StrictEd25519
-        .token(&header, &jwt_compact::Claims::new(claims), settler)
+    StrictEd25519::default()
+        .token(&header, &jwt_compact::Claims::new(claims), &settler)
         .expect("claims serialise to JSON")
 }
 
@@ -95,7 +112,7 @@ pub fn sign(settler: &Keypair, claims: &Claims) -> String {
 pub fn verify(token: &str, settler: &Pubkey) -> Result<Claims, SignedReceiptError> {
     let token = parse(token)?;
     let key = SignerKey::new(&settler.to_bytes()).map_err(|_| SignedReceiptError::Key(*settler))?;
-    let verified = StrictEd25519
+    let verified = StrictEd25519::default()
         .validator::<Claims>(&key)
         .validate(&token)
         .map_err(|error| explain(error, settler))?;
@@ -149,5 +166,3 @@ fn explain(error: ValidationError, settler: &Pubkey) -> SignedReceiptError {
         _ => SignedReceiptError::Signature(*settler),
     }
 }
-
-const _: () = assert!(<Signature as AlgorithmSignature>::LENGTH.is_some());
