@@ -308,7 +308,8 @@ impl Ledger {
         let charged_after = lane.charged;
         let closed = lane.used.forget_through(charged_after);
         self.counts.used(0, closed.len());
-        let mut records = vec![Record::Lane(key, lane_record(lane))];
+        let mut records = Vec::with_capacity(4 + closed.len());
+        records.push(Record::Lane(key, lane_record(lane)));
         records.extend(forgotten(key, closed));
         records.push(Record::Completed(id));
         let mut snapshot = snapshot(lane, BaseUnits::ZERO);

@@ -523,17 +523,29 @@ impl From<LaneKeyV1> for LaneKey {
     }
 }
 
-/// What records say of lanes and used values, and how many do; other records are left out.
-pub(super) fn changes(records: &[Record]) -> (Vec<u8>, u64) {
-    let changes = records.iter().filter_map(|record| match record {
-        Record::Lane(key, record) => Some(ChangeV1::Lane((*key).into(), record.into())),
-        Record::LaneForgotten(key) => Some(ChangeV1::LaneForgotten((*key).into())),
-        Record::Used(key, value) => Some(ChangeV1::Used((*key).into(), value.0)),
-        Record::Forgotten(key, value) => Some(ChangeV1::Forgotten((*key).into(), value.0)),
-        _ => None,
-    });
-    let changes: Vec<ChangeV1> = changes.collect();
-    (encode(VERSION_2, &changes), changes.len() as u64)
+/// Puts what records say of lanes and used values into `entry`, and returns how many do; other records are left out.
+pub(super) fn changes(records: &[Record], entry: &mut Vec<u8>) -> u32 {
+    entry.clear();
+    entry.push(VERSION_2);
+    // A list, as borsh writes it, begins with its length.
+    let length = entry.len()..entry.len() + size_of::<u32>();
+    entry.resize(length.end, 0);
+    let mut count = 0_u32;
+    for record in records {
+        let change = match record {
+            Record::Lane(key, record) => ChangeV1::Lane((*key).into(), record.into()),
+            Record::LaneForgotten(key) => ChangeV1::LaneForgotten((*key).into()),
+            Record::Used(key, value) => ChangeV1::Used((*key).into(), value.0),
+            Record::Forgotten(key, value) => ChangeV1::Forgotten((*key).into(), value.0),
+            _ => continue,
+        };
+        change
+            .serialize(entry)
+            .expect("writing to a vector cannot fail");
+        count += 1;
+    }
+    entry[length].copy_from_slice(&count.to_le_bytes());
+    count
 }
 
 pub(super) fn read_changes(bytes: &[u8]) -> Result<Vec<Record>, StoreError> {

@@ -32,9 +32,9 @@ const BUSY_BATCHES: usize = 8;
 /// With so many batches queued during a commit there is nothing to wait for.
 const ENOUGH_BATCHES: usize = 16;
 /// For how long at most, for each batch of the commit before: the more requests come, the fewer of them notice.
-const GATHERING_PER_BATCH: Duration = Duration::from_micros(125);
+const GATHERING_PER_BATCH: Duration = Duration::from_micros(60);
 /// And for no longer than this.
-const MAX_GATHERING: Duration = Duration::from_millis(4);
+const MAX_GATHERING: Duration = Duration::from_millis(8);
 /// How often a gathering writer looks how many there are.
 const GATHERING_STEP: Duration = Duration::from_micros(500);
 

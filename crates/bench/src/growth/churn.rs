@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,11 +37,10 @@ impl Churn {
 pub(super) fn measure(path: &Path, lanes: usize, requests: u64) -> io::Result<Churn> {
     let length = || Ok::<_, io::Error>(std::fs::metadata(path)?.len());
     let mut file_bytes = vec![length()?];
-    let traffic = Traffic::open(path, Population::new(lanes))?;
-    let everyone: Arc<Vec<usize>> = Arc::new((0..lanes).collect());
+    let traffic = Traffic::open(path, Population::new(lanes), 0..lanes)?;
     let file_bytes = traffic::run(async {
         for _ in 0..SAMPLES {
-            traffic.serve(&everyone, requests / SAMPLES).await?;
+            traffic.serve(requests / SAMPLES).await?;
             file_bytes.push(length()?);
         }
         Ok(file_bytes)

@@ -42,21 +42,6 @@ pub(super) struct Round {
     pub(super) uniform: Tally,
 }
 
-/// A kind of traffic.
-struct Kind {
-    traffic: Arc<Traffic>,
-    lanes: Arc<Vec<usize>>,
-}
-
-impl Kind {
-    fn open(path: &Path, population: usize, lanes: Vec<usize>) -> io::Result<Self> {
-        Ok(Self {
-            traffic: Traffic::open(path, Population::new(population))?,
-            lanes: Arc::new(lanes),
-        })
-    }
-}
-
 /// Measures all kinds of traffic in turn. Each has a store of its own, which it first brings into its own order: what
 /// one kind leaves to be written later must not be written at another's expense.
 ///
@@ -72,17 +57,17 @@ pub(super) fn measure(
     let copy = large.with_extension("copy");
     std::fs::copy(large, &copy)?;
     // Spread over all channels and pages, as those who happen to be active are.
-    let active = (0..lanes).step_by(lanes / FEW).take(FEW).collect();
+    let active = (0..lanes).step_by(lanes / FEW).take(FEW);
+    let (few, many) = (Population::new(FEW), Population::new(lanes));
     let [small, active, uniform] = [
-        Kind::open(small, FEW, (0..FEW).collect())?,
-        Kind::open(&copy, lanes, active)?,
-        Kind::open(large, lanes, (0..lanes).collect())?,
+        Traffic::open(small, few, 0..FEW)?,
+        Traffic::open(&copy, many, active)?,
+        Traffic::open(large, many, 0..lanes)?,
     ];
     let rounds = traffic::run(async {
-        for kind in [&small, &active, &uniform] {
+        for traffic in [&small, &active, &uniform] {
             // A request a lane, so that the journal was moved since the store was filled.
-            let enough = kind.traffic.payers() as u64;
-            kind.traffic.serve(&kind.lanes, enough).await?;
+            traffic.serve(traffic.payers() as u64).await?;
         }
         let mut outcome = Vec::new();
         for round in 1..=rounds {
@@ -97,16 +82,15 @@ pub(super) fn measure(
         }
         Ok(outcome)
     })?;
-    for kind in [small, active, uniform] {
-        kind.traffic.close();
+    for traffic in [small, active, uniform] {
+        traffic.close();
     }
     std::fs::remove_file(copy)?;
     Ok(rounds)
 }
 
-async fn take_turn(kind: &Kind, seed: u64, tally: &mut Tally) -> io::Result<()> {
-    let Kind { traffic, lanes } = kind;
-    let running = traffic.start(lanes, seed);
+async fn take_turn(traffic: &Arc<Traffic>, seed: u64, tally: &mut Tally) -> io::Result<()> {
+    let running = traffic.start(seed);
     tokio::time::sleep(WARM_UP).await;
     let (before, started) = (traffic.completed(), Instant::now());
     tokio::time::sleep(TURN).await;

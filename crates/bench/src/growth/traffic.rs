@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use farthing_protocol::{BaseUnits, Voucher};
@@ -36,16 +36,21 @@ pub(super) struct Traffic {
     books: Arc<Books>,
     channels: Vec<Channel>,
     facts: Vec<Arc<ChannelFacts>>,
-    payers: Vec<Mutex<Payer>>,
+    /// The lanes that pay, each with what its agent knows.
+    payers: Vec<(usize, Mutex<Payer>)>,
     completed: AtomicU64,
 }
 
 impl Traffic {
-    /// Opens the books and asks them where the lanes stand.
+    /// Opens the books and asks them where these lanes stand.
     ///
     /// # Errors
     /// If they cannot be opened.
-    pub(super) fn open(path: &Path, population: Population) -> io::Result<Arc<Self>> {
+    pub(super) fn open(
+        path: &Path,
+        population: Population,
+        lanes: impl IntoIterator<Item = usize>,
+    ) -> io::Result<Arc<Self>> {
         let store = RedbStore::open(path).map_err(io::Error::other)?;
         let clock = Arc::new(SystemClock::default());
         let (books, _) = Books::open(Box::new(store), OutcomeLimits::default(), clock)
@@ -53,16 +58,17 @@ impl Traffic {
         let channels: Vec<Channel> = population.channels().collect();
         let facts = population.facts();
         let mut payers = Vec::new();
-        for (channel, facts) in channels.iter().zip(&facts) {
-            for lane in 0..channel.lanes {
-                let known = books.lane(facts, channel.key(lane));
-                let known = known.ok_or_else(|| io::Error::other("a lane is not in the store"))?;
-                payers.push(Mutex::new(Payer {
-                    charged: known.charged.0,
-                    in_flight: 0,
-                    signed: known.authorized.0,
-                }));
-            }
+        for lane in lanes {
+            let channel = &channels[lane / MAX_LANES_SERVED];
+            let key = channel.key(lane % MAX_LANES_SERVED);
+            let known = books.lane(&facts[channel.number], key);
+            let known = known.ok_or_else(|| io::Error::other("a lane is not in the store"))?;
+            let payer = Payer {
+                charged: known.charged.0,
+                in_flight: 0,
+                signed: known.authorized.0,
+            };
+            payers.push((lane, Mutex::new(payer)));
         }
         Ok(Arc::new(Self {
             books,
@@ -78,41 +84,37 @@ impl Traffic {
         self.completed.load(Ordering::Relaxed)
     }
 
-    /// How many lanes there are.
+    /// How many lanes pay.
     pub(super) fn payers(&self) -> usize {
         self.payers.len()
     }
 
-    /// Serves so many requests of these lanes.
+    /// Serves so many requests.
     ///
     /// # Errors
     /// If one is not accepted.
-    pub(super) async fn serve(
-        self: &Arc<Self>,
-        lanes: &Arc<Vec<usize>>,
-        requests: u64,
-    ) -> io::Result<()> {
+    pub(super) async fn serve(self: &Arc<Self>, requests: u64) -> io::Result<()> {
         let enough = self.completed() + requests;
-        let running = self.start(lanes, 0);
+        let running = self.start(0);
         while self.completed() < enough && !running.has_failed() {
             tokio::time::sleep(PAUSE).await;
         }
         running.stop().await
     }
 
-    /// Starts agents that pay with these lanes, chosen anew for every request.
-    pub(super) fn start(self: &Arc<Self>, lanes: &Arc<Vec<usize>>, seed: u64) -> Running {
+    /// Starts agents that pay, with a lane that is chosen anew for every request.
+    pub(super) fn start(self: &Arc<Self>, seed: u64) -> Running {
         let stopped = Arc::new(AtomicBool::new(false));
         let agent = |number: u64| {
-            let (traffic, lanes) = (Arc::clone(self), Arc::clone(lanes));
+            let traffic = Arc::clone(self);
             let stopped = Arc::clone(&stopped);
             let mut random = StdRng::seed_from_u64(seed * IN_FLIGHT + number);
             async move {
                 while !stopped.load(Ordering::Relaxed) {
-                    let lane = lanes[random.gen_range(0..lanes.len())];
+                    let payer = random.gen_range(0..traffic.payers.len());
                     // Metered, so less than the maximum.
                     let actual = BaseUnits(random.gen_range(MAXIMUM.0 / 5..=MAXIMUM.0));
-                    traffic.pay(lane, actual).await.map_err(io::Error::other)?;
+                    traffic.pay(payer, actual).await.map_err(io::Error::other)?;
                 }
                 Ok(())
             }
@@ -126,15 +128,16 @@ impl Traffic {
 
     async fn pay(
         &self,
-        lane: usize,
+        number: usize,
         actual: BaseUnits,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let (lane, payer) = &self.payers[number];
         let channel = &self.channels[lane / MAX_LANES_SERVED];
         let facts = &self.facts[channel.number];
         let key = channel.key(lane % MAX_LANES_SERVED);
         // Signed and accepted at once, since vouchers of a lane must arrive in order to suffice.
         let (reservation, durable) = {
-            let mut payer = self.payer(lane);
+            let mut payer = lock(payer);
             let needed = payer.charged + payer.in_flight + MAXIMUM.0;
             payer.signed = needed.max(payer.signed + 1);
             payer.in_flight += MAXIMUM.0;
@@ -159,24 +162,22 @@ impl Traffic {
         durable.durable().await?;
         let (snapshot, durable) = reservation.complete(actual, Remembered::default())?;
         durable.durable().await?;
-        let mut payer = self.payer(lane);
+        let mut payer = lock(payer);
         payer.charged = payer.charged.max(snapshot.charged.0);
         payer.in_flight -= MAXIMUM.0;
         self.completed.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
-    fn payer(&self, lane: usize) -> std::sync::MutexGuard<'_, Payer> {
-        // Whoever panicked left numbers that are still bounds.
-        self.payers[lane]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Closes the books.
     pub(super) fn close(&self) {
         self.books.close();
     }
+}
+
+/// Whoever panicked left numbers that are still bounds.
+fn lock(payer: &Mutex<Payer>) -> MutexGuard<'_, Payer> {
+    payer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Agents that pay until they are stopped.

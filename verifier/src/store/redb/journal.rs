@@ -43,6 +43,8 @@ pub(super) struct Journal {
     later: u64,
     /// What of the entries before `later` is still to be moved. They go when that is done.
     moving: InOrder,
+    /// The entry that is written; kept, because it is large.
+    entry: Vec<u8>,
 }
 
 impl Journal {
@@ -89,12 +91,12 @@ impl Journal {
         transaction: &WriteTransaction,
         records: &[Record],
     ) -> Result<(), redb::Error> {
-        let (entry, count) = encoding::changes(records);
+        let count = u64::from(encoding::changes(records, &mut self.entry));
         if count == 0 {
             return Ok(());
         }
         let mut journal = transaction.open_table(JOURNAL)?;
-        journal.insert(self.next, entry.as_slice())?;
+        journal.insert(self.next, self.entry.as_slice())?;
         self.next += 1;
         self.collected_count += count;
         self.collected.note(records, Tables::Older);
