@@ -62,14 +62,15 @@ impl Offer {
     #[must_use]
     pub fn difference(&self, way: &PaymentRequirements) -> Option<&'static str> {
         let program = way.extra.get("program").and_then(Value::as_str);
+        let is = |text: &str, address: Pubkey| text.parse() == Ok(address);
         let fields = [
             ("scheme", way.scheme == SCHEME),
             ("network", way.network == self.network),
-            ("asset", way.asset == self.mint.to_string()),
-            ("payTo", way.pay_to == self.payee.to_string()),
+            ("asset", is(&way.asset, self.mint)),
+            ("payTo", is(&way.pay_to, self.payee)),
             (
                 "extra.program",
-                program == Some(self.program.to_string().as_str()),
+                program.is_some_and(|program| is(program, self.program)),
             ),
         ];
         let mut fields = fields.into_iter();

@@ -5,6 +5,7 @@ pub mod channel;
 pub mod dev;
 pub mod escrow;
 pub mod pay;
+pub mod prices;
 pub mod program;
 pub mod receipt;
 pub mod reconcile;

@@ -146,6 +146,17 @@ impl PaymentRequirements {
     pub fn escrow_extra(&self) -> Result<EscrowExtra, serde_json::Error> {
         EscrowExtra::deserialize(&self.extra)
     }
+
+    /// The same without state and prices: what a provider gets back, whose request would only be longer with them.
+    #[must_use]
+    pub fn without_details(mut self) -> Self {
+        if let Value::Object(extra) = &mut self.extra {
+            for field in ["pricing", "channelState", "voucherState"] {
+                extra.remove(field);
+            }
+        }
+        self
+    }
 }
 
 /// `extra` of a [`PaymentRequirements`] in scheme `prepaid-escrow`.

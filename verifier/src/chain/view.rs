@@ -4,6 +4,7 @@
 //! What enlarges spending (deposit, caps, lanes) counts as finalized; what shrinks it (closing,
 //! revoked, gone) as soon as either reading shows it.
 
+use farthing_client::amount::Usdc;
 use farthing_client::chain::{Channel, Escrow, Token, channel_domain};
 use farthing_protocol::deadline::ChainTime;
 use farthing_protocol::layout::LaneState;
@@ -79,14 +80,22 @@ pub enum NotServed {
         program: Pubkey,
     },
     /// Too little time to settle.
-    #[error("the channel's grace is shorter than {minimum} seconds")]
+    #[error("the channel's grace is shorter than {minimum} seconds: it is {grace}")]
     GraceTooShort {
+        /// The channel's.
+        grace: u32,
         /// The least.
         minimum: u32,
     },
     /// Too little to be worth serving.
-    #[error("the channel's deposit is below {minimum} base units")]
+    #[error(
+        "the channel's deposit is below {} USDC: it is {} USDC",
+        Usdc(*minimum),
+        Usdc(*deposit)
+    )]
     DepositTooSmall {
+        /// The channel's.
+        deposit: BaseUnits,
         /// The least.
         minimum: BaseUnits,
     },
@@ -200,11 +209,13 @@ fn decode(criteria: &Criteria, address: &Pubkey, account: &Account) -> Result<Ch
 fn refusal(criteria: &Criteria, channel: &Channel) -> Option<NotServed> {
     if channel.header.grace_seconds < criteria.min_grace_seconds {
         return Some(NotServed::GraceTooShort {
+            grace: channel.header.grace_seconds,
             minimum: criteria.min_grace_seconds,
         });
     }
     if channel.header.deposit < criteria.min_deposit {
         return Some(NotServed::DepositTooSmall {
+            deposit: channel.header.deposit,
             minimum: criteria.min_deposit,
         });
     }

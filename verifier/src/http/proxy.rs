@@ -1,5 +1,7 @@
 //! The upstream: one request with the provider's key, and an answer whose failures have names.
 
+use std::error::Error;
+use std::iter::successors;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -165,9 +167,16 @@ fn unanswered(error: &reqwest::Error) -> ApiError {
     } else {
         ApiError::upstream_invalid("the upstream closed the connection without an answer")
     };
-    // The error's own text may name the upstream's URL, which is the provider's business.
-    tracing::warn!(code = api_error.code, "the upstream did not answer");
+    let cause = cause(error);
+    tracing::warn!(code = api_error.code, %cause, "the upstream did not answer");
     api_error
+}
+
+/// What lies behind an error, without its own text: that has the upstream's URL, in which there may be a secret.
+fn cause(error: &reqwest::Error) -> String {
+    let causes = successors(Error::source(error), |cause| Error::source(*cause));
+    let causes: Vec<_> = causes.map(ToString::to_string).collect();
+    causes.join(": ")
 }
 
 /// Refuses answers that must not pass for this provider's own.

@@ -1,6 +1,7 @@
 //! Who sends requests over one connection, one after the other, and looks at the answers.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -8,8 +9,8 @@ use base64::prelude::BASE64_STANDARD;
 use farthing_client::idempotency::{IDEMPOTENCY_KEY, IdempotencyKey};
 use farthing_client::payer::Reservation;
 use farthing_client::x402::{
-    PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentState, SettleResponse,
-    decode_header,
+    PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentRequired, PaymentState,
+    SettleResponse, decode_header,
 };
 use farthing_protocol::{BaseUnits, Voucher};
 use http_body_util::Full;
@@ -56,15 +57,12 @@ impl Answer {
     /// If the answer is no 402, or tells none.
     pub fn offer(&self) -> Result<Offer> {
         self.expect(StatusCode::PAYMENT_REQUIRED)?;
-        let required: Option<Value> = payment::told(&self.headers, PAYMENT_REQUIRED);
-        let first = required
-            .as_ref()
-            .and_then(|required| required["accepts"].get(0));
+        let required: Option<PaymentRequired> = payment::told(&self.headers, PAYMENT_REQUIRED);
+        let first = required.and_then(|required| required.accepts.into_iter().next());
         let first = first.ok_or("a 402 offers no way to pay")?;
-        let amount = first["amount"].as_str().ok_or("an offer has no amount")?;
         Ok(Offer {
-            amount: BaseUnits(amount.parse()?),
-            json: to_raw_value(first)?,
+            amount: first.amount,
+            json: to_raw_value(&first.without_details())?,
         })
     }
 }
@@ -74,7 +72,7 @@ impl Answer {
 pub struct Offer {
     /// The most that the request can cost.
     amount: BaseUnits,
-    /// As it was told.
+    /// As clients send it back.
     json: Box<RawValue>,
 }
 
@@ -180,15 +178,19 @@ pub struct Paying {
     with_key: bool,
     prepared: VecDeque<(HeaderValue, Reservation)>,
     in_flight: Option<Reservation>,
-    answers: Vec<(Reservation, Told)>,
+    answers: Vec<Told>,
+    /// Copies of the answers' headers, which themselves would keep everything that was read with them. Its memory is
+    /// kept from turn to turn, so that the agent's own is not measured.
+    headers: Vec<u8>,
 }
 
 /// What an answer tells of its payment.
 struct Told {
-    /// A copy, since the header itself would keep everything that was read with it.
-    header: Vec<u8>,
-    /// That of a stream ends with it.
-    body: Vec<u8>,
+    reservation: Reservation,
+    /// Where its header is.
+    header: Range<usize>,
+    /// That of a stream ends with the receipt.
+    stream: Option<Vec<u8>>,
 }
 
 impl Paying {
@@ -203,6 +205,7 @@ impl Paying {
             prepared: VecDeque::new(),
             in_flight: None,
             answers: Vec::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -247,24 +250,30 @@ impl Caller for Paying {
         let reservation = self.in_flight.take().ok_or("nothing is in flight")?;
         let header = answer.headers.get(PAYMENT_RESPONSE);
         let header = header.ok_or("a paid answer has no receipt")?;
-        let told = Told {
-            header: header.as_bytes().to_vec(),
-            body: answer.body,
-        };
-        self.answers.push((reservation, told));
+        let begin = self.headers.len();
+        self.headers.extend_from_slice(header.as_bytes());
+        let kind = answer.headers.get(CONTENT_TYPE);
+        let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        self.answers.push(Told {
+            reservation,
+            header: begin..self.headers.len(),
+            stream: is_stream.then_some(answer.body),
+        });
         Ok(())
     }
 
     fn book(&mut self) -> Result<()> {
-        for (reservation, told) in self.answers.drain(..) {
-            let outcome: SettleResponse = decode_header(&told.header)?;
+        for told in self.answers.drain(..) {
+            let outcome: SettleResponse = decode_header(&self.headers[told.header])?;
             let mut receipt = outcome.extra.ok_or("a paid answer has no receipt")?;
             if receipt.state == PaymentState::Reserved {
-                let last = payment::stream_receipt(&told.body).and_then(|outcome| outcome.extra);
+                let stream = told.stream.ok_or("a paid answer is only reserved")?;
+                let last = payment::stream_receipt(&stream).and_then(|outcome| outcome.extra);
                 receipt = last.ok_or("a paid stream has no receipt")?;
             }
-            self.lane.payer.settled(reservation, &receipt)?;
+            self.lane.payer.settled(told.reservation, &receipt)?;
         }
+        self.headers.clear();
         for (_, unsent) in self.prepared.drain(..) {
             self.lane.payer.refused(unsent);
         }

@@ -16,6 +16,7 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;
 
 use crate::cli::{ChainArgs, ServeArgs};
+use crate::commands::prices::PriceTable;
 use crate::connection::Connection;
 use crate::error::CliError;
 use crate::output::{Output, facts};
@@ -99,6 +100,7 @@ struct Listening {
     settler: String,
     network: String,
     program: String,
+    prices: PriceTable,
 }
 
 impl Listening {
@@ -112,6 +114,7 @@ impl Listening {
             settler: settler.to_string(),
             network: config.chain.network.clone(),
             program: config.chain.program.to_string(),
+            prices: PriceTable::from(&config.pricing.prices()),
         }
     }
 
@@ -138,7 +141,8 @@ impl fmt::Display for Listening {
             ("program", self.program.clone()),
         ];
         let listening = [("listening on", self.url.clone())];
-        facts(listening.into_iter().chain(metrics).chain(rest)).fmt(f)
+        let facts = facts(listening.into_iter().chain(metrics).chain(rest));
+        write!(f, "{facts}\n{}", self.prices)
     }
 }
 

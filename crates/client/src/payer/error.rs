@@ -4,6 +4,7 @@ use farthing_protocol::{BaseUnits, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
 
 use super::MAX_USED_VALUES;
+use crate::amount::Usdc;
 use crate::signature::SignerKeyError;
 
 /// Why a lane cannot pay.
@@ -29,7 +30,9 @@ pub enum PayerError {
     UnusableKey(#[from] SignerKeyError),
     /// The cap does not cover the request.
     #[error(
-        "lane {lane} may spend {left} base units more, this request may cost {maximum}: raise its cap or use another lane"
+        "lane {lane} may spend {} USDC more, and this request may cost {} USDC: ask for less, raise its cap or use another lane",
+        Usdc(*left),
+        Usdc(*maximum)
     )]
     CapReached {
         /// The lane.
@@ -67,7 +70,11 @@ pub enum ResynchroniseError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReceiptError {
     /// More charged than the request could cost.
-    #[error("the provider charged {charged} base units for a request of at most {maximum}")]
+    #[error(
+        "the provider charged {} USDC for a request of at most {} USDC",
+        Usdc(*charged),
+        Usdc(*maximum)
+    )]
     AboveMaximum {
         /// What the receipt says.
         charged: BaseUnits,
@@ -75,7 +82,10 @@ pub enum ReceiptError {
         maximum: BaseUnits,
     },
     /// A total above what was ever signed.
-    #[error("the provider's total of {charged_total} base units exceeds what the lane has signed")]
+    #[error(
+        "the provider's total of {} USDC exceeds what the lane has signed",
+        Usdc(*charged_total)
+    )]
     AboveAuthorized {
         /// What the receipt says.
         charged_total: BaseUnits,

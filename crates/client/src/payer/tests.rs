@@ -262,6 +262,11 @@ fn the_cap_is_never_passed_and_the_error_says_what_is_left() {
         maximum: BaseUnits(6),
     };
     assert_eq!(error, expected);
+    let shown = error.to_string();
+    assert!(
+        shown.contains("0.000005 USDC more") && shown.contains("may cost 0.000006 USDC"),
+        "{shown}"
+    );
 }
 
 #[test]

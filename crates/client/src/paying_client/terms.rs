@@ -1,7 +1,6 @@
 //! What a provider offers, compared with what the client was told to trust.
 
 use farthing_protocol::BaseUnits;
-use serde_json::Value;
 
 use super::{PaidRequest, PayError, PayingClientConfig};
 use crate::pricing::PriceList;
@@ -22,17 +21,12 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// What the provider gets back: its own offer for this maximum, without state and prices, which
-    /// would only make the header longer.
+    /// What the provider gets back: its own offer for this maximum.
     pub(super) fn to_send(&self) -> PaymentRequirements {
-        let mut accepted = self.accepted.clone();
-        accepted.amount = self.maximum;
-        if let Value::Object(extra) = &mut accepted.extra {
-            for field in ["pricing", "channelState", "voucherState"] {
-                extra.remove(field);
-            }
+        PaymentRequirements {
+            amount: self.maximum,
+            ..self.accepted.clone().without_details()
         }
-        accepted
     }
 }
 
@@ -83,9 +77,8 @@ pub(super) fn check(
     let extra = offered
         .escrow_extra()
         .map_err(|error| PayError::Terms(format!("its extra fields are unreadable: {error}")))?;
-    let tier = extra.tier.as_deref().unwrap_or(STANDARD_TIER);
-    let has_tiers = !extra.pricing.models.is_empty();
-    let expected_tier = config.tier.as_deref().filter(|_| has_tiers);
+    let tier = tier_of(&extra).unwrap_or(STANDARD_TIER);
+    let expected_tier = config.tier.as_deref().filter(|_| tier_of(&extra).is_some());
     for (name, expected, found) in [
         ("tier", expected_tier.unwrap_or(tier), tier),
         ("network", config.network.as_str(), offered.network.as_str()),
@@ -110,6 +103,28 @@ pub(super) fn check(
     Ok(extra)
 }
 
+/// The tier of an offer; plain routes have none.
+fn tier_of(extra: &EscrowExtra) -> Option<&str> {
+    let has_tiers = !extra.pricing.models.is_empty();
+    has_tiers.then(|| extra.tier.as_deref().unwrap_or(STANDARD_TIER))
+}
+
+/// That none of the offers is of the tier that the client asks for, if that is so.
+fn unknown_tier(config: &PayingClientConfig, required: &PaymentRequired) -> Option<PayError> {
+    let wanted = config.tier.as_deref()?;
+    let ours = required.accepts.iter();
+    let ours = ours.filter(|offered| offered.scheme == SCHEME);
+    let extras: Vec<_> = ours
+        .filter_map(|offered| offered.escrow_extra().ok())
+        .collect();
+    let tiers: Vec<_> = extras.iter().filter_map(tier_of).collect();
+    let is_unknown = !tiers.is_empty() && !tiers.contains(&wanted);
+    is_unknown.then(|| {
+        let tiers = tiers.join(", ");
+        PayError::Terms(format!("it has no tier {wanted}, but these: {tiers}"))
+    })
+}
+
 /// The first offer on this client's terms, with the prices that it carries.
 pub(super) fn choose(
     config: &PayingClientConfig,
@@ -125,7 +140,7 @@ pub(super) fn choose(
             Err(error) => why_not = error,
         }
     }
-    Err(why_not)
+    Err(unknown_tier(config, required).unwrap_or(why_not))
 }
 
 /// The lane's state, if the 402 tells it on this client's terms.
@@ -142,7 +157,7 @@ pub(super) fn voucher_state(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
     use solana_sdk::pubkey::Pubkey;
 
     use super::*;
@@ -208,6 +223,40 @@ mod tests {
                 .expect_err("other terms are refused");
             assert!(error.to_string().contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn a_tier_that_is_not_offered_is_answered_with_those_that_are() {
+        let price = json!({
+            "inputPerMillion": "1",
+            "outputPerMillion": "1",
+            "perRequest": "0",
+            "minimum": "0",
+            "maxOutputTokens": 16,
+        });
+        let offer = |tier: Option<&str>| {
+            let mut required = required(json!({}));
+            let offered = &mut required.accepts[0];
+            offered.extra["tier"] = json!(tier);
+            offered.extra["pricing"] = json!({"models": {"demo": price}});
+            required.accepts.remove(0)
+        };
+        let both = PaymentRequired {
+            accepts: vec![offer(None), offer(Some("priority"))],
+            ..required(json!({}))
+        };
+        let wanting = |tier: &str| PayingClientConfig {
+            tier: Some(tier.to_owned()),
+            ..config()
+        };
+        for tier in [STANDARD_TIER, "priority"] {
+            let (accepted, _) = choose(&wanting(tier), &both).expect("it is offered");
+            let extra = accepted.escrow_extra().expect("of this scheme");
+            assert_eq!(tier_of(&extra), Some(tier));
+        }
+        let error = choose(&wanting("fast"), &both).expect_err("it is not offered");
+        let expected = "it has no tier fast, but these: standard, priority";
+        assert!(error.to_string().ends_with(expected), "{error}");
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use farthing_client::amount::Usdc;
-use farthing_client::x402::{PaymentRequired, PaymentRequirements, SCHEME};
+use farthing_client::x402::{PaymentRequired, PaymentRequirements, SCHEME, STANDARD_TIER};
 use farthing_protocol::BaseUnits;
 use serde::Serialize;
 
 use super::answer::Answered;
+use crate::commands::prices;
 use crate::output::facts;
 
 fn usdc(base_units: u64) -> String {
@@ -119,6 +120,10 @@ fn write_offer(f: &mut fmt::Formatter<'_>, offer: &PaymentRequirements) -> fmt::
         return write!(f, "{}\n\n", facts(rows));
     };
     rows.pop();
+    if !extra.pricing.models.is_empty() {
+        let tier = extra.tier.as_deref().unwrap_or(STANDARD_TIER);
+        rows.push(("tier", tier.to_owned()));
+    }
     rows.extend([
         ("costs at most", usdc(offer.amount.0)),
         ("settler", extra.settler.to_string()),
@@ -128,13 +133,7 @@ fn write_offer(f: &mut fmt::Formatter<'_>, offer: &PaymentRequirements) -> fmt::
     ]);
     writeln!(f, "{}", facts(rows))?;
     for (model, price) in &extra.pricing.models {
-        writeln!(
-            f,
-            "  {model}: {} per million input tokens, {} per million output tokens, {} per request",
-            usdc(price.input_per_million.0),
-            usdc(price.output_per_million.0),
-            usdc(price.per_request.0)
-        )?;
+        writeln!(f, "  {model}, in USDC: {}", prices::of_model(price))?;
     }
     Ok(())
 }

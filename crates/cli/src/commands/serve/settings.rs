@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use farthing_verifier::{Config, ConfigError};
+use farthing_verifier::Config;
 use serde::Deserialize;
 use solana_sdk::pubkey::Pubkey;
 use toml::{Table, Value};
@@ -45,20 +45,38 @@ const STRING_KEYS: [&str; 5] = [
     SECRET_KEYS[1],
 ];
 
-/// Settings that are not checked yet. Not `Debug`: secrets are among them.
+/// What the cluster, or a default of the command line's, may still add, as it is written if it is an address.
+const ADDED: [(&str, &str, &str); 5] = [
+    ("store", "path", ""),
+    ("chain", "rpc_url", ""),
+    ("chain", "network", ""),
+    ("chain", "mint", ANY_ADDRESS),
+    ("chain", "payee", ANY_ADDRESS),
+];
+const ANY_ADDRESS: &str = "11111111111111111111111111111111";
+
+/// Settings whose values are not checked yet. Not `Debug`: secrets are among them.
 pub struct Settings {
-    file: Option<PathBuf>,
+    file: Option<File>,
     table: Table,
+}
+
+/// A file as it was read.
+struct File {
+    path: PathBuf,
+    text: String,
 }
 
 impl Settings {
     /// Reads file and environment and lays the flags over both.
     ///
     /// # Errors
-    /// If the file cannot be read, is not TOML, or has unknown keys: the message names the line.
+    /// If the file cannot be read or is not TOML, or if a key is unknown or has a value of the wrong type: the message
+    /// names the line.
     pub fn read(args: &ServeArgs) -> Result<Self, CliError> {
-        let mut settings = Self::without_flags(args.config.as_deref())?;
+        let mut settings = Self::unchecked(args.config.as_deref())?;
         overlay_flags(&mut settings.table, args)?;
+        settings.check_types()?;
         Ok(settings)
     }
 
@@ -76,18 +94,59 @@ impl Settings {
     /// # Errors
     /// As [`Self::read`].
     pub fn without_flags(config: Option<&Path>) -> Result<Self, CliError> {
+        let settings = Self::unchecked(config)?;
+        settings.check_types()?;
+        Ok(settings)
+    }
+
+    fn unchecked(config: Option<&Path>) -> Result<Self, CliError> {
         let default = Path::new(DEFAULT_FILE);
-        let file = config.or_else(|| default.exists().then_some(default));
-        let mut table = match file {
-            Some(path) => read_file(path)?,
-            None => Table::new(),
-        };
+        let path = config.or_else(|| default.exists().then_some(default));
+        let file = path.map(File::read).transpose()?;
+        let mut table = file.as_ref().map_or(Ok(Table::new()), File::table)?;
         let variables = env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
         overlay_environment(&mut table, variables)?;
-        let file = file.map(Path::to_owned);
         Ok(Self { file, table })
+    }
+
+    /// Requires known keys and values of the right types, of what is there.
+    fn check_types(&self) -> Result<(), CliError> {
+        let mut table = self.table.clone();
+        for (section, key, value) in ADDED {
+            default(&mut table, section, key, value)?;
+        }
+        match Config::deserialize(Value::Table(table)) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.explain(&error)),
+        }
+    }
+
+    /// Says where the wrong value is: at which line of the file, if it is there.
+    fn explain(&self, error: &toml::de::Error) -> CliError {
+        let text = error.to_string();
+        let of_file = self.file.as_ref().and_then(|file| {
+            let found = toml::from_str::<Config>(&file.text).err()?;
+            let (_, key) = line_of(&file.text, &found);
+            let same = found.message() == error.message() && text.contains(key.unwrap_or_default());
+            same.then(|| at_line(&file.path.display(), &file.text, &found))
+        });
+        CliError::usage(of_file.unwrap_or_else(|| {
+            let text = text.trim().replace('\n', " ");
+            match SECRET_KEYS.iter().find(|key| text.contains(**key)) {
+                Some(secret) => format!("{secret} must be a string"),
+                None => format!("{}: {text}", self.places()),
+            }
+        }))
+    }
+
+    /// Where settings come from.
+    fn places(&self) -> String {
+        match &self.file {
+            Some(file) => format!("{}, FARTHING_* and flags together", file.path.display()),
+            None => format!("there is no {DEFAULT_FILE} here; FARTHING_* and flags together"),
+        }
     }
 
     /// The node.
@@ -127,23 +186,20 @@ impl Settings {
                 connection.network
             )));
         }
-        self.default("chain", "network", &connection.network)?;
-        self.default("chain", "program", &connection.program().to_string())?;
+        let table = &mut self.table;
+        default(table, "chain", "network", &connection.network)?;
+        let program = connection.program().to_string();
+        default(table, "chain", "program", &program)?;
         if self.string("chain", "mint").is_none() {
-            let mint = connection.mint(None)?;
-            self.default("chain", "mint", &mint.to_string())?;
+            let mint = connection.mint(None)?.to_string();
+            default(&mut self.table, "chain", "mint", &mint)?;
         }
-        self.default("store", "path", DEFAULT_STORE)?;
-        let place = self.file.as_deref().map_or_else(
-            || "configuration".to_owned(),
-            |file| file.display().to_string(),
-        );
-        let config = Config::deserialize(Value::Table(self.table)).map_err(|error| {
-            CliError::usage(format!("{place}, FARTHING_* and flags together: {error}"))
-        })?;
+        default(&mut self.table, "store", "path", DEFAULT_STORE)?;
+        let config = Config::deserialize(Value::Table(self.table.clone()))
+            .map_err(|error| self.explain(&error))?;
         config
             .check()
-            .map_err(|error| CliError::usage(format!("{place}: {error}")))?;
+            .map_err(|error| CliError::usage(format!("{}: {error}", self.places())))?;
         Ok(config)
     }
 
@@ -151,40 +207,49 @@ impl Settings {
         let value = self.table.get(section)?.as_table()?.get(key)?;
         value.as_str().map(str::to_owned)
     }
+}
 
-    fn default(&mut self, section: &str, key: &str, value: &str) -> Result<(), CliError> {
-        section_mut(&mut self.table, section)?
-            .entry(key)
-            .or_insert_with(|| Value::from(value));
-        Ok(())
+fn default(table: &mut Table, section: &str, key: &str, value: &str) -> Result<(), CliError> {
+    section_mut(table, section)?
+        .entry(key)
+        .or_insert_with(|| Value::from(value));
+    Ok(())
+}
+
+impl File {
+    fn read(path: &Path) -> Result<Self, CliError> {
+        let text = fs::read_to_string(path)
+            .map_err(|error| CliError::usage(format!("cannot read {}: {error}", path.display())))?;
+        let path = path.to_owned();
+        Ok(Self { path, text })
+    }
+
+    fn table(&self) -> Result<Table, CliError> {
+        toml::from_str(&self.text)
+            .map_err(|error| CliError::usage(at_line(&self.path.display(), &self.text, &error)))
     }
 }
 
-fn read_file(path: &Path) -> Result<Table, CliError> {
-    let place = path.display();
-    let text = fs::read_to_string(path)
-        .map_err(|error| CliError::usage(format!("cannot read {place}: {error}")))?;
-    let refused = |error: toml::de::Error| CliError::usage(at_line(&place, &text, &error));
-    let table: Table = toml::from_str(&text).map_err(refused)?;
-    // Only here do errors have lines. What is missing may still come from elsewhere.
-    match Config::from_toml(&text) {
-        Err(ConfigError::Toml(error)) if !error.message().starts_with("missing field") => {
-            Err(refused(error))
-        }
-        _ => Ok(table),
-    }
-}
-
-/// Names the line of an error without quoting it, as the error itself would: the line may hold a key.
-fn at_line(place: &impl Display, text: &str, error: &toml::de::Error) -> String {
+/// The line of an error, and its key, if there is one.
+fn line_of<'a>(text: &'a str, error: &toml::de::Error) -> (usize, Option<&'a str>) {
     let start = error.span().map_or(0, |span| span.start).min(text.len());
     let before = &text.as_bytes()[..start];
-    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    let line = before.iter().filter(|byte| **byte == b'\n').count();
+    let of_line = text.lines().nth(line).unwrap_or_default();
+    let key = of_line.split_once('=').map(|(key, _)| key);
+    let key = key.map(|key| key.trim().trim_matches('"'));
+    (line + 1, key)
+}
+
+/// Names the line of an error, and its key, without quoting it, as the error itself would: the line may hold a secret.
+fn at_line(place: &impl Display, text: &str, error: &toml::de::Error) -> String {
+    let (line, key) = line_of(text, error);
     let of_line = text.lines().nth(line - 1).unwrap_or_default();
     if let Some(secret) = SECRET_KEYS.iter().find(|key| of_line.contains(**key)) {
         return format!("{place}, line {line}: {secret} must be a string in double quotes");
     }
-    format!("{place}, line {line}: {}", error.message())
+    let key = key.map_or_else(String::new, |key| format!(", {key}"));
+    format!("{place}, line {line}{key}: {}", error.message())
 }
 
 fn section_mut<'a>(table: &'a mut Table, section: &str) -> Result<&'a mut Table, CliError> {
@@ -304,35 +369,64 @@ mod tests {
         assert_eq!(table, toml::from_str::<Table>(expected).expect("TOML"));
     }
 
+    /// What is wrong with a file, alone or with what is laid over it.
+    fn wrong_with(text: &str, over: &[(&str, &str, &str)]) -> Option<String> {
+        let path = PathBuf::from("farthing.toml");
+        let text = text.to_owned();
+        let file = File { path, text };
+        let checked = file.table().and_then(|mut table| {
+            for (section, key, value) in over {
+                let value = Value::from(*value);
+                section_mut(&mut table, section)?.insert((*key).to_owned(), value);
+            }
+            let file = Some(file);
+            Settings { file, table }.check_types()
+        });
+        checked.err().map(|error| error.to_string())
+    }
+
     #[test]
-    fn an_unknown_key_of_the_file_is_an_error_with_its_line() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let path = directory.path().join("farthing.toml");
-        fs::write(&path, "[http]\nupstream = \"http://x\"\nupsteam = 1\n").expect("writable");
-        let error = read_file(&path).expect_err("unknown key").to_string();
-        assert!(
-            error.contains("line 3") && error.contains("upsteam"),
-            "{error}"
+    fn what_is_wrong_in_the_file_is_told_with_its_line_and_its_key() {
+        let complete = "[http]\nupstream = \"http://x\"\n";
+        assert_eq!(
+            wrong_with(complete, &[]),
+            None,
+            "the rest may come from elsewhere"
         );
-        fs::write(&path, "[http]\nupstream = \"http://x\"\n").expect("writable");
-        assert!(read_file(&path).is_ok(), "the rest may come from elsewhere");
-        fs::write(&path, "[http\n").expect("writable");
-        assert!(read_file(&path).is_err());
+        for (more, line, named) in [
+            ("upsteam = 1\n", 3, "upsteam"),
+            ("max_body_bytes = \"many\"\n", 3, "max_body_bytes"),
+            ("[chain]\npayee = \"0\"\n", 4, "payee"),
+            ("[http\n", 3, ""),
+        ] {
+            let error = wrong_with(&format!("{complete}{more}"), &[]).expect("it is wrong");
+            let place = format!("farthing.toml, line {line}");
+            assert!(error.contains(&place) && error.contains(named), "{error}");
+        }
         for place in [
             "upstream_api_key =",
             "[facilitator]\nbearer_token =",
             "[facilitator]\n\"bearer_token\"=",
         ] {
             for secret in ["sk-424242", "424242", "\"sk-424242"] {
-                let text = format!("[http]\nupstream = \"http://x\"\n{place} {secret}\n");
+                let text = format!("{complete}{place} {secret}\n");
                 let line = format!("line {}", text.lines().count());
-                fs::write(&path, text).expect("writable");
-                let error = read_file(&path).expect_err("not a string").to_string();
+                let error = wrong_with(&text, &[]).expect("not a string");
                 assert!(
                     error.contains(&line) && !error.contains("424242"),
                     "{error}"
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_lies_over_the_file_counts_instead() {
+        let file = "[chain]\npayee = \"0\"\n[http]\nupstream = \"http://x\"\n";
+        let payee = ("chain", "payee", ANY_ADDRESS);
+        assert_eq!(wrong_with(file, &[payee]), None);
+        let wrong = ("chain", "mint", "0");
+        let error = wrong_with(file, &[payee, wrong]).expect("no address");
+        assert!(error.contains("`chain.mint`"), "{error}");
     }
 }
