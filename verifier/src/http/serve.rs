@@ -106,8 +106,8 @@ async fn run(
         ..
     } = sale;
     if matches!(bill, Bill::Paid(_)) {
-        // Its signature took the thread as long as a small service does. Others that wait for theirs go first, so that
-        // what is sent to an upstream goes together and wakes it once.
+        // Others that wait to be verified go first, so that an upstream is asked by all of them together and wakes once
+        // (ADR 27).
         tokio::task::yield_now().await;
     }
     // From here on the service works; a client that goes away pays for the input.
