@@ -12,6 +12,7 @@
 //! crate, never the other way round.
 
 pub mod amount;
+pub mod causes;
 pub mod chain;
 pub mod idempotency;
 pub mod keys;

@@ -190,6 +190,15 @@ pub struct EscrowExtra {
     pub voucher_state: Option<VoucherStateInfo>,
 }
 
+impl EscrowExtra {
+    /// The tier that this is the price of; plain routes have none.
+    #[must_use]
+    pub fn tier(&self) -> Option<&str> {
+        let has_tiers = !self.pricing.models.is_empty();
+        has_tiers.then(|| self.tier.as_deref().unwrap_or(STANDARD_TIER))
+    }
+}
+
 /// What the verifier knows of a channel; all of it is public on the chain.
 #[serde_as]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

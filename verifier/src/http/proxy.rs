@@ -1,7 +1,5 @@
 //! The upstream: one request with the provider's key, and an answer whose failures have names.
 
-use std::error::Error;
-use std::iter::successors;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,6 +9,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use farthing_client::causes::with_causes;
 
 use super::error::ApiError;
 use crate::config::HttpConfig;
@@ -136,7 +135,7 @@ impl Upstream {
         }
         let answer = match tokio::time::timeout(self.first_byte_timeout, request.send()).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(unanswered(&error)),
+            Ok(Err(error)) => return Err(unanswered(error)),
             Err(_) => return Err(ApiError::upstream_timeout()),
         };
         check_head(&answer)?;
@@ -159,7 +158,7 @@ fn forwarded(client_headers: &HeaderMap) -> HeaderMap {
     headers
 }
 
-fn unanswered(error: &reqwest::Error) -> ApiError {
+fn unanswered(error: reqwest::Error) -> ApiError {
     let api_error = if error.is_timeout() {
         ApiError::upstream_timeout()
     } else if error.is_connect() {
@@ -167,16 +166,10 @@ fn unanswered(error: &reqwest::Error) -> ApiError {
     } else {
         ApiError::upstream_invalid("the upstream closed the connection without an answer")
     };
-    let cause = cause(error);
+    // Without the URL, in which there may be a secret.
+    let cause = with_causes(&error.without_url());
     tracing::warn!(code = api_error.code, %cause, "the upstream did not answer");
     api_error
-}
-
-/// What lies behind an error, without its own text: that has the upstream's URL, in which there may be a secret.
-fn cause(error: &reqwest::Error) -> String {
-    let causes = successors(Error::source(error), |cause| Error::source(*cause));
-    let causes: Vec<_> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
 }
 
 /// Refuses answers that must not pass for this provider's own.

@@ -1,33 +1,37 @@
 //! The settler's key as receipts are signed with it, one for every request: AWS-LC signs in half the time. `Ed25519` is
 //! deterministic, so the bytes are those of every other library.
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::Ed25519KeyPair;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::{Keypair, Signature};
 use solana_sdk::signer::{Signer, SignerError};
 
 /// Signs receipts.
-pub(super) struct ReceiptKey(Ed25519KeyPair);
+pub(super) struct ReceiptKey {
+    key: Ed25519KeyPair,
+    address: Pubkey,
+}
 
 impl ReceiptKey {
     /// The same key.
     pub(super) fn new(settler: &Keypair) -> Self {
         let key = Ed25519KeyPair::from_seed_unchecked(settler.secret_bytes());
-        Self(key.expect("every seed has a key"))
+        Self {
+            key: key.expect("every seed has a key"),
+            address: settler.pubkey(),
+        }
     }
 }
 
 impl Signer for ReceiptKey {
     fn try_pubkey(&self) -> Result<Pubkey, SignerError> {
-        let key = Pubkey::try_from(self.0.public_key().as_ref());
-        key.map_err(|error| SignerError::Custom(error.to_string()))
+        Ok(self.address)
     }
 
     fn try_sign_message(&self, message: &[u8]) -> Result<Signature, SignerError> {
-        let signature = self.0.try_sign(message);
+        let signature = self.key.try_sign(message);
         let signature = signature.map_err(|error| SignerError::Custom(error.to_string()))?;
-        let signature = Signature::try_from(signature.as_ref());
-        signature.map_err(|error| SignerError::Custom(error.to_string()))
+        Ok(Signature::try_from(signature.as_ref()).expect("64 bytes are a signature"))
     }
 
     fn is_interactive(&self) -> bool {
@@ -37,6 +41,7 @@ impl Signer for ReceiptKey {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::signature::KeyPair;
     use proptest::prelude::*;
 
     use super::*;
@@ -47,6 +52,7 @@ mod tests {
             let settler = Keypair::new_from_array(seed);
             let key = ReceiptKey::new(&settler);
             prop_assert_eq!(key.pubkey(), settler.pubkey());
+            prop_assert_eq!(key.key.public_key().as_ref(), &settler.pubkey().to_bytes());
             prop_assert_eq!(key.sign_message(&message), settler.sign_message(&message));
         }
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::output::table;
 
 /// Everything that a verifier sells or gives away.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub struct PriceTable(Vec<Sold>);
 

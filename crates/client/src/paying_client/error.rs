@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::notary::DisputedReceipt;
 use crate::amount::Usdc;
+use crate::causes::with_causes;
 use crate::idempotency::{IdempotencyKey, PAYMENT_IDENTIFIER};
 use crate::payer::{PayerError, ReceiptError, ResynchroniseError};
 use crate::x402::{HeaderError, PAYMENT_REQUIRED, PaymentRequired, decode_header};
@@ -125,14 +126,7 @@ impl PayError {
 
     /// A transport error with its causes: the outermost message alone says nothing.
     pub(super) fn describe(error: reqwest::Error) -> String {
-        let error = error.without_url();
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
-        text
+        with_causes(&error.without_url())
     }
 }
 

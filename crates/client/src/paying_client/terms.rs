@@ -77,8 +77,9 @@ pub(super) fn check(
     let extra = offered
         .escrow_extra()
         .map_err(|error| PayError::Terms(format!("its extra fields are unreadable: {error}")))?;
-    let tier = tier_of(&extra).unwrap_or(STANDARD_TIER);
-    let expected_tier = config.tier.as_deref().filter(|_| tier_of(&extra).is_some());
+    let tier = extra.tier();
+    let expected_tier = tier.and(config.tier.as_deref());
+    let tier = tier.unwrap_or(STANDARD_TIER);
     for (name, expected, found) in [
         ("tier", expected_tier.unwrap_or(tier), tier),
         ("network", config.network.as_str(), offered.network.as_str()),
@@ -103,12 +104,6 @@ pub(super) fn check(
     Ok(extra)
 }
 
-/// The tier of an offer; plain routes have none.
-fn tier_of(extra: &EscrowExtra) -> Option<&str> {
-    let has_tiers = !extra.pricing.models.is_empty();
-    has_tiers.then(|| extra.tier.as_deref().unwrap_or(STANDARD_TIER))
-}
-
 /// That none of the offers is of the tier that the client asks for, if that is so.
 fn unknown_tier(config: &PayingClientConfig, required: &PaymentRequired) -> Option<PayError> {
     let wanted = config.tier.as_deref()?;
@@ -117,7 +112,7 @@ fn unknown_tier(config: &PayingClientConfig, required: &PaymentRequired) -> Opti
     let extras: Vec<_> = ours
         .filter_map(|offered| offered.escrow_extra().ok())
         .collect();
-    let tiers: Vec<_> = extras.iter().filter_map(tier_of).collect();
+    let tiers: Vec<_> = extras.iter().filter_map(EscrowExtra::tier).collect();
     let is_unknown = !tiers.is_empty() && !tiers.contains(&wanted);
     is_unknown.then(|| {
         let tiers = tiers.join(", ");
@@ -252,7 +247,7 @@ mod tests {
         for tier in [STANDARD_TIER, "priority"] {
             let (accepted, _) = choose(&wanting(tier), &both).expect("it is offered");
             let extra = accepted.escrow_extra().expect("of this scheme");
-            assert_eq!(tier_of(&extra), Some(tier));
+            assert_eq!(extra.tier(), Some(tier));
         }
         let error = choose(&wanting("fast"), &both).expect_err("it is not offered");
         let expected = "it has no tier fast, but these: standard, priority";

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use farthing_client::amount::Usdc;
-use farthing_client::x402::{PaymentRequired, PaymentRequirements, SCHEME, STANDARD_TIER};
+use farthing_client::x402::{PaymentRequired, PaymentRequirements, SCHEME};
 use farthing_protocol::BaseUnits;
 use serde::Serialize;
 
@@ -120,10 +120,7 @@ fn write_offer(f: &mut fmt::Formatter<'_>, offer: &PaymentRequirements) -> fmt::
         return write!(f, "{}\n\n", facts(rows));
     };
     rows.pop();
-    if !extra.pricing.models.is_empty() {
-        let tier = extra.tier.as_deref().unwrap_or(STANDARD_TIER);
-        rows.push(("tier", tier.to_owned()));
-    }
+    rows.extend(extra.tier().map(|tier| ("tier", tier.to_owned())));
     rows.extend([
         ("costs at most", usdc(offer.amount.0)),
         ("settler", extra.settler.to_string()),

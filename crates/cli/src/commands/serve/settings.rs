@@ -45,7 +45,7 @@ const STRING_KEYS: [&str; 5] = [
     SECRET_KEYS[1],
 ];
 
-/// What the cluster, or a default of the command line's, may still add, as it is written if it is an address.
+/// What must be there to serve, with any value of the right type: in its place whatever else is wrong is found.
 const ADDED: [(&str, &str, &str); 5] = [
     ("store", "path", ""),
     ("chain", "rpc_url", ""),
@@ -137,7 +137,9 @@ impl Settings {
         });
         CliError::usage(of_file.unwrap_or_else(|| {
             let text = text.trim().replace('\n', " ");
-            match SECRET_KEYS.iter().find(|key| text.contains(**key)) {
+            // The text ends with the key's path.
+            let is_at = |key: &&&str| text.ends_with(&format!(".{key}`"));
+            match SECRET_KEYS.iter().find(is_at) {
                 Some(secret) => format!("{secret} must be a string"),
                 None => format!("{}: {text}", self.places()),
             }
@@ -430,5 +432,19 @@ mod tests {
         let wrong = ("chain", "mint", "0");
         let error = wrong_with(file, &[payee, wrong]).expect("no address");
         assert!(error.contains("`chain.mint`"), "{error}");
+        let misspelt = ("http", "upsteam", "http://x");
+        let error = wrong_with(file, &[payee, misspelt]).expect("an unknown key");
+        assert!(error.contains("unknown field `upsteam`"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_that_only_all_together_find_is_not_quoted() {
+        let first = "[chain]\nmint = \"0\"\n[http]\nupstream_api_key = 424242\n";
+        let error = wrong_with(first, &[("chain", "mint", ANY_ADDRESS)]).expect("no string");
+        let expected = "upstream_api_key must be a string";
+        assert!(
+            error.contains(expected) && !error.contains("424242"),
+            "{error}"
+        );
     }
 }

@@ -1,6 +1,5 @@
 //! What can go wrong between here and the chain, and what to do next.
 
-use std::error::Error;
 use std::fmt;
 
 use solana_client::client_error::{ClientError, ClientErrorKind};
@@ -10,6 +9,7 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use solana_transaction_error::TransactionError;
 
+use crate::causes::with_causes;
 use crate::chain::accounts::AccountError;
 use crate::chain::refusal::explain;
 
@@ -148,11 +148,11 @@ impl Endpoint {
             return transaction_failed(error, logs);
         }
         let message = match *error.kind {
-            ClientErrorKind::Reqwest(error) => chain_of(&error.without_url()),
+            ClientErrorKind::Reqwest(error) => with_causes(&error.without_url()),
             ClientErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
                 format!("the node answered {code}: {message}")
             }
-            other => chain_of(&other),
+            other => with_causes(&other),
         };
         ChainError::Rpc {
             endpoint: self.clone(),
@@ -168,20 +168,6 @@ impl Endpoint {
         }
         message.replace(url, &self.shown)
     }
-}
-
-/// An error with its causes, since an HTTP client's outermost message alone says nothing.
-fn chain_of(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 fn logs(error: &ClientError) -> Option<Vec<String>> {
