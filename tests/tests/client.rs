@@ -16,7 +16,7 @@ mod token;
 
 use anchor_lang::{InstructionData, ToAccountMetas};
 use farthing::state;
-use farthing_client::chain::{NewLane, PROGRAM_ID, Token};
+use farthing_chain::{NewLane, PROGRAM_ID, Token};
 use farthing_protocol::BaseUnits;
 use solana_sdk::instruction::Instruction;
 use solana_sdk::pubkey::Pubkey;

@@ -9,11 +9,11 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
-use farthing_client::receipt::verify;
 use farthing_tests::fuzz::mutate::Mutator;
 use farthing_tests::fuzz::seeds::seeds;
 use farthing_tests::fuzz::{TARGETS, Target, account, export, instruction, receipt};
 use farthing_verifier::store::read_export;
+use farthing_wire::receipt::verify;
 use solana_sdk::signer::Signer;
 
 /// Together, so that a checkout stays small.

@@ -18,11 +18,11 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, extract};
-use farthing_client::chain::USDC_MINT_DEVNET;
-use farthing_client::keys::read_keypair;
-use farthing_client::x402::NETWORK_DEVNET;
+use farthing_chain::USDC_MINT_DEVNET;
+use farthing_chain::keys::read_keypair;
 use farthing_verifier::config::{ChainConfig, RequestsConfig, SettlerConfig, StoreConfig};
 use farthing_verifier::{AnswerPrice, BaseUnits, Charged, Keys, RoutePrice, Seller, SellerConfig};
+use farthing_wire::x402::NETWORK_DEVNET;
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 

@@ -2,12 +2,11 @@
 //! so that a request waits for no RPC.
 //!
 //! [`view`] decides what two readings of a channel mean and is pure; [`watcher`] keeps the readings
-//! fresh; [`rpc`] is the only place that knows an RPC client.
+//! fresh; `rpc` is the only place that knows an RPC client.
 
-pub mod rpc;
+mod rpc;
 pub mod view;
 pub mod watcher;
 
-pub use rpc::RpcSource;
 pub use view::{Criteria, NotServed};
 pub use watcher::{ChannelError, Channels};

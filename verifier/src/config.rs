@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(config.chain.min_grace_seconds, 172_800);
         assert_eq!(
             config.chain.token(),
-            farthing_client::chain::Token::classic(config.chain.mint)
+            farthing_chain::Token::classic(config.chain.mint)
         );
     }
 

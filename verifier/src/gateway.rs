@@ -9,12 +9,12 @@ mod state;
 
 use std::sync::Arc;
 
-use farthing_client::pricing::{PriceList, RoutePrice};
-use farthing_client::x402::{
+use farthing_protocol::{BaseUnits, Generation, LaneIndex, Voucher};
+use farthing_wire::pricing::{PriceList, RoutePrice};
+use farthing_wire::x402::{
     ChannelStateInfo, EscrowExtra, EscrowPayload, PaymentPayload, PaymentRequirements, SCHEME,
     VoucherStateInfo, X402_VERSION,
 };
-use farthing_protocol::{BaseUnits, Generation, LaneIndex, Voucher};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -28,8 +28,8 @@ pub mod store;
 mod verifier;
 
 pub use config::{Config, ConfigError, SellerConfig};
-pub use farthing_client::pricing::{AnswerPrice, RoutePrice};
 pub use farthing_protocol::BaseUnits;
+pub use farthing_wire::pricing::{AnswerPrice, RoutePrice};
 pub use http::paywall::{Paywall, PaywallLayer};
 pub use http::serve::Charged;
 pub use seller::{Keys, Ports, Seller, StartError};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use farthing_chain::ChainError;
 use solana_sdk::account::Account;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
@@ -109,17 +110,6 @@ pub enum Delivery {
     Again,
 }
 
-/// Why the chain did not answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChainError {
-    /// The node could not be reached, or answered with an error.
-    #[error("the RPC node did not answer as expected: {0}")]
-    Unavailable(String),
-    /// The node simulated a transaction and refuses it.
-    #[error("the RPC node refused the transaction: {0}")]
-    Refused(String),
-}
-
 /// A Solana cluster, as far as the verifier needs one.
 #[async_trait]
 pub trait ChainSource: Send + Sync + fmt::Debug + 'static {
@@ -136,7 +126,8 @@ pub trait ChainSource: Send + Sync + fmt::Debug + 'static {
     /// The finalized block height.
     async fn finalized_block_height(&self) -> Result<u64, ChainError>;
 
-    /// Sends a transaction; success says that the node took it, nothing more.
+    /// Sends a transaction; success says that the node took it, nothing more. An error that
+    /// [is final](ChainError::is_final) says that it cannot succeed.
     async fn send(&self, transaction: &Transaction, delivery: Delivery) -> Result<(), ChainError>;
 
     /// What became of at most 256 transactions, in the order asked for; `None` where the cluster

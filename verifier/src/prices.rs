@@ -3,8 +3,8 @@
 mod quoted;
 mod routes;
 
-use farthing_client::pricing::{Endpoint, ModelPrice, Quote, QuoteError, model_of};
-use farthing_client::x402::STANDARD_TIER;
+use farthing_wire::pricing::{Endpoint, ModelPrice, Quote, QuoteError, model_of};
+use farthing_wire::x402::STANDARD_TIER;
 use serde_json::Value;
 use wildmatch::WildMatch;
 

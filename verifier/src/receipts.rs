@@ -1,15 +1,15 @@
 //! Receipts as this verifier issues them: who sold what to whom, signed with the settler's key.
 //!
 //! What must not live here: what a receipt looks like, which clients must know as well
-//! ([`farthing_client::receipt`]), and HTTP.
+//! ([`farthing_wire::receipt`]), and HTTP.
 
 mod key;
 
 use std::fmt;
 use std::sync::Arc;
 
-use farthing_client::receipt::{Claims, Sold, sign};
 use farthing_protocol::BaseUnits;
+use farthing_wire::receipt::{Claims, Sold, sign};
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
@@ -154,9 +154,9 @@ impl Issuer {
 
 #[cfg(test)]
 mod tests {
-    use farthing_client::pricing::{AnswerPrice, ByteUsage, ModelPrice, RoutePrice, Usage};
-    use farthing_client::receipt::{CountedBy, CountedUsage, SoldRoute, SoldTokens};
     use farthing_protocol::{Domain, Generation, LaneIndex};
+    use farthing_wire::pricing::{AnswerPrice, ByteUsage, ModelPrice, RoutePrice, Usage};
+    use farthing_wire::receipt::{CountedBy, CountedUsage, SoldRoute, SoldTokens};
 
     use super::*;
     use crate::ports::SystemClock;

@@ -12,11 +12,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use farthing_client::chain::Channel;
-use farthing_client::chain::debits::Debit;
-use farthing_client::signature::SignerKey;
+use farthing_chain::Channel;
+use farthing_chain::debits::Debit;
 use farthing_protocol::layout::LaneState;
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
+use farthing_wire::signature::SignerKey;
 use solana_sdk::pubkey::Pubkey;
 
 use crate::ledger::{ALL_USED, LaneKey, ReservationId};

@@ -1,7 +1,7 @@
 //! Payments by hand, as the clients of the measurements write and read them.
 
 use farthing_client::payer::SignedVoucher;
-use farthing_client::x402::{
+use farthing_wire::x402::{
     EscrowPayload, PAYMENT_RESPONSE, STREAM_RECEIPT_PREFIX, SettleResponse, X402_VERSION,
     decode_header, encode_header,
 };
@@ -71,8 +71,8 @@ pub fn stream_receipt(stream: &[u8]) -> Option<SettleResponse> {
 
 #[cfg(test)]
 mod tests {
-    use farthing_client::x402::{PaymentState, ReceiptExtra};
     use farthing_protocol::BaseUnits;
+    use farthing_wire::x402::{PaymentState, ReceiptExtra};
 
     use super::*;
 

@@ -14,8 +14,8 @@ pub mod store;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use farthing_client::amount::parse_usdc;
 use farthing_protocol::BaseUnits;
+use farthing_wire::amount::parse_usdc;
 use solana_sdk::pubkey::Pubkey;
 
 pub use channel::ChannelCommand;

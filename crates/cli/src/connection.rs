@@ -1,10 +1,10 @@
 //! Which cluster a node belongs to, and which program and mint may be trusted there.
 //!
-//! The program id comes from the allow-list of `farthing_client::chain::cluster`, or from the person who
+//! The program id comes from the allow-list of `farthing_chain::cluster`, or from the person who
 //! types `--program`; never from a provider.
 
-use farthing_client::chain::cluster::{Cluster, cluster, network_id};
-use farthing_client::chain::{ChainClient, PROGRAM_ID, Token};
+use farthing_chain::cluster::{Cluster, cluster, network_id};
+use farthing_chain::{ChainClient, PROGRAM_ID, Token};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;

@@ -24,8 +24,8 @@ pub mod world;
 use std::path::Path;
 use std::time::Instant;
 
-use farthing_client::chain::ChainError;
-use farthing_client::keys::KeyFileError;
+use farthing_chain::ChainError;
+use farthing_chain::keys::KeyFileError;
 use farthing_client::paying_client::PayError;
 use farthing_verifier::store::StoreError;
 use farthing_verifier::{SettleError, StartError};

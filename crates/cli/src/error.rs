@@ -9,8 +9,8 @@
 //! | 3 | a node or a provider cannot be reached |
 //! | 4 | the provider did not accept the payment |
 
-use farthing_client::chain::ChainError;
-use farthing_client::keys::KeyFileError;
+use farthing_chain::ChainError;
+use farthing_chain::keys::KeyFileError;
 
 /// Refused or failed.
 pub const EXIT_FAILED: u8 = 1;
@@ -65,7 +65,8 @@ impl CliError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::KeyFile(_) | Self::Usage(_) => EXIT_USAGE,
-            Self::Chain(ChainError::Rpc { .. }) | Self::Unreachable(_) => EXIT_UNREACHABLE,
+            Self::Chain(ChainError::Rpc { .. } | ChainError::Unusable(_))
+            | Self::Unreachable(_) => EXIT_UNREACHABLE,
             Self::Payment { .. } => EXIT_PAYMENT,
             Self::Chain(_) | Self::Failed(_) => EXIT_FAILED,
         }
@@ -81,7 +82,7 @@ impl CliError {
             Self::Failed(_) => "failed",
             Self::Payment { code, .. } => code,
             Self::Chain(error) => match error {
-                ChainError::Rpc { .. } => "rpc",
+                ChainError::Rpc { .. } | ChainError::Unusable(_) => "rpc",
                 ChainError::Refused { .. } => "program_refused",
                 ChainError::Expired { .. } => "expired",
                 ChainError::WrongProgram { .. }

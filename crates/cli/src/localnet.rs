@@ -13,8 +13,8 @@ mod engine;
 
 use std::time::Duration;
 
-use farthing_client::chain::instructions::create_token_account;
-use farthing_client::chain::{
+use farthing_chain::instructions::create_token_account;
+use farthing_chain::{
     ChainClient, ChainError, PROGRAM_ID, Token, USDC_MINT_DEVNET, associated_token_address,
 };
 use farthing_protocol::BaseUnits;
@@ -179,7 +179,7 @@ impl Localnet {
         let mint = spl_token::state::Mint {
             mint_authority: COption::Some(self.mint_authority.pubkey()),
             supply: 0,
-            decimals: farthing_client::amount::USDC_DECIMALS,
+            decimals: farthing_wire::amount::USDC_DECIMALS,
             is_initialized: true,
             freeze_authority: COption::Some(self.mint_authority.pubkey()),
         };

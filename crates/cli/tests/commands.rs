@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use farthing_chain::associated_token_address;
+use farthing_chain::keys::generate_keypair;
 use farthing_cli::demo_model::{DemoModel, Latency, MODEL};
 use farthing_cli::localnet::{Localnet, USDC};
-use farthing_client::chain::associated_token_address;
-use farthing_client::keys::generate_keypair;
 use farthing_protocol::BaseUnits;
 use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;

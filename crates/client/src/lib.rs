@@ -1,26 +1,17 @@
-//! Rust SDK of Farthing: pay for inference, and manage the escrows and channels that pay for it.
+//! Rust SDK of Farthing: pay for inference.
 //!
 //! * [`paying_client`] pays for HTTP requests through one [`payer`] lane: the main entry for agents.
-//! * [`chain`] builds instructions, reads accounts and sends transactions: for owners and settlers.
-//! * [`x402`] and [`pricing`] are the wire format and the price function that clients share with the
-//!   verifier, so that both compute the same maximum for the same request.
-//! * [`receipt`] signs and checks what a provider says it charged.
-//! * [`idempotency`] is the key by which a client may ask again.
-//! * [`amount`], [`keys`] and [`signature`] are the small change.
+//! * [`wire`] is what clients and providers say to each other: the price function that both compute the same maximum
+//!   with, envelopes, receipts and keys of requests.
+//! * `chain`, behind the feature of that name, reads lanes from a cluster and builds what owners sign. Without it
+//!   this crate needs no RPC client: give [`payer::LanePayer::new`] a lane's identity instead.
 //!
-//! What must not live here: anything that only a provider needs. The verifier depends on this
-//! crate, never the other way round.
+//! What must not live here: anything that only a provider needs.
 
-pub mod amount;
-pub mod causes;
-pub mod chain;
-pub mod idempotency;
-pub mod keys;
 pub mod payer;
 pub mod paying_client;
-pub mod pricing;
-pub mod receipt;
-pub mod signature;
-pub mod x402;
 
+#[cfg(feature = "chain")]
+pub use farthing_chain as chain;
 pub use farthing_protocol as protocol;
+pub use farthing_wire as wire;

@@ -20,6 +20,8 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+#[cfg(feature = "chain")]
+use farthing_chain::Channel;
 use farthing_protocol::state_query::StateQuery;
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
 use solana_sdk::pubkey::Pubkey;
@@ -28,9 +30,8 @@ use solana_sdk::signer::Signer;
 
 pub use error::{PayerError, ReceiptError, ResynchroniseError};
 
-use crate::chain::Channel;
-use crate::signature::SignerKey;
-use crate::x402::{LaneStateInfo, ReceiptExtra, VoucherStateInfo};
+use farthing_wire::signature::SignerKey;
+use farthing_wire::x402::{LaneStateInfo, ReceiptExtra, VoucherStateInfo};
 
 /// The most values that are remembered as used and not charged through yet: more requests than that are
 /// not in flight on one lane.
@@ -148,6 +149,7 @@ impl LanePayer {
     ///
     /// # Errors
     /// [`PayerError`] if the lane is missing or belongs to another key.
+    #[cfg(feature = "chain")]
     pub fn of_channel(
         program: Pubkey,
         address: Pubkey,

@@ -14,6 +14,7 @@ mod error;
 mod in_flight;
 mod notary;
 mod question;
+mod receipt_header;
 mod receipt_scanner;
 mod request;
 mod seen;
@@ -23,6 +24,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use farthing_protocol::BaseUnits;
+use farthing_wire::idempotency::IdempotencyKey;
+use farthing_wire::pricing::{Endpoint, PriceList};
+use farthing_wire::receipt::{KEY_SET_PATH, KeySet, request_digest};
+use farthing_wire::x402::{
+    EscrowPayload, LaneStateInfo, PaymentPayload, PaymentRequired, PaymentRequirements,
+    STATE_SIGNATURE, X402_VERSION, encode_header, lane_state_path,
+};
 use rand::Rng;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode, Url, redirect};
@@ -38,14 +46,7 @@ pub use notary::{DisputedReceipt, SignedReceipt};
 pub use request::PaidRequest;
 pub use terms::Offer;
 
-use crate::idempotency::IdempotencyKey;
 use crate::payer::{LaneIdentity, LanePayer, PayerError, Reservation, SignedVoucher};
-use crate::pricing::{Endpoint, PriceList};
-use crate::receipt::{KEY_SET_PATH, KeySet, request_digest};
-use crate::x402::{
-    EscrowPayload, LaneStateInfo, PaymentPayload, PaymentRequired, PaymentRequirements,
-    STATE_SIGNATURE, X402_VERSION, encode_header, lane_state_path,
-};
 use error::Refusal;
 use in_flight::InFlight;
 use notary::Notary;

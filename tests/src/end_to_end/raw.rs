@@ -1,10 +1,10 @@
 //! Requests without our client: what anybody can send who has seen a voucher or holds a key.
 
-use farthing_client::x402::{
+use farthing_protocol::{BaseUnits, Generation, LaneIndex, Voucher};
+use farthing_wire::x402::{
     EscrowPayload, PAYMENT_REQUIRED, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired,
     PaymentRequirements, X402_VERSION, decode_header, encode_header,
 };
-use farthing_protocol::{BaseUnits, Generation, LaneIndex, Voucher};
 use reqwest::Response;
 use serde_json::Value;
 use solana_sdk::pubkey::Pubkey;

@@ -9,7 +9,7 @@ mod channel;
 
 use anchor_lang::{AccountDeserialize, AccountSerialize};
 use farthing::state;
-use farthing_client::chain::{AccountError, Approval, Escrow};
+use farthing_chain::{AccountError, Approval, Escrow};
 use farthing_protocol::BaseUnits;
 use farthing_protocol::layout::{
     APPROVAL_DISCRIMINATOR, CHANNEL_DISCRIMINATOR, ESCROW_DISCRIMINATOR, LAYOUT_VERSION,

@@ -3,8 +3,8 @@
 //! Both readers accept exactly what a reader accepts that looks at one character after the other, with the
 //! same value; and what is shown is read again as the same amount.
 
-use farthing_client::amount::{USDC_DECIMALS, Usdc, parse_usdc};
 use farthing_protocol::BaseUnits;
+use farthing_wire::amount::{USDC_DECIMALS, Usdc, parse_usdc};
 
 /// The bytes are text.
 ///

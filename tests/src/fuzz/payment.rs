@@ -6,7 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use farthing_client::x402::{
+use farthing_wire::x402::{
     EscrowExtra, EscrowPayload, HeaderError, MAX_HEADER_LENGTH, PaymentPayload, PaymentRequired,
     PaymentRequirements, SettleResponse, decode_header, encode_header,
 };

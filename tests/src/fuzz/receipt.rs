@@ -5,7 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use farthing_client::receipt::{Claims, sign, unverified, verify};
+use farthing_wire::receipt::{Claims, sign, unverified, verify};
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use farthing_client::pricing::{Endpoint, ModelPrice, PriceList, Quote, QuoteError, Usage};
 use farthing_protocol::BaseUnits;
+use farthing_wire::pricing::{Endpoint, ModelPrice, PriceList, Quote, QuoteError, Usage};
 use serde_json::Value;
 
 /// A model whose requests may hold images.

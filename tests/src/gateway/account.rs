@@ -1,6 +1,6 @@
 //! Accounts as the program would have written them; layouts in `farthing_protocol::layout`.
 
-use farthing_client::chain::{PROGRAM_ID, Token};
+use farthing_chain::{PROGRAM_ID, Token};
 use farthing_protocol::layout::{
     CHANNEL_DISCRIMINATOR, CHANNEL_HEADER_LENGTH, ESCROW_DISCRIMINATOR, LANE_LENGTH,
     LAYOUT_VERSION, NEVER,

@@ -1,10 +1,10 @@
 //! An agent that signs by hand whatever a test wants, right or wrong.
 
 use ed25519_dalek::{Signer, SigningKey};
-use farthing_client::x402::{
+use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
+use farthing_wire::x402::{
     EscrowPayload, PaymentPayload, PaymentRequirements, X402_VERSION, encode_header,
 };
-use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
 use serde_json::Value;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;

@@ -5,10 +5,11 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use borsh::BorshDeserialize;
-use farthing_client::chain::PROGRAM_ID;
+use farthing_chain::ChainError;
+use farthing_chain::PROGRAM_ID;
 use farthing_protocol::instruction::SETTLE;
 use farthing_verifier::ports::{
-    ChainError, ChainSource, Delivery, Level, Observation, RecentBlockhash, TransactionStatus,
+    ChainSource, Delivery, Level, Observation, RecentBlockhash, TransactionStatus,
 };
 use solana_sdk::account::Account;
 use solana_sdk::hash::Hash;
@@ -95,7 +96,7 @@ impl FakeChain {
         if state.up {
             Ok(state)
         } else {
-            Err(ChainError::Unavailable("the test says so".to_owned()))
+            Err(ChainError::Unusable("the test says so".to_owned()))
         }
     }
 

@@ -1,9 +1,9 @@
 //! A server that sells by itself and asks the verifier about payments, as the x402 packages do.
 
-use farthing_client::x402::{PaymentRequirements, SCHEME};
 use farthing_protocol::BaseUnits;
 use farthing_verifier::Config;
 use farthing_verifier::config::FacilitatorConfig;
+use farthing_wire::x402::{PaymentRequirements, SCHEME};
 use serde_json::{Value, json};
 use solana_sdk::pubkey::Pubkey;
 

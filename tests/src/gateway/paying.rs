@@ -1,10 +1,10 @@
 //! The client of the SDK, as agents use it.
 
-use farthing_client::chain::{PROGRAM_ID, USDC_MINT_DEVNET};
+use farthing_chain::{PROGRAM_ID, USDC_MINT_DEVNET};
 use farthing_client::payer::{LaneIdentity, LanePayer};
 use farthing_client::paying_client::{PayingClient, PayingClientConfig};
-use farthing_client::x402::NETWORK_DEVNET;
 use farthing_protocol::{BaseUnits, Generation, LaneIndex};
+use farthing_wire::x402::NETWORK_DEVNET;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 

@@ -5,11 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
-use farthing_client::chain::{PROGRAM_ID, USDC_MINT_DEVNET, channel_domain};
-use farthing_client::x402::{
-    NETWORK_DEVNET, PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentRequired,
-    PaymentRequirements, STREAM_RECEIPT_PREFIX, SettleResponse, decode_header,
-};
+use farthing_chain::{PROGRAM_ID, USDC_MINT_DEVNET, channel_domain};
 use farthing_protocol::{BaseUnits, Generation, LaneIndex};
 use farthing_verifier::config::{
     ChainConfig, HttpConfig, ModelConfig, PricingConfig, RequestsConfig, SettlerConfig,
@@ -19,6 +15,10 @@ use farthing_verifier::ledger::LaneSnapshot;
 use farthing_verifier::store::RedbStore;
 use farthing_verifier::{
     Config, Keys, Ports, Seller, SellerConfig, StartError, Verifier, start_with,
+};
+use farthing_wire::x402::{
+    NETWORK_DEVNET, PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentRequired,
+    PaymentRequirements, STREAM_RECEIPT_PREFIX, SettleResponse, decode_header,
 };
 use serde_json::{Value, json};
 use solana_sdk::hash::Hash;

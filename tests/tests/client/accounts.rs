@@ -2,7 +2,7 @@
 
 use anchor_lang::{AccountSerialize, Discriminator};
 use farthing::state;
-use farthing_client::chain::{Approval, Channel, Escrow, channel_domain};
+use farthing_chain::{Approval, Channel, Escrow, channel_domain};
 use farthing_protocol::deadline::ChainTime;
 use farthing_protocol::layout::{
     APPROVAL_DISCRIMINATOR, CHANNEL_DISCRIMINATOR, ESCROW_DISCRIMINATOR, LAYOUT_VERSION, NEVER,

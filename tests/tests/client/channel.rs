@@ -2,8 +2,8 @@
 
 use farthing::accounts;
 use farthing::instruction as data;
-use farthing_client::chain::channel_address;
-use farthing_client::chain::instructions::{
+use farthing_chain::channel_address;
+use farthing_chain::instructions::{
     AddLanes, FundChannel, OpenChannel, RaiseCap, RotateLane, add_lanes, fund_channel,
     open_channel, raise_cap, request_close, revoke_lane, rotate_lane,
 };

@@ -2,11 +2,11 @@
 
 use farthing::accounts;
 use farthing::instruction as data;
-use farthing_client::chain::instructions::{
+use farthing_chain::instructions::{
     CloseEscrow, CreateEscrow, Rescue, SetCountersigner, SetManager, Withdraw, approve_payee,
     close_escrow, create_escrow, rescue, revoke_payee, set_countersigner, set_manager, withdraw,
 };
-use farthing_client::chain::{approval_address, escrow_address};
+use farthing_chain::{approval_address, escrow_address};
 use farthing_protocol::BaseUnits;
 use solana_sdk::instruction::AccountMeta;
 use spl_associated_token_account_interface::program::ID as ASSOCIATED_TOKEN_PROGRAM;

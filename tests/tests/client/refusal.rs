@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use farthing::error::FarthingError;
-use farthing_client::chain::refusal::explain;
+use farthing_chain::refusal::explain;
 
 /// The program's codes, by its interface description.
 fn codes() -> HashSet<u32> {

@@ -2,11 +2,11 @@
 
 use farthing::accounts;
 use farthing::instruction as data;
-use farthing_client::chain::instructions::{
+use farthing_chain::instructions::{
     CloseChannel, EarlierGeneration, Funds, Release, SetSettler, Settle, SettleStatement,
     StatementClaim, close_channel, pay_out, release, set_settler, settle, settle_statement,
 };
-use farthing_client::chain::{Claim, Token};
+use farthing_chain::{Claim, Token};
 use farthing_protocol::{BaseUnits, Generation, LaneIndex};
 use solana_sdk::signature::Signature;
 

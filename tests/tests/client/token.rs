@@ -1,10 +1,10 @@
 //! Token accounts and transfers against the crates of the token programs.
 
-use farthing_client::amount::USDC_DECIMALS;
-use farthing_client::chain::instructions::{create_token_account, transfer_to_vault};
-use farthing_client::chain::token::{TOKEN_2022_PROGRAM, TOKEN_PROGRAM, is_token_program};
-use farthing_client::chain::{Token, associated_token_address};
+use farthing_chain::instructions::{create_token_account, transfer_to_vault};
+use farthing_chain::token::{TOKEN_2022_PROGRAM, TOKEN_PROGRAM, is_token_program};
+use farthing_chain::{Token, associated_token_address};
 use farthing_protocol::BaseUnits;
+use farthing_wire::amount::USDC_DECIMALS;
 use spl_associated_token_account_interface::instruction::create_associated_token_account_idempotent;
 use spl_token_2022_interface::instruction::transfer_checked;
 

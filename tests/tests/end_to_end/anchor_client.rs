@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use farthing_chain::associated_token_address;
+use farthing_chain::keys::generate_keypair;
 use farthing_cli::localnet::{DEFAULT_SLOT_TIME, Localnet, USDC};
-use farthing_client::chain::associated_token_address;
-use farthing_client::keys::generate_keypair;
 use farthing_protocol::BaseUnits;
 use farthing_tests::end_to_end::peers::anchor_modules;
 use serde_json::Value;

@@ -5,15 +5,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use farthing_cli::dev::Options;
 use farthing_cli::signing_proxy::SigningProxy;
 use farthing_client::paying_client::{FinishedAnswer, PaidRequest, PayingClient};
-use farthing_client::x402::{
-    PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired,
-    SettleResponse, X402_VERSION, decode_header, encode_header,
-};
 use farthing_protocol::{BaseUnits, Generation, LaneIndex};
 use farthing_tests::end_to_end::example_server::{Example, facilitating, losing};
 use farthing_tests::end_to_end::raw::{signed, voucher};
 use farthing_tests::end_to_end::server::Server;
 use farthing_tests::end_to_end::world::{FundedWorld, cost};
+use farthing_wire::x402::{
+    PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired,
+    SettleResponse, X402_VERSION, decode_header, encode_header,
+};
 use futures_util::future::join_all;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};

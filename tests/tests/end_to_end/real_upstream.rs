@@ -2,11 +2,11 @@
 
 use farthing_cli::dev::Options;
 use farthing_client::paying_client::FinishedAnswer;
-use farthing_client::pricing::Usage;
 use farthing_protocol::BaseUnits;
 use farthing_tests::end_to_end::aimock::Aimock;
 use farthing_tests::end_to_end::peers::node_modules;
 use farthing_tests::end_to_end::world::{FundedWorld, ask, cost};
+use farthing_wire::pricing::Usage;
 use serde_json::{Value, json};
 
 /// Any name: aimock answers for all.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use farthing_chain::{NewLane, PROGRAM_ID};
 use farthing_cli::dev::Options;
-use farthing_client::chain::{NewLane, PROGRAM_ID};
 use farthing_protocol::debit::CLAIM_LENGTH;
 use farthing_protocol::instruction::SETTLE;
 use farthing_tests::end_to_end::raw::{Answered, RawClient, payload, signed, voucher};

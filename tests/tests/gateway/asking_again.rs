@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, StatusCode};
 use axum::routing::post;
-use farthing_client::idempotency::IdempotencyKey;
 use farthing_client::paying_client::{FinishedAnswer, PaidRequest, PayError, PayingClient};
-use farthing_client::pricing::{Endpoint, PriceList};
-use farthing_client::x402::{PAYMENT_REQUIRED, PaymentRequired, ResourceInfo, encode_header};
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::upstream::{echo, echo_stream};
 use farthing_tests::gateway::world::{CAP, MODEL, chat};
 use farthing_tests::gateway::{Behaviour, Cuts, CuttingProxy, World, paying_client};
+use farthing_wire::idempotency::IdempotencyKey;
+use farthing_wire::pricing::{Endpoint, PriceList};
+use farthing_wire::x402::{PAYMENT_REQUIRED, PaymentRequired, ResourceInfo, encode_header};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};

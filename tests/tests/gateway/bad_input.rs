@@ -1,10 +1,10 @@
 //! Bad input gets its exact status and code, and changes nothing.
 
-use farthing_client::x402::{PAYMENT_SIGNATURE, PaymentRequirements, encode_header};
 use farthing_protocol::{BaseUnits, Domain};
 use farthing_tests::gateway::agent::payment;
 use farthing_tests::gateway::world::{CAP, DEPOSIT, MODEL, chat, lane_key};
 use farthing_tests::gateway::{Answer, World};
+use farthing_wire::x402::{PAYMENT_SIGNATURE, PaymentRequirements, encode_header};
 use serde_json::{Value, json};
 use solana_sdk::pubkey::Pubkey;
 
@@ -142,7 +142,7 @@ async fn ways_to_pay_that_are_not_offered() {
     let changes: [(&str, Change); 7] = [
         ("scheme", &|way| way.scheme = "exact".to_owned()),
         ("network", &|way| {
-            way.network = farthing_client::x402::NETWORK_MAINNET.to_owned()
+            way.network = farthing_wire::x402::NETWORK_MAINNET.to_owned()
         }),
         ("asset", &|way| way.asset = other.clone()),
         ("payTo", &|way| way.pay_to = other.clone()),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use farthing_client::chain::token::TOKEN_2022_PROGRAM;
-use farthing_client::chain::{Token, USDC_MINT_DEVNET, USDC_MINT_MAINNET, channel_domain};
+use farthing_chain::token::TOKEN_2022_PROGRAM;
+use farthing_chain::{Token, USDC_MINT_DEVNET, USDC_MINT_MAINNET, channel_domain};
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::World;
 use farthing_tests::gateway::account::{ChannelSpec, escrow_account};
@@ -80,16 +80,11 @@ async fn only_channels_that_can_be_settled_are_served() {
         },
         |world: &World| {
             let elsewhere = Hash::new_from_array([12; 32]);
-            channel_domain(
-                &farthing_client::chain::PROGRAM_ID,
-                &elsewhere,
-                &world.address,
-                777,
-            )
+            channel_domain(&farthing_chain::PROGRAM_ID, &elsewhere, &world.address, 777)
         },
         |world: &World| {
             channel_domain(
-                &farthing_client::chain::PROGRAM_ID,
+                &farthing_chain::PROGRAM_ID,
                 &world.chain.hash(),
                 &world.address,
                 778,

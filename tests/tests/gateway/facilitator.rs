@@ -8,7 +8,6 @@ mod once;
 
 use std::time::Duration;
 
-use farthing_client::receipt::verify;
 use farthing_protocol::{BaseUnits, Generation, LaneIndex};
 use farthing_tests::gateway::World;
 use farthing_tests::gateway::facilitator::{
@@ -16,6 +15,7 @@ use farthing_tests::gateway::facilitator::{
 };
 use farthing_tests::gateway::world::{MODEL, chat};
 use farthing_verifier::config::PricingConfig;
+use farthing_wire::receipt::verify;
 use serde_json::{Value, json};
 
 /// Charged in total and reserved, of lane 0; nothing if nobody has paid with its channel.

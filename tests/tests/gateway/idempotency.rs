@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use farthing_client::x402::{PaymentPayload, decode_header, encode_header};
 use farthing_tests::gateway::world::{FREE_MODEL, MODEL, chat};
 use farthing_tests::gateway::{Answer, Behaviour, World};
+use farthing_wire::x402::{PaymentPayload, decode_header, encode_header};
 use serde_json::json;
 
 const KEY: &str = "0123456789abcdef";

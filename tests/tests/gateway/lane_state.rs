@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use ed25519_dalek::{Signer, SigningKey};
-use farthing_client::x402::{LaneStateInfo, STATE_SIGNATURE, lane_state_path};
 use farthing_protocol::state_query::StateQuery;
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use farthing_tests::gateway::clock::EPOCH;
 use farthing_tests::gateway::world::{DEPOSIT, MODEL, chat, lane_key};
 use farthing_tests::gateway::{Answer, Behaviour, World, paying_client};
+use farthing_wire::x402::{LaneStateInfo, STATE_SIGNATURE, lane_state_path};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 

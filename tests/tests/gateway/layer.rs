@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use farthing_client::paying_client::PaidRequest;
-use farthing_client::receipt::{Sold, verify};
-use farthing_client::x402::{PAYMENT_SIGNATURE, PaymentRequirements};
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::shop::{EVENT, PRICE, Shop};
 use farthing_tests::gateway::{Answer, World, paying_client};
+use farthing_wire::receipt::{Sold, verify};
+use farthing_wire::x402::{PAYMENT_SIGNATURE, PaymentRequirements};
 use reqwest::Method;
 use serde_json::Value;
 

@@ -6,7 +6,6 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use farthing_client::x402::PAYMENT_SIGNATURE;
 use farthing_tests::end_to_end::peers::python;
 use farthing_tests::gateway::chain::{BLOCKHASH_LIFE, Landing};
 use farthing_tests::gateway::metrics::Scrape;
@@ -14,6 +13,7 @@ use farthing_tests::gateway::shop::Shop;
 use farthing_tests::gateway::world::{FREE_MODEL, MODEL, chat};
 use farthing_tests::gateway::{Answer, Behaviour, World};
 use farthing_verifier::StartError;
+use farthing_wire::x402::PAYMENT_SIGNATURE;
 
 const KEY: &str = "0123456789abcdef";
 

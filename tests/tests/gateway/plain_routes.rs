@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use farthing_cli::signing_proxy::SigningProxy;
 use farthing_client::paying_client::PaidRequest;
-use farthing_client::receipt::{Sold, verify};
-use farthing_client::x402::{PAYMENT_SIGNATURE, PaymentRequirements};
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::{Answer, Behaviour, World, paying_client};
 use farthing_verifier::config::{RouteConfig, UsdcAmount};
+use farthing_wire::receipt::{Sold, verify};
+use farthing_wire::x402::{PAYMENT_SIGNATURE, PaymentRequirements};
 use reqwest::Method;
 use serde_json::{Value, json};
 

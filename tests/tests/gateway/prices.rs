@@ -1,11 +1,11 @@
 //! Endpoints, tiers and patterns: what is sold, what is refused, and what it costs.
 
-use farthing_client::x402::{PAYMENT_SIGNATURE, PaymentRequirements};
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::paying::paying_client_with;
 use farthing_tests::gateway::world::{MODEL, chat};
 use farthing_tests::gateway::{Answer, Behaviour, World};
 use farthing_verifier::config::{ModelConfig, TierConfig, UsdcAmount};
+use farthing_wire::x402::{PAYMENT_SIGNATURE, PaymentRequirements};
 use serde_json::{Value, json};
 
 const PRIORITY: &str = "priority";

@@ -1,12 +1,12 @@
 //! Receipts: signed by whom the channel names, about what was asked, and the same ones when asked again.
 
-use farthing_client::receipt::{
-    Claims, CountedBy, KEY_SET_PATH, KeySet, Sold, request_digest, verify,
-};
 use farthing_protocol::{BaseUnits, Domain};
 use farthing_tests::gateway::clock::EPOCH;
 use farthing_tests::gateway::world::{MODEL, chat, lane_key};
 use farthing_tests::gateway::{Answer, Behaviour, World, paying_client, paying_client_with};
+use farthing_wire::receipt::{
+    Claims, CountedBy, KEY_SET_PATH, KeySet, Sold, request_digest, verify,
+};
 use serde_json::Value;
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Keypair;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use farthing_client::x402::{PaymentState, SCHEME};
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::upstream::whole_stream;
 use farthing_tests::gateway::world::{DEPOSIT, FREE_MODEL, MODEL, chat};
 use farthing_tests::gateway::{Behaviour, World};
+use farthing_wire::x402::{PaymentState, SCHEME};
 use serde_json::json;
 
 /// Bytes of the question, of its role and of the template: the bound on input.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use farthing_client::chain::token::{TOKEN_2022_PROGRAM, TOKEN_PROGRAM};
-use farthing_client::chain::{Token, USDC_MINT_DEVNET, associated_token_address};
+use farthing_chain::token::{TOKEN_2022_PROGRAM, TOKEN_PROGRAM};
+use farthing_chain::{Token, USDC_MINT_DEVNET, associated_token_address};
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::World;
 use farthing_tests::gateway::chain::{BLOCKHASH_LIFE, Landing};

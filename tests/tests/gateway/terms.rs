@@ -1,8 +1,8 @@
 //! The 402 for every kind of reader: clients of both x402 versions, of the OpenAI API, and people.
 
-use farthing_client::x402::{NETWORK_DEVNET, PAYMENT_SIGNATURE, SCHEME};
 use farthing_tests::gateway::world::{MODEL, chat};
 use farthing_tests::gateway::{Answer, Behaviour, World};
+use farthing_wire::x402::{NETWORK_DEVNET, PAYMENT_SIGNATURE, SCHEME};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;

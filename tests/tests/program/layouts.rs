@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use farthing::Claim;
-use farthing_client::chain::{Approval, Channel as ChannelAccount, Escrow};
+use farthing_chain::{Approval, Channel as ChannelAccount, Escrow};
 use farthing_protocol::deadline::ChainTime;
 use farthing_protocol::limits::{MIN_GRACE_SECONDS, OPENED_SLOT_WINDOW};
 use farthing_protocol::{BaseUnits, Domain, Generation};

@@ -5,7 +5,7 @@
 
 use farthing::error::FarthingError;
 use farthing::signature::{is_signed, require_signing_key};
-use farthing_client::signature::SignerKey;
+use farthing_wire::signature::SignerKey;
 use solana_sdk::pubkey::Pubkey;
 
 use super::codes::code;

@@ -1,44 +1,16 @@
-//! [`ChainSource`] over Solana's JSON RPC.
-
-use std::fmt;
-use std::time::Duration;
+//! [`ChainSource`] over Solana's JSON RPC: the node's client, its errors and what they may show are
+//! [`farthing_chain`]'s.
 
 use async_trait::async_trait;
-use solana_client::client_error::ClientError;
-use solana_client::nonblocking::rpc_client::RpcClient;
+use farthing_chain::{ChainClient, ChainError};
 use solana_client::rpc_config::RpcSendTransactionConfig;
 use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
-use solana_sdk::transaction::{Transaction, TransactionError};
+use solana_sdk::transaction::Transaction;
 
-use crate::ports::{
-    ChainError, ChainSource, Delivery, Level, Observation, RecentBlockhash, TransactionStatus,
-};
-
-/// A cluster behind an RPC node.
-pub struct RpcSource {
-    client: RpcClient,
-}
-
-impl RpcSource {
-    /// A client of the node at `url`.
-    #[must_use]
-    pub fn new(url: &str, timeout: Duration) -> Self {
-        let commitment = CommitmentConfig::confirmed();
-        Self {
-            client: RpcClient::new_with_timeout_and_commitment(url.to_owned(), timeout, commitment),
-        }
-    }
-}
-
-impl fmt::Debug for RpcSource {
-    // The URL may carry an access token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RpcSource").finish_non_exhaustive()
-    }
-}
+use crate::ports::{ChainSource, Delivery, Level, Observation, RecentBlockhash, TransactionStatus};
 
 const fn commitment(level: Level) -> CommitmentConfig {
     match level {
@@ -47,28 +19,10 @@ const fn commitment(level: Level) -> CommitmentConfig {
     }
 }
 
-fn unavailable(error: ClientError) -> ChainError {
-    ChainError::Unavailable(without_url(&error))
-}
-
-/// The message of an error without the node's URL, which may carry an access token.
-fn without_url(error: &ClientError) -> String {
-    use solana_client::client_error::ClientErrorKind;
-    match error.kind() {
-        ClientErrorKind::Reqwest(error) if error.is_timeout() => "timed out".to_owned(),
-        ClientErrorKind::Reqwest(error) if error.is_connect() => "cannot connect".to_owned(),
-        ClientErrorKind::Reqwest(error) => match error.status() {
-            Some(status) => format!("HTTP status {status}"),
-            None => "the connection failed".to_owned(),
-        },
-        other => other.to_string(),
-    }
-}
-
 #[async_trait]
-impl ChainSource for RpcSource {
+impl ChainSource for ChainClient {
     async fn genesis_hash(&self) -> Result<Hash, ChainError> {
-        self.client.get_genesis_hash().await.map_err(unavailable)
+        Self::genesis_hash(self).await
     }
 
     async fn accounts(
@@ -76,14 +30,15 @@ impl ChainSource for RpcSource {
         addresses: &[Pubkey],
         level: Level,
     ) -> Result<Observation, ChainError> {
+        const WHAT: &str = "read accounts";
         let response = self
-            .client
+            .rpc()
             .get_multiple_accounts_with_commitment(addresses, commitment(level))
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| self.endpoint().error(WHAT, error))?;
         if response.value.len() != addresses.len() {
-            let message = "it left out accounts that were asked for";
-            return Err(ChainError::Unavailable(message.to_owned()));
+            let what = "another number of accounts than it was asked for";
+            return Err(self.endpoint().unexpected(WHAT, what));
         }
         Ok(Observation {
             slot: response.context.slot,
@@ -93,10 +48,10 @@ impl ChainSource for RpcSource {
 
     async fn recent_blockhash(&self) -> Result<RecentBlockhash, ChainError> {
         let (hash, last_valid_block_height) = self
-            .client
+            .rpc()
             .get_latest_blockhash_with_commitment(CommitmentConfig::confirmed())
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| self.endpoint().error("read a blockhash", error))?;
         Ok(RecentBlockhash {
             hash,
             last_valid_block_height,
@@ -104,10 +59,10 @@ impl ChainSource for RpcSource {
     }
 
     async fn finalized_block_height(&self) -> Result<u64, ChainError> {
-        self.client
+        self.rpc()
             .get_block_height_with_commitment(CommitmentConfig::finalized())
             .await
-            .map_err(unavailable)
+            .map_err(|error| self.endpoint().error("read the block height", error))
     }
 
     async fn send(&self, transaction: &Transaction, delivery: Delivery) -> Result<(), ChainError> {
@@ -118,22 +73,11 @@ impl ChainSource for RpcSource {
             max_retries: Some(0),
             ..RpcSendTransactionConfig::default()
         };
-        match self
-            .client
+        self.rpc()
             .send_transaction_with_config(transaction, config)
             .await
-        {
-            Ok(_) => Ok(()),
-            Err(error) => match error.get_transaction_error() {
-                // Of this node at this moment, not of the transaction: the node lags behind, or the
-                // transaction is late, and then it expires and is signed anew.
-                Some(TransactionError::BlockhashNotFound) => Err(ChainError::Unavailable(
-                    "it does not know the blockhash".to_owned(),
-                )),
-                Some(reason) => Err(ChainError::Refused(reason.to_string())),
-                None => Err(unavailable(error)),
-            },
-        }
+            .map(|_| ())
+            .map_err(|error| self.endpoint().error("send a transaction", error))
     }
 
     async fn statuses(
@@ -141,10 +85,10 @@ impl ChainSource for RpcSource {
         signatures: &[Signature],
     ) -> Result<Vec<Option<TransactionStatus>>, ChainError> {
         let response = self
-            .client
+            .rpc()
             .get_signature_statuses_with_history(signatures)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| self.endpoint().error("read transactions' statuses", error))?;
         let statuses = response.value.into_iter().map(|status| {
             status.map(|status| TransactionStatus {
                 finalized: status.satisfies_commitment(CommitmentConfig::finalized()),

@@ -4,11 +4,11 @@
 //! What enlarges spending (deposit, caps, lanes) counts as finalized; what shrinks it (closing,
 //! revoked, gone) as soon as either reading shows it.
 
-use farthing_client::amount::Usdc;
-use farthing_client::chain::{Channel, Escrow, Token, channel_domain};
+use farthing_chain::{Channel, Escrow, Token, channel_domain};
 use farthing_protocol::deadline::ChainTime;
 use farthing_protocol::layout::LaneState;
 use farthing_protocol::{BaseUnits, Domain};
+use farthing_wire::amount::Usdc;
 use solana_sdk::account::Account;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
+use farthing_chain::ChainError;
 use farthing_protocol::Domain;
 use farthing_protocol::deadline::ChainTime;
 use futures_util::stream::{self, StreamExt};
@@ -25,7 +26,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::view::{Criteria, NotServed, View};
 use crate::ledger::ChannelFacts;
-use crate::ports::{ChainError, ChainSource, Clock, Level, Moment, Observation};
+use crate::ports::{ChainSource, Clock, Level, Moment, Observation};
 use figures::Failures;
 use gone::Gone;
 use readings::{Readings, read_clock};
@@ -233,7 +234,7 @@ impl Channels {
         let processed = self.accounts(addresses, Level::Processed).await?;
         if processed.slot < finalized.slot {
             let message = "its processed slot is behind its finalized one";
-            let error = ChainError::Unavailable(message.to_owned());
+            let error = ChainError::Unusable(message.to_owned());
             return Err(self.failures.count(error));
         }
         Ok(Readings {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use farthing_client::chain::token::{TOKEN_PROGRAM, is_token_program};
-use farthing_client::chain::{PROGRAM_ID, Token};
+use farthing_chain::token::{TOKEN_PROGRAM, is_token_program};
+use farthing_chain::{PROGRAM_ID, Token};
 use farthing_protocol::limits::{MAX_GRACE_SECONDS, MIN_GRACE_SECONDS};
 use serde::Deserialize;
 use serde_with::{DisplayFromStr, serde_as};

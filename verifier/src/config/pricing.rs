@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use farthing_client::pricing::{ModelPrice, RoutePattern};
-use farthing_client::x402::STANDARD_TIER;
+use farthing_wire::pricing::{ModelPrice, RoutePattern};
+use farthing_wire::x402::STANDARD_TIER;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use farthing_client::pricing::{AnswerPrice, RoutePattern, RoutePrice};
 use farthing_protocol::BaseUnits;
+use farthing_wire::pricing::{AnswerPrice, RoutePattern, RoutePrice};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 

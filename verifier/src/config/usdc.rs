@@ -1,7 +1,7 @@
 //! Amounts in configuration files: decimal USDC strings.
 
-use farthing_client::amount::parse_usdc;
 use farthing_protocol::BaseUnits;
+use farthing_wire::amount::parse_usdc;
 use serde::de::{Deserialize, Deserializer, Error};
 
 /// An amount that a person wrote as USDC.

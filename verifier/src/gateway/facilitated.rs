@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use farthing_client::idempotency::IdempotencyKey;
-use farthing_client::pricing::PriceList;
-use farthing_client::x402::facilitator::{FacilitatorRequest, SupportedKind};
-use farthing_client::x402::{EscrowPayload, SCHEME, X402_VERSION};
 use farthing_protocol::limits::MIN_GRACE_SECONDS;
 use farthing_protocol::{BaseUnits, Generation, LaneIndex, Voucher};
+use farthing_wire::idempotency::IdempotencyKey;
+use farthing_wire::pricing::PriceList;
+use farthing_wire::x402::facilitator::{FacilitatorRequest, SupportedKind};
+use farthing_wire::x402::{EscrowPayload, SCHEME, X402_VERSION};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use solana_sdk::pubkey::Pubkey;

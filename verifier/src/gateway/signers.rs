@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use farthing_client::signature::SignerKey;
+use farthing_wire::signature::SignerKey;
 
 /// The most keys that are remembered, of about 230 bytes each.
 const MAX_KEYS: usize = 8_192;

@@ -3,9 +3,9 @@
 //! Nobody else is told anything: the question is signed by the lane's key and good for a minute. Nothing here asks the
 //! chain, so that a question costs no more than its signature: a channel that nobody paid with has nothing to tell.
 
-use farthing_client::x402::{LaneStateInfo, VoucherStateInfo};
 use farthing_protocol::state_query::StateQuery;
 use farthing_protocol::{Generation, LaneIndex};
+use farthing_wire::x402::{LaneStateInfo, VoucherStateInfo};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use farthing_client::receipt::Sold;
-use farthing_client::x402::SettleResponse;
 use farthing_protocol::BaseUnits;
+use farthing_wire::receipt::Sold;
+use farthing_wire::x402::SettleResponse;
 
 use super::challenge::{Final, PaymentHeaders, receipt};
 use super::error::ApiError;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use farthing_client::pricing::Endpoint;
-use farthing_client::x402::X402_VERSION;
+use farthing_wire::pricing::Endpoint;
+use farthing_wire::x402::X402_VERSION;
 use serde_json::{Value, json};
 
 use super::routes::App;

@@ -3,12 +3,12 @@
 mod terms;
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use farthing_client::x402::{
+use farthing_protocol::BaseUnits;
+use farthing_wire::x402::{
     HeaderError, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired,
     PaymentState, ReceiptExtra, ResourceInfo, SettleResponse, X402_VERSION, decode_header,
     encode_header,
 };
-use farthing_protocol::BaseUnits;
 use serde::Serialize;
 use solana_sdk::pubkey::Pubkey;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderName, HeaderValue, Method};
-use farthing_client::x402::{PAYMENT_REQUIRED, PAYMENT_RESPONSE};
+use farthing_wire::x402::{PAYMENT_REQUIRED, PAYMENT_RESPONSE};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::challenge::PAYMENT_METHODS;

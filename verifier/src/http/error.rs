@@ -6,8 +6,8 @@ use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use farthing_client::pricing::QuoteError;
 use farthing_protocol::debit::AcceptError;
+use farthing_wire::pricing::QuoteError;
 use serde_json::{Map, Value, json};
 
 use crate::chain::ChannelError;

@@ -15,9 +15,9 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use farthing_client::idempotency::PAYMENT_IDENTIFIER;
-use farthing_client::x402::SettleResponse;
-use farthing_client::x402::facilitator::{
+use farthing_wire::idempotency::PAYMENT_IDENTIFIER;
+use farthing_wire::x402::SettleResponse;
+use farthing_wire::x402::facilitator::{
     FacilitatorRequest, SETTLE_PATH, SUPPORTED_PATH, StateExtra, Supported, VERIFY_PATH,
     VerifyResponse,
 };

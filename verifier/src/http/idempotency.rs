@@ -4,11 +4,11 @@
 //! ASCII characters. Both are one namespace, which belongs to a lane and its generation.
 
 use axum::http::{HeaderMap, Method, Uri};
-use farthing_client::idempotency::{
+use farthing_wire::idempotency::{
     IDEMPOTENCY_KEY, IdempotencyKey, InvalidKey, MAX_KEY_LENGTH, MIN_KEY_LENGTH, PAYMENT_IDENTIFIER,
 };
-use farthing_client::receipt::request_digest;
-use farthing_client::x402::PaymentPayload;
+use farthing_wire::receipt::request_digest;
+use farthing_wire::x402::PaymentPayload;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
@@ -101,8 +101,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use axum::http::HeaderValue;
-    use farthing_client::x402::PaymentRequirements;
     use farthing_protocol::BaseUnits;
+    use farthing_wire::x402::PaymentRequirements;
 
     use super::*;
 

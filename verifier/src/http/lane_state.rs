@@ -13,8 +13,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use farthing_client::x402::STATE_SIGNATURE;
 use farthing_protocol::{Generation, LaneIndex};
+use farthing_wire::x402::STATE_SIGNATURE;
 
 use super::error::ApiError;
 use super::till::Till;

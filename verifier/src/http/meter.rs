@@ -7,7 +7,7 @@
 mod events;
 
 use bytes::Bytes;
-use farthing_client::pricing::Usage;
+use farthing_wire::pricing::Usage;
 use serde_json::Value;
 
 use super::tariff::Produced;

@@ -15,8 +15,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use farthing_client::amount::Usdc;
 use farthing_protocol::BaseUnits;
+use farthing_wire::amount::Usdc;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 

@@ -12,7 +12,7 @@ use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
 use axum::response::Response;
-use farthing_client::pricing::RoutePrice;
+use farthing_wire::pricing::RoutePrice;
 use tower::{Layer, Service};
 
 use super::bill::Bill;

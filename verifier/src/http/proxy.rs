@@ -9,7 +9,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use farthing_client::causes::with_causes;
+use farthing_wire::causes::with_causes;
 
 use super::error::ApiError;
 use crate::config::HttpConfig;

@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use farthing_client::idempotency::IDEMPOTENT_REPLAYED;
-use farthing_client::x402::SettleResponse;
+use farthing_wire::idempotency::IDEMPOTENT_REPLAYED;
+use farthing_wire::x402::SettleResponse;
 
 use super::challenge::{Final, PaymentHeaders, receipt};
 use super::error::ApiError;

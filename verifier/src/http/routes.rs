@@ -10,9 +10,9 @@ use axum::http::{HeaderMap, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use farthing_client::pricing::{Endpoint, Quote};
-use farthing_client::receipt::{KEY_SET_PATH, KeySet};
-use farthing_client::x402::facilitator::{SETTLE_PATH, SUPPORTED_PATH, VERIFY_PATH};
+use farthing_wire::pricing::{Endpoint, Quote};
+use farthing_wire::receipt::{KEY_SET_PATH, KeySet};
+use farthing_wire::x402::facilitator::{SETTLE_PATH, SUPPORTED_PATH, VERIFY_PATH};
 use serde_json::{Value, json};
 
 use super::bill::Bill;

@@ -14,7 +14,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
-use farthing_client::x402::{STREAM_RECEIPT_PREFIX, SettleResponse, encode_header};
+use farthing_wire::x402::{STREAM_RECEIPT_PREFIX, SettleResponse, encode_header};
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, timeout, timeout_at};

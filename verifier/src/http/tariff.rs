@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use farthing_client::pricing::{ByteUsage, ModelPrice, Quote, Usage};
-use farthing_client::receipt::{CountedBy, CountedUsage, Sold, SoldRoute, SoldTokens};
 use farthing_protocol::BaseUnits;
+use farthing_wire::pricing::{ByteUsage, ModelPrice, Quote, Usage};
+use farthing_wire::receipt::{CountedBy, CountedUsage, Sold, SoldRoute, SoldTokens};
 use serde_json::Value;
 
 use super::meter;

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use farthing_client::pricing::Endpoint;
-use farthing_client::receipt::CountedUsage;
+use farthing_wire::pricing::Endpoint;
+use farthing_wire::receipt::CountedUsage;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::TypedMetric;

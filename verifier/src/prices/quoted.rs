@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use farthing_client::pricing::{PriceList, QuoteError, RoutePrice};
 use farthing_protocol::BaseUnits;
+use farthing_wire::pricing::{PriceList, QuoteError, RoutePrice};
 
 use super::TierQuote;
 

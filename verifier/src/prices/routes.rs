@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use farthing_client::pricing::{RoutePattern, RoutePrice};
+use farthing_wire::pricing::{RoutePattern, RoutePrice};
 
 /// A route that is served.
 #[derive(Debug, Clone)]

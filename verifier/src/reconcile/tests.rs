@@ -1,7 +1,7 @@
 //! Old copies, compared with chains that went on without them.
 
 use ed25519_dalek::{Signer, SigningKey};
-use farthing_client::chain::debits::PublishedVoucher;
+use farthing_chain::debits::PublishedVoucher;
 use farthing_protocol::deadline::ChainTime;
 use farthing_protocol::layout::{ChannelHeader, NEVER};
 use solana_sdk::signature::Signature;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use farthing_chain::{ChainClient, ChainError};
 use farthing_protocol::LaneIndex;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
@@ -16,12 +17,12 @@ use super::releases::spawn_releases;
 use super::{Keys, Ports, Seller, StartError};
 use crate::books::Books;
 use crate::chain::watcher::Limits as ChannelLimits;
-use crate::chain::{Channels, Criteria, RpcSource};
+use crate::chain::{Channels, Criteria};
 use crate::config::SellerConfig;
 use crate::gateway::{Gateway, Offer};
 use crate::http::till::{Limits, Till};
 use crate::metrics::{Metrics, Sources};
-use crate::ports::{ChainError, ChainSource, Clock, SystemClock};
+use crate::ports::{ChainSource, Clock, SystemClock};
 use crate::prices::Prices;
 use crate::receipts::Issuer;
 use crate::settlement::Settler;
@@ -32,7 +33,8 @@ use crate::store::RedbStore;
 
 /// The real clock, chain and store.
 pub(super) fn system_ports(config: &SellerConfig) -> Result<Ports, StartError> {
-    let chain = RpcSource::new(&config.chain.rpc_url, config.chain.rpc_timeout());
+    let chain = &config.chain;
+    let chain = ChainClient::with_timeout(&chain.rpc_url, chain.program, chain.rpc_timeout());
     Ok(Ports {
         clock: Arc::new(SystemClock::default()),
         chain: Arc::new(chain),
@@ -117,7 +119,7 @@ async fn require_current(books: &Books, channels: &Channels) -> Result<(), Start
     channels.poll().await;
     if !channels.is_resolved() {
         let message = "it did not tell the channels of the store";
-        return Err(ChainError::Unavailable(message.to_owned()).into());
+        return Err(ChainError::Unusable(message.to_owned()).into());
     }
     let behind: Vec<(Pubkey, LaneIndex)> = books.read(|ledger| {
         let known = channels.all();

@@ -29,7 +29,7 @@ use crate::books::Books;
 use crate::chain::Channels;
 use crate::crash_point::CrashPoint;
 use crate::ledger::LaneKey;
-use crate::ports::{ChainError, ChainSource, Clock, Delivery, Moment};
+use crate::ports::{ChainSource, Clock, Delivery, Moment};
 use crate::store::{Record, SettlementRecord};
 use handle::Waiter;
 use pending::Pending;
@@ -305,7 +305,8 @@ impl Settler {
                 let claims = pending.record.claims.len();
                 tracing::debug!(%signature, claims, ?delivery, "sent a settlement");
             }
-            Err(ChainError::Refused(reason)) => {
+            Err(error) if error.is_final() => {
+                let reason = error.to_string();
                 tracing::error!(%signature, reason, "the node refuses a settlement");
                 pending.refusal = Some(reason);
             }

@@ -1,7 +1,7 @@
 //! A planned settlement as a signed transaction.
 
-use farthing_client::chain::instructions::{Funds, Settle, settle};
-use farthing_client::chain::{Claim, Token};
+use farthing_chain::instructions::{Funds, Settle, settle};
+use farthing_chain::{Claim, Token};
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_sdk::message::Message;
 use solana_sdk::pubkey::Pubkey;

@@ -1,13 +1,13 @@
 //! One paid request, by hand: every word that the gateway says is kept, of an answer that was cut off as well. The
 //! client library decides for its users what to believe of such an answer; here that is the oracle's part.
 
-use farthing_client::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
-use farthing_client::pricing::{Endpoint, PriceList, QuoteError};
-use farthing_client::x402::{
+use farthing_protocol::BaseUnits;
+use farthing_wire::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
+use farthing_wire::pricing::{Endpoint, PriceList, QuoteError};
+use farthing_wire::x402::{
     EscrowPayload, PAYMENT_REQUIRED, PAYMENT_SIGNATURE, PaymentRequired, PaymentRequirements,
     PaymentState, ReceiptExtra, SettleResponse, VoucherStateInfo,
 };
-use farthing_protocol::BaseUnits;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};

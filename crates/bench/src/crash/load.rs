@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use farthing_cli::demo_model::{MAX_OUTPUT_TOKENS, MODEL};
-use farthing_client::idempotency::IdempotencyKey;
+use farthing_wire::idempotency::IdempotencyKey;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;

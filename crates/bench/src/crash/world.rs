@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use farthing_chain::{NewLane, PROGRAM_ID};
 use farthing_cli::demo_model::{DemoModel, Latency, MAX_OUTPUT_TOKENS, MODEL};
 use farthing_cli::dev::economy::{Economy, settler_path};
 use farthing_cli::localnet::{DEFAULT_SLOT_TIME, Localnet};
-use farthing_client::chain::{NewLane, PROGRAM_ID};
 use farthing_client::payer::LanePayer;
 use farthing_protocol::limits::MIN_GRACE_SECONDS;
 use farthing_protocol::{BaseUnits, LaneIndex};

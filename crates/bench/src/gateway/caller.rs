@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use farthing_client::idempotency::{IDEMPOTENCY_KEY, IdempotencyKey};
 use farthing_client::payer::Reservation;
-use farthing_client::x402::{
+use farthing_protocol::{BaseUnits, Voucher};
+use farthing_wire::idempotency::{IDEMPOTENCY_KEY, IdempotencyKey};
+use farthing_wire::x402::{
     PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentRequired, PaymentState,
     SettleResponse, decode_header,
 };
-use farthing_protocol::{BaseUnits, Voucher};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};

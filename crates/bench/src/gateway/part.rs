@@ -10,9 +10,8 @@ use axum::routing::get;
 use axum::serve::Listener;
 use axum::{Json, Router};
 use clap::Subcommand;
+use farthing_chain::USDC_MINT_DEVNET;
 use farthing_cli::demo_model::{self, DemoModel, FREE_MODEL, Latency, MAX_OUTPUT_TOKENS, MODEL};
-use farthing_client::chain::USDC_MINT_DEVNET;
-use farthing_client::x402::NETWORK_DEVNET;
 use farthing_protocol::BaseUnits;
 use farthing_verifier::config::{
     ChainConfig, HttpConfig, ModelConfig, PricingConfig, RequestsConfig, SettlerConfig,
@@ -21,6 +20,7 @@ use farthing_verifier::config::{
 use farthing_verifier::ports::SystemClock;
 use farthing_verifier::store::RedbStore;
 use farthing_verifier::{Config, Keys, Ports, RoutePrice, Seller, SellerConfig, start_with};
+use farthing_wire::x402::NETWORK_DEVNET;
 use serde_json::{Value, json};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use farthing_client::chain::{PROGRAM_ID, Token, channel_domain};
+use farthing_chain::{PROGRAM_ID, Token, channel_domain};
 use farthing_client::payer::{LaneIdentity, LanePayer};
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use farthing_tests::gateway::FakeChain;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use farthing_chain::ChainError;
 use farthing_tests::gateway::FakeChain;
 use farthing_verifier::ports::{
-    ChainError, ChainSource, Delivery, Level, Observation, RecentBlockhash, TransactionStatus,
+    ChainSource, Delivery, Level, Observation, RecentBlockhash, TransactionStatus,
 };
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;

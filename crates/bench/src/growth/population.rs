@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use farthing_client::chain::{PROGRAM_ID, channel_domain};
+use farthing_chain::{PROGRAM_ID, channel_domain};
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use farthing_verifier::chain::view::MAX_LANES_SERVED;
 use farthing_verifier::ledger::{ChannelFacts, LaneFacts, LaneKey};

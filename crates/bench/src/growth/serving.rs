@@ -7,10 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use farthing_client::chain::{PROGRAM_ID, USDC_MINT_DEVNET};
-use farthing_client::x402::{
-    NETWORK_DEVNET, PAYMENT_REQUIRED, PAYMENT_SIGNATURE, PaymentRequired, decode_header,
-};
+use farthing_chain::{PROGRAM_ID, USDC_MINT_DEVNET};
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::account::{ChannelSpec, LaneSpec, escrow_account};
 use farthing_tests::gateway::world::{MODEL, chat, lane_key};
@@ -21,6 +18,9 @@ use farthing_verifier::config::{
 use farthing_verifier::ports::SystemClock;
 use farthing_verifier::store::RedbStore;
 use farthing_verifier::{Config, Keys, Ports, start_with};
+use farthing_wire::x402::{
+    NETWORK_DEVNET, PAYMENT_REQUIRED, PAYMENT_SIGNATURE, PaymentRequired, decode_header,
+};
 use serde::{Deserialize, Serialize};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;

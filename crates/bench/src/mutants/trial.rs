@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use farthing_client::chain::loader::BytecodeHash;
+use farthing_chain::loader::BytecodeHash;
 use serde::Deserialize;
 
 use super::list::Mutant;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use farthing_client::chain::NewLane;
+use farthing_chain::NewLane;
 use farthing_protocol::BaseUnits;
 use farthing_protocol::limits::{MAX_GRACE_SECONDS, MIN_GRACE_SECONDS};
 use solana_sdk::pubkey::Pubkey;

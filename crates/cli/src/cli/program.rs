@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use farthing_client::chain::BytecodeHash;
+use farthing_chain::BytecodeHash;
 use solana_sdk::pubkey::Pubkey;
 
 use super::{ChainArgs, SignerArgs};

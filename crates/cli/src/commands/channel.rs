@@ -4,14 +4,14 @@ mod lanes;
 pub(crate) mod open;
 mod report;
 
-use farthing_client::amount::Usdc;
-use farthing_client::chain::instructions::{
+use farthing_chain::instructions::{
     CloseChannel, FundChannel, Funds, close_channel, fund_channel, request_close,
 };
-use farthing_client::chain::{Channel, Escrow, approval_address};
+use farthing_chain::{Channel, Escrow, approval_address};
 use farthing_protocol::BaseUnits;
 use farthing_protocol::deadline::{ChainTime, grace_is_over};
 use farthing_protocol::limits::OPENED_SLOT_WINDOW;
+use farthing_wire::amount::Usdc;
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::pubkey::Pubkey;
 

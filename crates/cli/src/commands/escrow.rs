@@ -4,14 +4,14 @@ mod report;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use farthing_client::amount::Usdc;
-use farthing_client::chain::instructions::{
+use farthing_chain::instructions::{
     CloseEscrow, CreateEscrow, Withdraw, close_escrow, create_escrow, create_token_account,
     transfer_to_vault, withdraw,
 };
-use farthing_client::chain::{Escrow, associated_token_address, escrow_address};
-use farthing_client::keys::read_keypair;
+use farthing_chain::keys::read_keypair;
+use farthing_chain::{Escrow, associated_token_address, escrow_address};
 use farthing_protocol::BaseUnits;
+use farthing_wire::amount::Usdc;
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;

@@ -6,8 +6,8 @@ mod report;
 
 use std::io::Read;
 
-use farthing_client::chain::{Channel, Escrow};
-use farthing_client::keys::read_keypair;
+use farthing_chain::keys::read_keypair;
+use farthing_chain::{Channel, Escrow};
 use farthing_client::payer::LanePayer;
 use farthing_client::paying_client::{PayError, PayingClient, PayingClientConfig, ask_terms};
 use farthing_protocol::LaneIndex;

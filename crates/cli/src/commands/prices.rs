@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use farthing_client::amount::Usdc;
-use farthing_client::pricing::{ModelPrice, RoutePrice};
 use farthing_protocol::BaseUnits;
 use farthing_verifier::prices::Prices;
+use farthing_wire::amount::Usdc;
+use farthing_wire::pricing::{ModelPrice, RoutePrice};
 use serde::Serialize;
 
 use crate::output::table;

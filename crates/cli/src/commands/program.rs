@@ -10,9 +10,9 @@ pub mod funds;
 mod present;
 mod report;
 
-use farthing_client::chain::BytecodeHash;
-use farthing_client::chain::instructions::compute_unit_price;
-use farthing_client::chain::loader::{close, set_buffer_authority, set_upgrade_authority};
+use farthing_chain::BytecodeHash;
+use farthing_chain::instructions::compute_unit_price;
+use farthing_chain::loader::{close, set_buffer_authority, set_upgrade_authority};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::instruction::Instruction;
 

@@ -4,8 +4,8 @@ mod report;
 mod source;
 
 use farthing_client::paying_client::ask_key_set;
-use farthing_client::receipt::{Claims, request_digest, unverified, verify};
 use farthing_protocol::LaneIndex;
+use farthing_wire::receipt::{Claims, request_digest, unverified, verify};
 use solana_sdk::pubkey::Pubkey;
 
 use crate::cli::receipt::VerifyArgs;

@@ -7,8 +7,8 @@ mod report;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use farthing_client::chain::Channel;
-use farthing_client::chain::debits::Debit;
+use farthing_chain::Channel;
+use farthing_chain::debits::Debit;
 use farthing_verifier::reconcile::{Known, LaneBehind, is_explained, reconcile};
 use farthing_verifier::store::{Record, RedbStore, Store, StoreError, StoredState};
 use solana_commitment_config::CommitmentConfig;

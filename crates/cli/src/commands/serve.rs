@@ -5,11 +5,11 @@ pub(super) mod settings;
 use std::fmt;
 use std::net::SocketAddr;
 
-use farthing_client::amount::Usdc;
-use farthing_client::chain::associated_token_address;
-use farthing_client::keys::read_keypair;
+use farthing_chain::associated_token_address;
+use farthing_chain::keys::read_keypair;
 use farthing_protocol::BaseUnits;
 use farthing_verifier::{Config, Keys, SettlementReport, StartError};
+use farthing_wire::amount::Usdc;
 use serde::Serialize;
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::pubkey::Pubkey;

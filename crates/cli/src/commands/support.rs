@@ -1,7 +1,7 @@
 //! What several commands need: keys, accounts that must exist, and sending.
 
-use farthing_client::chain::{Channel, Escrow};
-use farthing_client::keys::read_keypair;
+use farthing_chain::keys::read_keypair;
+use farthing_chain::{Channel, Escrow};
 use farthing_protocol::BaseUnits;
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::instruction::Instruction;

@@ -1,6 +1,6 @@
 //! What the demo model answers: words, chosen by the request's seed.
 
-use farthing_client::pricing::Usage;
+use farthing_wire::pricing::Usage;
 use serde_json::{Value, json};
 
 use super::request::Request;

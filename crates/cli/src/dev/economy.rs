@@ -8,16 +8,16 @@ mod figures;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use farthing_client::chain::instructions::{
+use farthing_chain::instructions::{
     AddLanes, CloseChannel, CloseEscrow, CreateEscrow, Funds, OpenChannel, add_lanes,
     close_channel, close_escrow, create_escrow, create_token_account, open_channel,
     transfer_to_vault,
 };
-use farthing_client::chain::{
+use farthing_chain::keys::generate_keypair;
+use farthing_chain::{
     ChainClient, Channel, NewLane, PROGRAM_ID, associated_token_address, channel_address,
     escrow_address,
 };
-use farthing_client::keys::generate_keypair;
 use farthing_protocol::BaseUnits;
 use farthing_protocol::limits::{MIN_GRACE_SECONDS, OPENED_SLOT_WINDOW};
 use solana_commitment_config::CommitmentConfig;

@@ -3,15 +3,15 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use farthing_client::chain::{PROGRAM_ID, USDC_MINT_DEVNET};
-use farthing_client::pricing::ModelPrice;
-use farthing_client::x402::NETWORK_DEVNET;
+use farthing_chain::{PROGRAM_ID, USDC_MINT_DEVNET};
 use farthing_protocol::BaseUnits;
 use farthing_protocol::limits::MIN_GRACE_SECONDS;
 use farthing_verifier::config::{
     ChainConfig, HttpConfig, ModelConfig, PricingConfig, SettlerConfig, StoreConfig, UsdcAmount,
 };
 use farthing_verifier::{Config, Keys, Verifier};
+use farthing_wire::pricing::ModelPrice;
+use farthing_wire::x402::NETWORK_DEVNET;
 
 use super::DevError;
 use super::economy::Economy;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use farthing_client::chain::{PROGRAM_ID, USDC_MINT_DEVNET};
+use farthing_chain::{PROGRAM_ID, USDC_MINT_DEVNET};
 use farthing_protocol::BaseUnits;
 use serde_json::json;
 use solana_sdk::pubkey::Pubkey;

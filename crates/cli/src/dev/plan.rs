@@ -1,7 +1,7 @@
 //! What the swarm will ask, and what that can cost at most. Pure: no clock, no chance, no IO.
 
-use farthing_client::pricing::{Endpoint, ModelPrice, PriceList, QuoteError};
 use farthing_protocol::BaseUnits;
+use farthing_wire::pricing::{Endpoint, ModelPrice, PriceList, QuoteError};
 use serde_json::{Value, json};
 
 /// Requests that one agent keeps in flight on its lane, at most. Eight agents then fit into the 256 file

@@ -3,8 +3,8 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use farthing_client::amount::Usdc;
 use farthing_protocol::BaseUnits;
+use farthing_wire::amount::Usdc;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How often the spinner turns.

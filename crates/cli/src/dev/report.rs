@@ -3,8 +3,8 @@
 use std::fmt;
 
 use comfy_table::{CellAlignment, Table, presets};
-use farthing_client::amount::Usdc;
 use farthing_protocol::BaseUnits;
+use farthing_wire::amount::Usdc;
 use serde::Serialize;
 
 use super::latency::{Latencies, milliseconds};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use farthing_client::chain::{Channel, PROGRAM_ID, USDC_MINT_DEVNET};
+use farthing_chain::{Channel, PROGRAM_ID, USDC_MINT_DEVNET};
 use farthing_client::payer::LanePayer;
 use farthing_client::paying_client::{FinishedAnswer, PayError, PayingClient, PayingClientConfig};
-use farthing_client::x402::NETWORK_DEVNET;
 use farthing_protocol::{BaseUnits, LaneIndex};
+use farthing_wire::x402::NETWORK_DEVNET;
 use futures_util::stream::{self, StreamExt};
 use rand::Rng;
 use serde_json::{Value, json};

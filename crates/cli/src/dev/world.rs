@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use farthing_client::chain::NewLane;
-use farthing_client::keys::generate_keypair;
+use farthing_chain::NewLane;
+use farthing_chain::keys::generate_keypair;
 use farthing_protocol::BaseUnits;
 use farthing_verifier::{Config, Verifier};
 use solana_sdk::pubkey::Pubkey;

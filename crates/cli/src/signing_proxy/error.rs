@@ -5,8 +5,8 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
-use farthing_client::idempotency::InvalidKey;
 use farthing_client::paying_client::PayError;
+use farthing_wire::idempotency::InvalidKey;
 use serde_json::{Value, json};
 
 /// By which OpenAI's clients decide whether to try again. They would with another key, which may cost again.

@@ -1,10 +1,10 @@
 //! `farthing receipt verify`: by whose word, and what it refuses.
 
-use farthing_client::pricing::ModelPrice;
-use farthing_client::receipt::{
+use farthing_protocol::{BaseUnits, Domain};
+use farthing_wire::pricing::ModelPrice;
+use farthing_wire::receipt::{
     Claims, CountedBy, CountedUsage, Sold, SoldTokens, request_digest, sign,
 };
-use farthing_protocol::{BaseUnits, Domain};
 use serde_json::{Value, json};
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
@@ -169,7 +169,7 @@ pub(super) async fn check(world: &World, url: &str, channel: &str, paid: &Value)
     }
     // The chain knows nothing of channels that are made up, and nobody is believed about another program.
     let token = text(&paid["receipt"], "signed");
-    let claims = farthing_client::receipt::unverified(token).expect("a receipt");
+    let claims = farthing_wire::receipt::unverified(token).expect("a receipt");
     let forged = |change: fn(&mut Claims)| {
         let mut forged = Claims {
             iss: settler().pubkey(),

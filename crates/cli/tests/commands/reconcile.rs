@@ -3,15 +3,15 @@
 use std::fs;
 
 use ed25519_dalek::SigningKey;
+use farthing_chain::Channel;
 use farthing_cli::dev::Options;
 use farthing_cli::dev::gateway::{self, Sale};
-use farthing_client::chain::Channel;
 use farthing_client::paying_client::ask_terms;
-use farthing_client::x402::PAYMENT_SIGNATURE;
 use farthing_protocol::{BaseUnits, Generation, LaneIndex};
 use farthing_tests::end_to_end::world::{FundedWorld, ask, cost};
 use farthing_tests::gateway::agent::Agent;
 use farthing_verifier::{Config, Keys, StartError, Verifier};
+use farthing_wire::x402::PAYMENT_SIGNATURE;
 use serde_json::{Value, json};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;

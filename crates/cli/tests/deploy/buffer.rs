@@ -1,7 +1,7 @@
 //! A buffer for a multisig: written by anybody, compared by its members, deployed by its vault.
 
-use farthing_client::chain::loader::upgrade;
-use farthing_client::chain::{BytecodeHash, PROGRAM_ID};
+use farthing_chain::loader::upgrade;
+use farthing_chain::{BytecodeHash, PROGRAM_ID};
 use serde_json::json;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;

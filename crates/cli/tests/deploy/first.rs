@@ -3,8 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use farthing_client::chain::BytecodeHash;
-use farthing_client::keys::read_keypair;
+use farthing_chain::BytecodeHash;
+use farthing_chain::keys::read_keypair;
 use serde_json::{Value, json};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;

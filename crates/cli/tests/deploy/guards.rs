@@ -1,7 +1,7 @@
 //! What is refused before anything is paid for.
 
-use farthing_client::chain::loader::{UPGRADEABLE_LOADER, program_data_address};
-use farthing_client::chain::{BytecodeHash, PROGRAM_ID};
+use farthing_chain::loader::{UPGRADEABLE_LOADER, program_data_address};
+use farthing_chain::{BytecodeHash, PROGRAM_ID};
 use solana_sdk::instruction::{AccountMeta, Instruction};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;

@@ -10,7 +10,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use farthing_client::chain::BytecodeHash;
+use farthing_chain::BytecodeHash;
 use serde_json::{Value, json};
 use solana_sdk::signature::{SIGNATURE_BYTES, Signature};
 use tokio::net::TcpListener;

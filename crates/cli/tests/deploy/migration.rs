@@ -5,7 +5,7 @@ use std::process::Output;
 
 use axum::routing::post;
 use axum::{Json, Router};
-use farthing_client::chain::{BytecodeHash, PROGRAM_ID};
+use farthing_chain::{BytecodeHash, PROGRAM_ID};
 use farthing_tests::end_to_end::peers::anchor_modules;
 use serde_json::{Value, json};
 use solana_sdk::signer::Signer;

@@ -1,7 +1,7 @@
 //! An upgrade of another program to Farthing, which is then used; and who may do what afterwards.
 
-use farthing_client::chain::loader::MINIMUM_EXTEND_PROGRAM_BYTES;
-use farthing_client::chain::{BytecodeHash, PROGRAM_ID};
+use farthing_chain::loader::MINIMUM_EXTEND_PROGRAM_BYTES;
+use farthing_chain::{BytecodeHash, PROGRAM_ID};
 use serde_json::json;
 use solana_sdk::pubkey;
 use solana_sdk::pubkey::Pubkey;

@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use farthing_cli::localnet::Localnet;
-use farthing_client::chain::loader::{
+use farthing_chain::keys::generate_keypair;
+use farthing_chain::loader::{
     UPGRADEABLE_LOADER, buffer_length, program_data_address, program_data_length, write,
 };
-use farthing_client::chain::rpc::room_for_data;
-use farthing_client::chain::{LoaderBuffer, PROGRAM_ID};
-use farthing_client::keys::generate_keypair;
+use farthing_chain::rpc::room_for_data;
+use farthing_chain::{LoaderBuffer, PROGRAM_ID};
+use farthing_cli::localnet::Localnet;
 use serde_json::{Value, json};
 use solana_client::rpc_request::RpcRequest;
 use solana_commitment_config::CommitmentConfig;

@@ -1,11 +1,11 @@
 //! Why a lane cannot pay, and why a verifier's word is not believed.
 
 use farthing_protocol::{BaseUnits, LaneIndex};
+use farthing_wire::amount::Usdc;
+use farthing_wire::signature::SignerKeyError;
 use solana_sdk::pubkey::Pubkey;
 
 use super::MAX_USED_VALUES;
-use crate::amount::Usdc;
-use crate::signature::SignerKeyError;
 
 /// Why a lane cannot pay.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

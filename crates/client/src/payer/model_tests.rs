@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use farthing_protocol::debit::{AcceptError, ChannelPosition, LanePosition, accept};
+use farthing_wire::x402::PaymentState;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{collection, proptest};
 
 use super::*;
-use crate::x402::PaymentState;
 
 /// Why the verifier refuses, of what an honest client can run into.
 #[derive(Debug, PartialEq, Eq)]

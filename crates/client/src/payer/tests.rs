@@ -1,8 +1,9 @@
 //! Guards of one lane: whose word is believed, and how far it signs.
 
+use farthing_wire::x402::PaymentState;
+
 use super::model_tests::identity;
 use super::*;
-use crate::x402::PaymentState;
 
 fn key_and_lane(cap: u64) -> (Keypair, LanePayer) {
     let key = Keypair::new_from_array([7; 32]);

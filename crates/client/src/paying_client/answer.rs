@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use farthing_protocol::BaseUnits;
+use farthing_wire::idempotency::IDEMPOTENT_REPLAYED;
+use farthing_wire::x402::{PaymentState, ReceiptExtra};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Response, StatusCode};
 
@@ -9,10 +11,9 @@ use super::PayError;
 use super::in_flight::InFlight;
 use super::notary::{DisputedReceipt, SignedReceipt};
 use super::question::Question;
+use super::receipt_header::receipt_header;
 use super::receipt_scanner::ReceiptScanner;
 use super::seen::{Differs, Seen};
-use crate::idempotency::IDEMPOTENT_REPLAYED;
-use crate::x402::{PAYMENT_RESPONSE, PaymentState, ReceiptExtra, SettleResponse, decode_header};
 
 /// Longest answer that [`PaidAnswer::finish`] keeps, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -304,12 +305,6 @@ impl PaidAnswer {
         let answer = self.finish().await?;
         Err(PayError::unexpected(answer.status, &answer.body))
     }
-}
-
-pub(super) fn receipt_header(headers: &HeaderMap) -> Option<ReceiptExtra> {
-    let value = headers.get(PAYMENT_RESPONSE)?;
-    let response: SettleResponse = decode_header(value.as_bytes()).ok()?;
-    response.extra
 }
 
 fn is_replay(headers: &HeaderMap) -> bool {

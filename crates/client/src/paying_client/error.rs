@@ -1,14 +1,14 @@
 //! Why a request could not be paid, and what to do next.
 
 use farthing_protocol::BaseUnits;
+use farthing_wire::amount::Usdc;
+use farthing_wire::causes::with_causes;
+use farthing_wire::idempotency::{IdempotencyKey, PAYMENT_IDENTIFIER};
+use farthing_wire::x402::{HeaderError, PAYMENT_REQUIRED, PaymentRequired, decode_header};
 use serde_json::Value;
 
 use super::notary::DisputedReceipt;
-use crate::amount::Usdc;
-use crate::causes::with_causes;
-use crate::idempotency::{IdempotencyKey, PAYMENT_IDENTIFIER};
 use crate::payer::{PayerError, ReceiptError, ResynchroniseError};
-use crate::x402::{HeaderError, PAYMENT_REQUIRED, PaymentRequired, decode_header};
 
 /// Longest part of an unexpected answer that an error shows, in characters.
 const MAX_SHOWN: usize = 500;

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use farthing_protocol::BaseUnits;
+use farthing_wire::x402::{ReceiptExtra, VoucherStateInfo};
 
 use crate::payer::{LanePayer, ReceiptError, Reservation, ResynchroniseError};
-use crate::x402::{ReceiptExtra, VoucherStateInfo};
 
 /// The reservation of a request. Dropped without an end it counts as lost: a cancelled request may have
 /// been served.

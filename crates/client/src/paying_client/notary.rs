@@ -1,12 +1,12 @@
 //! Whether the signed receipt of an answer is the settler's, and says what the answer says.
 
 use farthing_protocol::BaseUnits;
+use farthing_wire::receipt::{Claims, SignedReceiptError, verify};
+use farthing_wire::x402::ReceiptExtra;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 
 use crate::payer::LaneIdentity;
-use crate::receipt::{Claims, SignedReceiptError, verify};
-use crate::x402::ReceiptExtra;
 
 /// A receipt whose signature was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,19 +89,32 @@ impl Notary {
 #[cfg(test)]
 mod tests {
     use farthing_protocol::{Domain, Generation, LaneIndex};
+    use farthing_wire::receipt::sign;
+    use farthing_wire::x402::PaymentState;
     use solana_sdk::signature::Keypair;
     use solana_sdk::signer::Signer;
 
     use super::*;
-    use crate::receipt::sign;
-    use crate::receipt::tests::settler;
-    use crate::x402::PaymentState;
+
+    fn settler() -> Keypair {
+        Keypair::new_from_array([5; 32])
+    }
 
     fn claims() -> Claims {
         Claims {
+            iss: settler().pubkey(),
+            sub: Pubkey::new_from_array([1; 32]),
+            iat: 1_795_500_000,
+            network: "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1".to_owned(),
+            program: Pubkey::new_from_array([2; 32]),
+            channel: Pubkey::new_from_array([3; 32]),
+            domain: Domain([4; 32]),
+            lane: 7,
+            generation: 1,
             request: Some(Hash::new_from_array([6; 32])),
             sold: None,
-            ..crate::receipt::tests::claims()
+            charged: BaseUnits(20),
+            charged_total: BaseUnits(60),
         }
     }
 

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use farthing_protocol::BaseUnits;
+use farthing_wire::idempotency::{IDEMPOTENCY_KEY, IdempotencyKey};
+use farthing_wire::x402::PAYMENT_SIGNATURE;
 use rand::Rng;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 
 use super::PayError;
-use super::answer::receipt_header;
 use super::notary::Notary;
-use crate::idempotency::{IDEMPOTENCY_KEY, IdempotencyKey};
-use crate::x402::PAYMENT_SIGNATURE;
+use super::receipt_header::receipt_header;
 
 /// How often a question is asked again. With the pauses below that takes 13 seconds at most, in which a provider may
 /// have restarted.

@@ -6,7 +6,9 @@
 
 use bytes::Bytes;
 
-use crate::x402::{MAX_HEADER_LENGTH, STREAM_RECEIPT_PREFIX, SettleResponse, decode_header};
+use farthing_wire::x402::{
+    MAX_HEADER_LENGTH, STREAM_RECEIPT_PREFIX, SettleResponse, decode_header,
+};
 
 /// Longest receipt line.
 const MAX_LINE: usize = STREAM_RECEIPT_PREFIX.len() + MAX_HEADER_LENGTH;
@@ -79,7 +81,7 @@ impl ReceiptScanner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::x402::encode_header;
+    use farthing_wire::x402::encode_header;
 
     fn receipt() -> SettleResponse {
         SettleResponse {

@@ -5,8 +5,8 @@ use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::Value;
 
-use crate::idempotency::IdempotencyKey;
-use crate::pricing::Endpoint;
+use farthing_wire::idempotency::IdempotencyKey;
+use farthing_wire::pricing::Endpoint;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 

@@ -1,12 +1,12 @@
 //! What a provider offers, compared with what the client was told to trust.
 
 use farthing_protocol::BaseUnits;
-
-use super::{PaidRequest, PayError, PayingClientConfig};
-use crate::pricing::PriceList;
-use crate::x402::{
+use farthing_wire::pricing::PriceList;
+use farthing_wire::x402::{
     EscrowExtra, PaymentRequired, PaymentRequirements, SCHEME, STANDARD_TIER, VoucherStateInfo,
 };
+
+use super::{PaidRequest, PayError, PayingClientConfig};
 
 /// The most prices of plain routes that are remembered.
 const MAX_ROUTES: usize = 4_096;
@@ -156,7 +156,7 @@ mod tests {
     use solana_sdk::pubkey::Pubkey;
 
     use super::*;
-    use crate::x402::NETWORK_DEVNET;
+    use farthing_wire::x402::NETWORK_DEVNET;
 
     fn config() -> PayingClientConfig {
         PayingClientConfig {
@@ -193,7 +193,7 @@ mod tests {
         PaymentRequired {
             x402_version: 2,
             error: None,
-            resource: crate::x402::ResourceInfo {
+            resource: farthing_wire::x402::ResourceInfo {
                 url: String::new(),
                 description: None,
                 mime_type: None,

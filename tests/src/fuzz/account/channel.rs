@@ -2,7 +2,7 @@
 
 use anchor_lang::Discriminator;
 use farthing::state;
-use farthing_client::chain::{AccountError, Channel};
+use farthing_chain::{AccountError, Channel};
 use farthing_protocol::deadline::ChainTime;
 use farthing_protocol::layout::{
     self, CHANNEL_DISCRIMINATOR, ChannelHeader, LAYOUT_VERSION, LaneState, LayoutError,

@@ -1,11 +1,11 @@
 //! Receipts as they are signed, and what is to be signed.
 
-use farthing_client::pricing::ModelPrice;
-use farthing_client::receipt::{
+use farthing_protocol::{BaseUnits, Domain};
+use farthing_wire::pricing::ModelPrice;
+use farthing_wire::receipt::{
     Claims, CountedBy, CountedUsage, Sold, SoldTokens, request_digest, sign,
 };
-use farthing_client::x402::NETWORK_DEVNET;
-use farthing_protocol::{BaseUnits, Domain};
+use farthing_wire::x402::NETWORK_DEVNET;
 use serde_json::{Value, json};
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;

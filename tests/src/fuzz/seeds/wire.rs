@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use farthing_client::x402::{NETWORK_DEVNET, SCHEME};
+use farthing_wire::x402::{NETWORK_DEVNET, SCHEME};
 use serde_json::{Value, json};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;

@@ -3,10 +3,10 @@
 use curve25519_dalek::scalar::Scalar;
 use farthing::error::FarthingError;
 use farthing::state::NewLane;
-use farthing_client::signature::SignerKey;
 use farthing_protocol::limits::MIN_GRACE_SECONDS;
 use farthing_tests::program::World;
 use farthing_tests::program::world::new_lanes;
+use farthing_wire::signature::SignerKey;
 use solana_sdk::instruction::Instruction;
 use solana_sdk::pubkey::Pubkey;
 

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use farthing_chain::ChainError;
+
 use super::{Channels, locked};
-use crate::ports::ChainError;
 
 /// How the chain is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

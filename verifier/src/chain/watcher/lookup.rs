@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use farthing_chain::ChainError;
 use futures_util::stream::{self, StreamExt};
 use solana_sdk::account::Account;
 use solana_sdk::pubkey::Pubkey;
@@ -9,7 +10,7 @@ use solana_sdk::pubkey::Pubkey;
 use super::{ACCOUNTS_PER_REQUEST, CONCURRENT_POLLS, ChannelError, Channels, Watched, locked};
 use crate::chain::view::{NotServed, View, require_token};
 use crate::ledger::ChannelFacts;
-use crate::ports::{ChainError, Level};
+use crate::ports::Level;
 
 type Found = Result<Arc<ChannelFacts>, ChannelError>;
 

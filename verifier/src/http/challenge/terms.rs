@@ -5,10 +5,10 @@
 //! of x402 version 1 read `x402Version` and `accepts` (ADR 15).
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use farthing_client::x402::{
+use farthing_protocol::BaseUnits;
+use farthing_wire::x402::{
     NETWORK_DEVNET, NETWORK_MAINNET, PAYMENT_REQUIRED, PaymentRequired, PaymentRequirements,
 };
-use farthing_protocol::BaseUnits;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use serde_with::{DisplayFromStr, serde_as};
@@ -117,7 +117,7 @@ fn payment_methods(ways: &[PaymentRequirements]) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
-    use farthing_client::x402::ResourceInfo;
+    use farthing_wire::x402::ResourceInfo;
 
     use super::*;
 

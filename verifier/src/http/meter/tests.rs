@@ -1,7 +1,7 @@
 //! What answers use, whole, in pieces, and broken.
 
 use bytes::Bytes;
-use farthing_client::pricing::Usage;
+use farthing_wire::pricing::Usage;
 use proptest::{collection, proptest};
 
 use super::events::MAX_EVENT_BYTES;

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use farthing_chain::ChainError;
 use farthing_protocol::BaseUnits;
 
 use super::Settler;
 use super::pending::{Fate, Pending};
 use crate::crash_point::CrashPoint;
-use crate::ports::{ChainError, Delivery};
+use crate::ports::Delivery;
 use crate::store::Record;
 
 impl Settler {
@@ -66,7 +67,7 @@ impl Settler {
         let statuses = self.source.statuses(&signatures).await?;
         if statuses.len() != signatures.len() {
             let message = "it left out statuses that were asked for";
-            return Err(ChainError::Unavailable(message.to_owned()));
+            return Err(ChainError::Unusable(message.to_owned()));
         }
         let fates = self.pending.iter().zip(statuses);
         Ok(fates

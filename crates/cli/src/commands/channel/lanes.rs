@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use farthing_client::chain::NewLane;
-use farthing_client::keys::{KeyFileError, write_keypair};
-use farthing_client::signature::SignerKey;
+use farthing_chain::NewLane;
+use farthing_chain::keys::{KeyFileError, write_keypair};
 use farthing_protocol::limits::MAX_LANES;
+use farthing_wire::signature::SignerKey;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(lanes.len(), 2);
         for planned in &lanes {
             let key_file = planned.key_file.as_ref().expect("generated");
-            let key = farthing_client::keys::read_keypair(key_file).expect("a key file");
+            let key = farthing_chain::keys::read_keypair(key_file).expect("a key file");
             assert_eq!(key.pubkey(), planned.lane.signer);
         }
         let again = plan(&args, "channel").err().map(|error| error.to_string());

@@ -1,7 +1,7 @@
 //! `farthing channel open`.
 
-use farthing_client::chain::instructions::{AddLanes, OpenChannel, add_lanes, open_channel};
-use farthing_client::chain::{
+use farthing_chain::instructions::{AddLanes, OpenChannel, add_lanes, open_channel};
+use farthing_chain::{
     ChainError, NewLane, associated_token_address, channel_address, channel_domain,
 };
 use solana_commitment_config::CommitmentConfig;
@@ -180,7 +180,7 @@ async fn check_domain(
 
 #[cfg(test)]
 mod tests {
-    use farthing_client::chain::{NewLane, Token};
+    use farthing_chain::{NewLane, Token};
     use farthing_protocol::BaseUnits;
     use solana_message::v0;
     use solana_sdk::hash::Hash;

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use comfy_table::Table;
-use farthing_client::amount::Usdc;
-use farthing_client::chain::Channel;
+use farthing_chain::Channel;
 use farthing_protocol::deadline::{ChainTime, grace_is_over};
 use farthing_protocol::layout::LaneState;
 use farthing_protocol::{BaseUnits, Domain};
+use farthing_wire::amount::Usdc;
 use serde::Serialize;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;

@@ -1,6 +1,6 @@
 //! What the commands refuse before they send anything, and what they say then.
 
-use farthing_client::chain::token::TOKEN_PROGRAM;
+use farthing_chain::token::TOKEN_PROGRAM;
 use farthing_protocol::Domain;
 use farthing_protocol::layout::{ChannelHeader, NEVER};
 

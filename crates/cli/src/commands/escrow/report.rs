@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use farthing_client::amount::Usdc;
-use farthing_client::chain::{Escrow, UpgradeAuthority};
+use farthing_chain::{Escrow, UpgradeAuthority};
 use farthing_protocol::BaseUnits;
+use farthing_wire::amount::Usdc;
 use serde::Serialize;
 use solana_sdk::pubkey::Pubkey;
 

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use farthing_client::amount::Usdc;
 use farthing_client::paying_client::{PaidAnswer, PayError, Receipt};
+use farthing_wire::amount::Usdc;
 use serde_json::Value;
 
 use super::pay_error;

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use farthing_client::amount::Usdc;
-use farthing_client::x402::{PaymentRequired, PaymentRequirements, SCHEME};
 use farthing_protocol::BaseUnits;
+use farthing_wire::amount::Usdc;
+use farthing_wire::x402::{PaymentRequired, PaymentRequirements, SCHEME};
 use serde::Serialize;
 
 use super::answer::Answered;

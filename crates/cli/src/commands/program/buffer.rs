@@ -8,10 +8,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use farthing_client::chain::loader::{buffer_length, create_buffer, write};
-use farthing_client::chain::rpc::{Batch, room_for_data};
-use farthing_client::chain::{ChainError, LoaderBuffer};
-use farthing_client::keys::{KeyFileError, generate_keypair, read_keypair};
+use farthing_chain::keys::{KeyFileError, generate_keypair, read_keypair};
+use farthing_chain::loader::{buffer_length, create_buffer, write};
+use farthing_chain::rpc::{Batch, room_for_data};
+use farthing_chain::{ChainError, LoaderBuffer};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::instruction::Instruction;
 use solana_sdk::pubkey::Pubkey;

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use farthing_client::chain::BytecodeHash;
-use farthing_client::chain::loader::MAX_BYTECODE_LENGTH;
+use farthing_chain::BytecodeHash;
+use farthing_chain::loader::MAX_BYTECODE_LENGTH;
 use solana_sdk::pubkey::Pubkey;
 
 use crate::error::CliError;
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_address_is_found_whole_or_in_pieces() {
-        let program = farthing_client::chain::PROGRAM_ID;
+        let program = farthing_chain::PROGRAM_ID;
         let bytecode = |bytes: &[u8]| Bytecode {
             bytes: bytes.to_vec(),
         };

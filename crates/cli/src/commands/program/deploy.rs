@@ -6,12 +6,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use farthing_client::chain::ProgramData;
-use farthing_client::chain::loader::{
+use farthing_chain::ProgramData;
+use farthing_chain::keys::read_keypair;
+use farthing_chain::loader::{
     MAX_BYTECODE_LENGTH, PROGRAM_ACCOUNT_LENGTH, deploy_with_max_program_len, program_data_length,
     upgrade,
 };
-use farthing_client::keys::read_keypair;
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;

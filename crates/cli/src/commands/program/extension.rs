@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use farthing_client::chain::ProgramData;
-use farthing_client::chain::loader::{
+use farthing_chain::ProgramData;
+use farthing_chain::loader::{
     MAX_BYTECODE_LENGTH, MINIMUM_EXTEND_PROGRAM_BYTES, extend_program, program_data_length,
 };
 use solana_commitment_config::CommitmentConfig;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use farthing_client::chain::rpc::Deployed;
-use farthing_client::chain::{LoaderBuffer, ProgramData};
+use farthing_chain::rpc::Deployed;
+use farthing_chain::{LoaderBuffer, ProgramData};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::pubkey;
 use solana_sdk::pubkey::Pubkey;

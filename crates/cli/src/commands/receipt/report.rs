@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use farthing_client::amount::Usdc;
-use farthing_client::receipt::{Claims, CountedBy, Sold};
+use farthing_wire::amount::Usdc;
+use farthing_wire::receipt::{Claims, CountedBy, Sold};
 use serde::Serialize;
 
 use crate::output::facts;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, stdin};
 use std::path::Path;
 
-use farthing_client::x402::{STREAM_RECEIPT_PREFIX, SettleResponse, decode_header};
+use farthing_wire::x402::{STREAM_RECEIPT_PREFIX, SettleResponse, decode_header};
 use serde_json::Value;
 
 use crate::error::CliError;
@@ -68,7 +68,7 @@ fn of_header(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use farthing_client::x402::encode_header;
+    use farthing_wire::x402::encode_header;
     use serde_json::json;
 
     use super::*;

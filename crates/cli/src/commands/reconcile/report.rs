@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
-use farthing_client::amount::Usdc;
-use farthing_client::chain::Channel;
+use farthing_chain::Channel;
 use farthing_protocol::BaseUnits;
 use farthing_verifier::reconcile::Reconciled;
+use farthing_wire::amount::Usdc;
 use serde::Serialize;
 use solana_sdk::pubkey::Pubkey;
 

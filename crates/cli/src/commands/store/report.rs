@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use farthing_client::amount::Usdc;
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use farthing_verifier::ledger::LaneKey;
 use farthing_verifier::store::{Counts, ExportSummary, Finding, SettlementRecord, StoredState};
+use farthing_wire::amount::Usdc;
 use serde::Serialize;
 use solana_sdk::pubkey::Pubkey;
 

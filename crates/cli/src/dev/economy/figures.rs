@@ -1,6 +1,6 @@
 //! What the chain says of the economy, read back by RPC.
 
-use farthing_client::chain::{ChainClient, associated_token_address};
+use farthing_chain::{ChainClient, associated_token_address};
 use farthing_protocol::BaseUnits;
 use solana_client::rpc_config::RpcTransactionConfig;
 use solana_commitment_config::CommitmentConfig;

@@ -10,7 +10,7 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
 use super::{instruction, readonly, signer, writable};
-use crate::chain::token::{Token, associated_token_address};
+use crate::token::{Token, associated_token_address};
 
 /// A channel with the way of its money, from the escrow's vault to the payee: what every instruction needs
 /// that may pay.
@@ -60,11 +60,11 @@ pub struct Claim {
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
-pub(in crate::chain) struct ClaimArguments {
-    pub(in crate::chain) lane: u16,
-    pub(in crate::chain) authorized: u64,
-    pub(in crate::chain) undebited: u32,
-    pub(in crate::chain) signature: [u8; 64],
+pub(crate) struct ClaimArguments {
+    pub(crate) lane: u16,
+    pub(crate) authorized: u64,
+    pub(crate) undebited: u32,
+    pub(crate) signature: [u8; 64],
 }
 
 /// What `settle` needs.
@@ -131,10 +131,10 @@ pub struct SettleStatement {
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
-pub(in crate::chain) struct SettleStatementArguments {
+pub(crate) struct SettleStatementArguments {
     signature: [u8; 64],
-    pub(in crate::chain) entries: Vec<(u16, u64)>,
-    pub(in crate::chain) earlier: Vec<(u16, u16)>,
+    pub(crate) entries: Vec<(u16, u64)>,
+    pub(crate) earlier: Vec<(u16, u16)>,
 }
 
 /// Debits many lanes by one signature of the countersigner and pays the payee once.

@@ -11,8 +11,8 @@ use solana_sdk::pubkey::Pubkey;
 use solana_system_interface::program as system_program;
 
 use super::{instruction, optional, readonly, signer, writable, writable_signer};
-use crate::chain::addresses::{approval_address, escrow_address};
-use crate::chain::token::{ASSOCIATED_TOKEN_PROGRAM, Token, associated_token_address};
+use crate::addresses::{approval_address, escrow_address};
+use crate::token::{ASSOCIATED_TOKEN_PROGRAM, Token, associated_token_address};
 
 /// What `create_escrow` needs.
 #[derive(Debug, Clone, Copy)]

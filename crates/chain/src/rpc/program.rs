@@ -12,7 +12,7 @@ use solana_transaction_error::TransactionError;
 
 use super::error::ChainError;
 use super::{Account, ChainClient};
-use crate::chain::loader::{
+use crate::loader::{
     LoaderBuffer, ProgramData, UPGRADEABLE_LOADER, decode_program, program_data_address,
 };
 
@@ -187,7 +187,7 @@ impl ChainClient {
     fn malformed(
         &self,
         address: &Pubkey,
-    ) -> impl FnOnce(crate::chain::AccountError) -> ChainError + use<> {
+    ) -> impl FnOnce(crate::AccountError) -> ChainError + use<> {
         let address = *address;
         move |source| ChainError::Account { address, source }
     }

@@ -11,8 +11,8 @@ use solana_sdk::pubkey::Pubkey;
 use solana_system_interface::program as system_program;
 
 use super::{instruction, optional, readonly, signer, writable, writable_signer};
-use crate::chain::addresses::channel_address;
-use crate::chain::token::{Token, associated_token_address};
+use crate::addresses::channel_address;
+use crate::token::{Token, associated_token_address};
 
 /// A lane to be appended, or the next generation of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

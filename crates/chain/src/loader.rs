@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use farthing_wire::signature::sha256;
 pub use solana_loader_v3_interface::get_program_data_address as program_data_address;
 pub use solana_loader_v3_interface::instruction::{
     MINIMUM_EXTEND_PROGRAM_BYTES, close, create_buffer, deploy_with_max_program_len,
@@ -17,7 +18,6 @@ use solana_sdk::pubkey;
 use solana_sdk::pubkey::Pubkey;
 
 use super::accounts::AccountError;
-use crate::signature::sha256;
 
 /// The loader whose programs can be upgraded.
 pub const UPGRADEABLE_LOADER: Pubkey = pubkey!("BPFLoaderUpgradeab1e11111111111111111111111");

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use farthing_wire::causes::with_causes;
 use solana_client::client_error::{ClientError, ClientErrorKind};
 use solana_client::rpc_request::{RpcError, RpcResponseErrorData};
 use solana_sdk::instruction::InstructionError;
@@ -9,9 +10,8 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use solana_transaction_error::TransactionError;
 
-use crate::causes::with_causes;
-use crate::chain::accounts::AccountError;
-use crate::chain::refusal::explain;
+use crate::accounts::AccountError;
+use crate::refusal::explain;
 
 /// The most lines of a program's log that an error shows.
 const MAX_LOG_LINES: usize = 6;
@@ -33,6 +33,9 @@ pub enum ChainError {
         /// Why it failed, without the node's URL.
         message: String,
     },
+    /// The node answered something that cannot be used.
+    #[error("the node did not answer as expected: {0}")]
+    Unusable(String),
     /// An account of another program.
     #[error(
         "account {address} belongs to program {owner}, not to {program}: check the address, and --program"
@@ -99,6 +102,17 @@ impl ChainError {
             _ => None,
         }
     }
+
+    /// Whether the transaction itself is at fault, so that sending it again changes nothing. A node that does not know
+    /// the blockhash says nothing about the transaction: it lags behind, or the transaction is late and expires.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::Refused { .. } => true,
+            Self::Failed { error, .. } => !matches!(error, TransactionError::BlockhashNotFound),
+            _ => false,
+        }
+    }
 }
 
 /// A node as errors may name it: scheme, host and port, never path, query or credentials, which is where
@@ -123,7 +137,8 @@ impl fmt::Display for Endpoint {
 
 impl Endpoint {
     /// The node answered with something that no node answers.
-    pub(super) fn unexpected(&self, action: &'static str, what: &str) -> ChainError {
+    #[must_use]
+    pub fn unexpected(&self, action: &'static str, what: &str) -> ChainError {
         ChainError::Rpc {
             endpoint: self.clone(),
             action,
@@ -132,7 +147,7 @@ impl Endpoint {
     }
 
     pub(super) fn new(url: &str) -> Self {
-        let shown = reqwest::Url::parse(url)
+        let shown = url::Url::parse(url)
             .map(|url| url.origin().ascii_serialization())
             .unwrap_or_else(|_| "the RPC URL, which is not a URL".to_owned());
         Self {
@@ -142,7 +157,8 @@ impl Endpoint {
     }
 
     /// Converts an error of the RPC client, without the URL that some of its messages carry.
-    pub(super) fn error(&self, action: &'static str, error: ClientError) -> ChainError {
+    #[must_use]
+    pub fn error(&self, action: &'static str, error: ClientError) -> ChainError {
         let logs = logs(&error).unwrap_or_default();
         if let Some(error) = error.get_transaction_error() {
             return transaction_failed(error, logs);

@@ -149,7 +149,7 @@ impl<'de> Deserialize<'de> for RoutePattern {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use reqwest::Url;
+    use url::Url;
 
     use super::*;
 

@@ -102,11 +102,11 @@ mod tests {
     use farthing_protocol::Generation;
 
     use super::*;
-    use crate::chain::instructions::{
+    use crate::instructions::{
         Claim, EarlierGeneration, Funds, Settle, SettleStatement, StatementClaim, settle,
         settle_statement,
     };
-    use crate::chain::{PROGRAM_ID, Token, USDC_MINT_DEVNET};
+    use crate::{PROGRAM_ID, Token, USDC_MINT_DEVNET};
 
     const CHANNEL: Pubkey = Pubkey::new_from_array([5; 32]);
 

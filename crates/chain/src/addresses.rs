@@ -7,7 +7,7 @@ use solana_sdk::hash::Hash;
 use solana_sdk::pubkey;
 use solana_sdk::pubkey::Pubkey;
 
-use crate::signature::sha256;
+use farthing_wire::signature::sha256;
 
 /// The program. A client never takes a program id from a 402: it compares the one there with this, or
 /// with one that its user named.

@@ -11,6 +11,7 @@ mod send_many;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use farthing_protocol::BaseUnits;
 use farthing_protocol::deadline::ChainTime;
@@ -57,6 +58,18 @@ impl ChainClient {
         let commitment = CommitmentConfig::confirmed();
         Self {
             rpc: Arc::new(RpcClient::new_with_commitment(url.to_owned(), commitment)),
+            endpoint: Endpoint::new(url),
+            program,
+        }
+    }
+
+    /// [`Self::new`], for a node that gets no longer than `timeout` for an answer.
+    #[must_use]
+    pub fn with_timeout(url: &str, program: Pubkey, timeout: Duration) -> Self {
+        let commitment = CommitmentConfig::confirmed();
+        let rpc = RpcClient::new_with_timeout_and_commitment(url.to_owned(), timeout, commitment);
+        Self {
+            rpc: Arc::new(rpc),
             endpoint: Endpoint::new(url),
             program,
         }

@@ -1,13 +1,13 @@
 //! What the token programs do for Farthing: prepaying, and the accounts that receive.
 
 use farthing_protocol::BaseUnits;
+use farthing_wire::amount::USDC_DECIMALS;
 use solana_sdk::instruction::Instruction;
 use solana_sdk::pubkey::Pubkey;
 use solana_system_interface::program as system_program;
 
 use super::{readonly, signer, writable, writable_signer};
-use crate::amount::USDC_DECIMALS;
-use crate::chain::token::{ASSOCIATED_TOKEN_PROGRAM, Token, associated_token_address};
+use crate::token::{ASSOCIATED_TOKEN_PROGRAM, Token, associated_token_address};
 
 /// `CreateIdempotent` of the associated token program.
 const CREATE_IDEMPOTENT: u8 = 1;

@@ -1,7 +1,7 @@
-//! The chain, for owners, payees and settlers: addresses, instructions, accounts and RPC.
+//! Farthing on Solana, for owners, payees and settlers: addresses, instructions, accounts, key files and RPC.
 //!
 //! [`addresses`], [`token`], [`instructions`], [`accounts`], [`debits`] and [`loader`] are pure; only [`rpc`]
-//! talks to a node.
+//! talks to a node, and only [`keys`] touches files.
 //! What must not live here: HTTP to a provider, and any state of a payer.
 
 pub mod accounts;
@@ -9,6 +9,7 @@ pub mod addresses;
 pub mod cluster;
 pub mod debits;
 pub mod instructions;
+pub mod keys;
 pub mod loader;
 pub mod refusal;
 pub mod rpc;

@@ -5,11 +5,11 @@
 
 use std::net::IpAddr;
 
+use farthing_wire::x402::{NETWORK_DEVNET, NETWORK_MAINNET};
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 
 use super::addresses::{PROGRAM_ID, USDC_MINT_DEVNET, USDC_MINT_MAINNET};
-use crate::x402::{NETWORK_DEVNET, NETWORK_MAINNET};
 
 const CAIP2_REFERENCE_LENGTH: usize = 32;
 
@@ -73,7 +73,7 @@ pub fn cluster(genesis_hash: &Hash, rpc_url: &str) -> Option<Cluster> {
 /// Whether a URL points to this machine.
 #[must_use]
 pub fn is_loopback(url: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(url) else {
+    let Ok(url) = url::Url::parse(url) else {
         return false;
     };
     url.host_str().is_some_and(|host| {

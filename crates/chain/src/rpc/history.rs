@@ -12,7 +12,7 @@ use solana_transaction_status_client_types::{
 };
 
 use super::{ChainClient, ChainError};
-use crate::chain::debits::{Debit, ExecutedInstruction, debits_of};
+use crate::debits::{Debit, ExecutedInstruction, debits_of};
 
 /// Transactions of one page.
 const PAGE_LENGTH: usize = 100;
