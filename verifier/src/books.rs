@@ -12,15 +12,13 @@ use farthing_protocol::{BaseUnits, Domain};
 use tokio::sync::watch;
 
 use crate::crash_point::CrashPoint;
-use crate::ledger::{
-    ChannelFacts, Earlier, Kept, LaneKey, LaneSnapshot, Ledger, OutcomeLimits, Refusal, RequestKey,
-    ReservationId, VerifiedVoucher,
-};
+use crate::ledger::{ChannelFacts, Earlier, Kept, Ledger, OutcomeLimits, Refusal, VerifiedVoucher};
 use crate::ports::{Clock, Moment};
-use crate::store::{
-    Activity, OutcomeRecord, Record, Remembered, SettlementRecord, Store, StoreError, StoreFailed,
-    Ticket, Writer,
+use crate::record::{
+    LaneKey, LaneSnapshot, OutcomeRecord, Record, Remembered, RequestKey, ReservationId,
+    SettlementRecord,
 };
+use crate::store::{Activity, Store, StoreError, StoreFailed, Ticket, Writer};
 
 pub use held::{ChargeError, Charged, Hold, HoldError};
 

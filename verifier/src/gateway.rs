@@ -23,10 +23,11 @@ use solana_sdk::signature::Signature;
 
 use crate::books::{Again, Books, Reservation, ReserveError, Reserved};
 use crate::chain::{ChannelError, Channels};
-use crate::ledger::{ChannelFacts, LaneFacts, LaneKey, Refusal, RequestKey, VerifiedVoucher};
+use crate::ledger::{ChannelFacts, LaneFacts, Refusal, VerifiedVoucher};
 use crate::prices::{Prices, Quoted};
 use crate::receipts::Payer;
-use crate::store::{OutcomeRecord, Remembered, StoreFailed, Ticket};
+use crate::record::{LaneKey, OutcomeRecord, Remembered, RequestKey};
+use crate::store::{StoreFailed, Ticket};
 
 use signers::Signers;
 

@@ -25,12 +25,15 @@ use farthing_protocol::debit::{AcceptError, accept};
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
 
 use crate::ports::Moment;
-use crate::store::{LaneRecord, OutcomeRecord, Record, Remembered, ReservationRecord};
+use crate::record::{
+    ALL_USED, LaneKey, LaneRecord, LaneSnapshot, OutcomeRecord, Record, Remembered, RequestKey,
+    ReservationId, ReservationRecord,
+};
 
 pub use channel::{ChannelFacts, LaneFacts};
 pub use forget::Kept;
-pub use lane::{ALL_USED, MAX_USED_VALUES, Used};
-pub use outcomes::{Earlier, OutcomeLimits, RequestKey};
+pub use lane::Used;
+pub use outcomes::{Earlier, OutcomeLimits};
 pub use settling::Unsettled;
 pub use size::Size;
 
@@ -39,33 +42,6 @@ use held::Held;
 use lane::LaneLedger;
 use outcomes::Outcomes;
 use size::Counts;
-
-/// One lane of one incarnation of one channel, in one generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LaneKey {
-    /// The channel's domain.
-    pub domain: Domain,
-    /// The lane.
-    pub lane: LaneIndex,
-    /// Its generation.
-    pub generation: Generation,
-}
-
-impl LaneKey {
-    /// The lane that a voucher is signed for.
-    #[must_use]
-    pub const fn of(voucher: &Voucher) -> Self {
-        Self {
-            domain: voucher.domain,
-            lane: voucher.lane,
-            generation: voucher.generation,
-        }
-    }
-}
-
-/// A request in flight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReservationId(pub u64);
 
 /// A voucher whose signature was verified with the key of its lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,21 +82,6 @@ pub enum Refusal {
     /// The amounts do not fit.
     #[error(transparent)]
     Amount(#[from] AcceptError),
-}
-
-/// Figures of a lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LaneSnapshot {
-    /// The highest ceiling signed, zero if none.
-    pub authorized: BaseUnits,
-    /// The signature over it.
-    pub signature: Option<[u8; 64]>,
-    /// Charged in total.
-    pub charged: BaseUnits,
-    /// The maxima in flight.
-    pub reserved: BaseUnits,
-    /// The channel's deposit.
-    pub deposit: BaseUnits,
 }
 
 /// A decision: the figures after it and the records that make it durable.

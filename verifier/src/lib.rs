@@ -22,6 +22,7 @@ pub mod ports;
 pub mod prices;
 pub mod receipts;
 pub mod reconcile;
+pub mod record;
 mod seller;
 pub mod settlement;
 pub mod store;

@@ -15,9 +15,8 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 
-use crate::ledger::LaneKey;
 use crate::ports::Clock;
-use crate::store::ReceiptRecord;
+use crate::record::{LaneKey, ReceiptRecord};
 
 use key::ReceiptKey;
 

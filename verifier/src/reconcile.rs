@@ -19,8 +19,7 @@ use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
 use farthing_wire::signature::SignerKey;
 use solana_sdk::pubkey::Pubkey;
 
-use crate::ledger::{ALL_USED, LaneKey, ReservationId};
-use crate::store::{LaneRecord, Record, StoredState};
+use crate::record::{ALL_USED, LaneKey, LaneRecord, Record, ReservationId, StoredState};
 
 /// A lane that the chain debited beyond what the store knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

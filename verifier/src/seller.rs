@@ -22,15 +22,14 @@ use tokio_util::sync::CancellationToken;
 use crate::books::{Books, OpenError};
 use crate::chain::Channels;
 use crate::config::{ConfigError, SellerConfig};
-use crate::http::about_payments;
-use crate::http::metrics;
 use crate::http::paywall::PaywallLayer;
 use crate::http::proxy::UpstreamError;
 use crate::http::till::Till;
-use crate::ledger::{LaneKey, LaneSnapshot};
+use crate::http::{about_payments, metrics};
 use crate::metrics::Metrics;
 use crate::ports::{ChainSource, Clock};
 use crate::prices::Prices;
+use crate::record::{LaneKey, LaneSnapshot};
 use crate::settlement::{SettleError, SettlementReport, SettlerHandle};
 use crate::store::{Store, StoreError};
 

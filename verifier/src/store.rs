@@ -25,13 +25,14 @@
 //!   it does not know.
 
 mod audit;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod encoding;
 mod export;
 mod import;
 #[cfg(test)]
 pub(crate) mod memory;
 mod read_only;
-mod record;
 mod redb;
 mod writer;
 
@@ -43,26 +44,34 @@ mod tests;
 use std::fmt;
 use std::path::Path;
 
-use crate::ledger::ReservationId;
+use crate::record::{Record, Remembered, ReservationId, StoredState};
 
-pub use self::audit::{Finding, audit, inconsistencies};
+pub use self::audit::audit;
 pub use self::export::{Counts, ExportSummary, ReadError, export, read_export};
 pub use self::import::{ImportError, import};
-pub use self::record::{
-    AnswerRecord, ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReceiptRecord, Record,
-    Remembered, ReservationRecord, SettlementRecord, StoredState,
-};
-pub use self::redb::{RedbStore, probe_commits};
+pub use self::redb::{RedbStore, import_file, probe_commits};
 pub(crate) use self::writer::Activity;
 pub use self::writer::{StoreFailed, Ticket, Writer};
 
+/// What [`Store::read`] does with a record that it does not understand: the record's key and the error, which is
+/// returned to give up.
+pub type UnreadableRecord<'a> = dyn FnMut(&[u8], StoreError) -> Result<(), StoreError> + 'a;
+
 /// A durable place for records; the module's documentation is its contract.
 pub trait Store: Send + fmt::Debug + 'static {
+    /// Reads everything back that is understood. `unreadable` is told of the rest.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read, or what `unreadable` returns.
+    fn read(&mut self, unreadable: &mut UnreadableRecord<'_>) -> Result<StoredState, StoreError>;
+
     /// Reads everything back.
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be read or is not understood; nothing may then be served.
-    fn load(&mut self) -> Result<StoredState, StoreError>;
+    fn load(&mut self) -> Result<StoredState, StoreError> {
+        self.read(&mut |_, error| Err(error))
+    }
 
     /// Writes the records, all or none.
     ///

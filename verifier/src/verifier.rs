@@ -8,7 +8,7 @@ use farthing_protocol::{Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
 use tokio::task::JoinHandle;
 
-use crate::ledger::LaneSnapshot;
+use crate::record::LaneSnapshot;
 use crate::seller::Seller;
 use crate::settlement::{SettleError, SettlementReport};
 

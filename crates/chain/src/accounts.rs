@@ -1,5 +1,5 @@
 //! Accounts of the program, decoded. Layouts: `farthing_protocol::layout` for the channel, the program's
-//! `state` for the others; `tests/tests/client.rs` compares them with what the program writes.
+//! `state` for the others; `tests/tests/chain` compares them with what the program writes.
 
 use borsh::BorshDeserialize;
 use farthing_protocol::layout::{

@@ -2,7 +2,7 @@
 //!
 //! By role: [`escrow`] for owners, [`channel`] for owners and managers, [`settlement`] for payees and
 //! settlers, [`token`] for what the token programs do. Order of arguments and accounts is the program's;
-//! `tests/tests/client.rs` compares both with what Anchor generates.
+//! `tests/tests/chain` compares both with what Anchor generates.
 
 pub mod channel;
 pub mod escrow;

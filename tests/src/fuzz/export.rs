@@ -3,7 +3,8 @@
 //! An export is read as a whole or refused with an error that can be shown and that names a line of it. What was read
 //! is exported and read again as the same, and from then on as the same bytes.
 
-use farthing_verifier::store::{Counts, ReadError, StoredState, export, read_export};
+use farthing_verifier::record::StoredState;
+use farthing_verifier::store::{Counts, ReadError, export, read_export};
 use sha2::{Digest, Sha256};
 use solana_sdk::hash::Hash;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use farthing_verifier::ledger::ReservationId;
-use farthing_verifier::store::{Record, Remembered, Store, StoreError, StoredState};
+use farthing_verifier::record::{Record, Remembered, ReservationId, StoredState};
+use farthing_verifier::store::{Store, StoreError, UnreadableRecord};
 
 /// Tells a [`FragileStore`] what to do.
 #[derive(Debug, Clone, Default)]
@@ -50,8 +50,8 @@ impl FragileStore {
 }
 
 impl Store for FragileStore {
-    fn load(&mut self) -> Result<StoredState, StoreError> {
-        self.inner.load()
+    fn read(&mut self, unreadable: &mut UnreadableRecord<'_>) -> Result<StoredState, StoreError> {
+        self.inner.read(unreadable)
     }
 
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {

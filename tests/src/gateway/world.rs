@@ -11,7 +11,7 @@ use farthing_verifier::config::{
     ChainConfig, HttpConfig, ModelConfig, PricingConfig, RequestsConfig, SettlerConfig,
     StoreConfig, UsdcAmount,
 };
-use farthing_verifier::ledger::LaneSnapshot;
+use farthing_verifier::record::LaneSnapshot;
 use farthing_verifier::store::RedbStore;
 use farthing_verifier::{
     Config, Keys, Ports, Seller, SellerConfig, StartError, Verifier, start_with,

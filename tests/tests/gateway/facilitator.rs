@@ -1,9 +1,7 @@
 //! Other servers sell through the verifier: what is verified is reserved, what is settled is charged once, and whoever
 //! may not ask is refused.
 
-#[path = "facilitator/guards.rs"]
 mod guards;
-#[path = "facilitator/once.rs"]
 mod once;
 
 use std::time::Duration;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use farthing_tests::gateway::World;
 use farthing_tests::gateway::account::lane_debited;
 use farthing_tests::gateway::world::{MODEL, chat};
-use farthing_verifier::store::{RedbStore, Store, StoredState};
+use farthing_verifier::record::StoredState;
+use farthing_verifier::store::{RedbStore, Store};
 
 const MAXIMUM: u64 = 239;
 const HOUR: Duration = Duration::from_secs(60 * 60);

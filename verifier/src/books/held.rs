@@ -8,11 +8,11 @@ use std::sync::Arc;
 use farthing_protocol::BaseUnits;
 
 use super::{Books, ReserveError};
-use crate::ledger::{
-    ChannelFacts, Decision, Earlier, LaneKey, LaneSnapshot, Refusal, RequestKey, ReservationId,
-    VerifiedVoucher,
+use crate::ledger::{ChannelFacts, Decision, Earlier, Refusal, VerifiedVoucher};
+use crate::record::{
+    LaneKey, LaneSnapshot, OutcomeRecord, ReceiptRecord, Remembered, RequestKey, ReservationId,
 };
-use crate::store::{OutcomeRecord, ReceiptRecord, Remembered, StoreFailed, Ticket};
+use crate::store::{StoreFailed, Ticket};
 
 /// A payment to hold.
 #[derive(Debug, Clone, Copy)]

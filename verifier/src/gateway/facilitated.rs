@@ -17,9 +17,10 @@ use solana_sdk::pubkey::Pubkey;
 
 use super::{ClientKey, Gateway, PaymentError, Refused, signer_of};
 use crate::books::{ChargeError, Charged, Hold, HoldError, ReserveError};
-use crate::ledger::{ChannelFacts, LaneKey, LaneSnapshot, Refusal, RequestKey, VerifiedVoucher};
+use crate::ledger::{ChannelFacts, Refusal, VerifiedVoucher};
 use crate::receipts::Payer;
-use crate::store::{ReceiptRecord, StoreFailed};
+use crate::record::{LaneKey, LaneSnapshot, ReceiptRecord, RequestKey};
+use crate::store::StoreFailed;
 
 /// The longest that a payment is held: no channel that is asked to close, and no lane that is revoked, is gone before.
 pub const MAX_HELD_SECONDS: u32 = MIN_GRACE_SECONDS;

@@ -10,7 +10,8 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
 use super::Gateway;
-use crate::ledger::{ALL_USED, LaneKey, Refusal};
+use crate::ledger::Refusal;
+use crate::record::{ALL_USED, LaneKey};
 use crate::store::StoreFailed;
 
 /// A question about one lane.

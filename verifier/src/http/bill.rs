@@ -15,7 +15,8 @@ use crate::crash_point::CrashPoint;
 use crate::gateway::Accepted;
 use crate::metrics::{Requests, Served};
 use crate::receipts::{Charge, Draft, Issuer, Payer};
-use crate::store::{AnswerRecord, Remembered, StoreFailed, Ticket};
+use crate::record::{AnswerRecord, Remembered};
+use crate::store::{StoreFailed, Ticket};
 
 /// What a request owes.
 #[derive(Debug)]

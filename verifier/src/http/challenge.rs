@@ -15,8 +15,8 @@ use solana_sdk::pubkey::Pubkey;
 use super::error::ApiError;
 use super::idempotency;
 use crate::gateway::{Gateway, Refused};
-use crate::ledger::LaneSnapshot;
 use crate::prices::Quoted;
+use crate::record::LaneSnapshot;
 
 pub(crate) use terms::{PAYMENT_METHODS, Terms};
 

@@ -13,7 +13,7 @@ use super::stream::{event_stream_receipt, is_event_stream_type};
 use crate::gateway::Replay;
 use crate::metrics::{Outcome, Served};
 use crate::receipts::{Charge, Draft, Issuer};
-use crate::store::AnswerRecord;
+use crate::record::AnswerRecord;
 
 /// Says that an answer is not new.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static(IDEMPOTENT_REPLAYED);

@@ -7,8 +7,9 @@ use farthing_protocol::debit::ChannelPosition;
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
 
+use super::Refusal;
 use super::lanes::Lanes;
-use super::{LaneKey, Refusal};
+use crate::record::LaneKey;
 
 /// What the chain says of a channel, merged from a finalized and a processed reading: what enlarges
 /// spending as finalized, what shrinks it as first seen.

@@ -8,8 +8,8 @@
 use farthing_protocol::{BaseUnits, Domain};
 
 use super::channel::ChannelLedger;
-use super::{ChannelFacts, LaneKey, Ledger, forgotten};
-use crate::store::Record;
+use super::{ChannelFacts, Ledger, forgotten};
+use crate::record::{LaneKey, Record};
 
 /// Why books are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

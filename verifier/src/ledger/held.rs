@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use farthing_protocol::BaseUnits;
 
-use super::{Ledger, ReservationId, reservation_record};
+use super::{Ledger, reservation_record};
 use crate::ports::Moment;
-use crate::store::{Record, Remembered};
+use crate::record::{Record, Remembered, ReservationId};
 
 /// For how long a reservation waits for its charge.
 #[derive(Debug, Clone, Copy)]

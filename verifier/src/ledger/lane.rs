@@ -5,16 +5,10 @@ use farthing_protocol::debit::LanePosition;
 use smallvec::SmallVec;
 
 use crate::ports::Moment;
-
-/// The most used values kept above `charged`. Beyond, the lowest closes: it becomes the floor.
-pub const MAX_USED_VALUES: usize = 1_024;
+use crate::record::MAX_USED_VALUES;
 
 /// So many used values most lanes keep at a time; more take memory of their own.
 const VALUES_OF_MOST: usize = 2;
-
-/// The floor of a lane of which vouchers may be public that nobody here knows: it accepts nothing until it
-/// is rotated.
-pub const ALL_USED: BaseUnits = BaseUnits(u64::MAX);
 
 /// The books of one lane in one generation.
 #[derive(Debug, Clone, Default)]

@@ -8,17 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::{LaneKey, ReservationId};
-use crate::store::{AnswerRecord, OutcomeRecord, Record, Remembered};
-
-/// How a request that may be asked again is told from others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestKey {
-    /// Hash of the lane, its generation and the key that the client chose.
-    pub key: [u8; 32],
-    /// Hash of what was asked: method, path, query and body, but not the payment.
-    pub digest: [u8; 32],
-}
+use crate::record::{
+    AnswerRecord, LaneKey, OutcomeRecord, Record, Remembered, RequestKey, ReservationId,
+};
 
 /// A request with the same key that came before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

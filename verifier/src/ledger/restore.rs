@@ -8,7 +8,7 @@ use super::channel::ChannelLedger;
 use super::lane::{LaneLedger, UsedValues};
 use super::{Ledger, OutcomeLimits, Reservation, forgotten};
 use crate::ports::Moment;
-use crate::store::{Record, Remembered, StoredState};
+use crate::record::{Record, Remembered, StoredState};
 
 impl Ledger {
     /// The ledger as it was when the last record was written. Reservations without an outcome are

@@ -3,9 +3,9 @@
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
 
-use super::{ChannelFacts, LaneKey, Ledger, lane_record};
+use super::{ChannelFacts, Ledger, lane_record};
 use crate::ports::Moment;
-use crate::store::Record;
+use crate::record::{LaneKey, Record};
 
 /// What a lane owes, with what proves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

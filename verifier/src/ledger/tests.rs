@@ -15,8 +15,9 @@ use std::time::Duration;
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
 use solana_sdk::pubkey::Pubkey;
 
-use super::{ChannelFacts, LaneFacts, LaneKey, VerifiedVoucher};
+use super::{ChannelFacts, LaneFacts, VerifiedVoucher};
 use crate::ports::Moment;
+use crate::record::LaneKey;
 
 const DOMAIN: Domain = Domain([7; 32]);
 const NOW: Moment = Moment(Duration::from_secs(1));

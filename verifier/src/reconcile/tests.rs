@@ -9,8 +9,12 @@ use solana_sdk::signature::Signature;
 use super::*;
 use crate::ledger::{ChannelFacts, LaneFacts, Ledger, OutcomeLimits, Refusal, VerifiedVoucher};
 use crate::ports::Moment;
+use crate::record::audit::inconsistencies;
+use crate::record::{
+    ChannelRecord, LaneKey, LaneRecord, Record, ReservationId, ReservationRecord, StoredState,
+};
+use crate::store::Store;
 use crate::store::memory::MemoryStore;
-use crate::store::{ChannelRecord, ReservationRecord, Store, inconsistencies};
 
 const DOMAIN: Domain = Domain([7; 32]);
 const ADDRESS: Pubkey = Pubkey::new_from_array([9; 32]);

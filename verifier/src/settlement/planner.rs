@@ -11,8 +11,9 @@ use std::time::Duration;
 use farthing_protocol::BaseUnits;
 use farthing_protocol::deadline::{ChainTime, grace_is_over};
 
-use crate::ledger::{ChannelFacts, LaneKey, Unsettled};
+use crate::ledger::{ChannelFacts, Unsettled};
 use crate::ports::Moment;
+use crate::record::LaneKey;
 
 /// The most claims of one transaction without a lookup table, measured by serialising them.
 pub const MAX_CLAIMS_PER_TRANSACTION: usize = 10;

@@ -28,9 +28,8 @@ use super::transaction::{Terms, build};
 use crate::books::Books;
 use crate::chain::Channels;
 use crate::crash_point::CrashPoint;
-use crate::ledger::LaneKey;
 use crate::ports::{ChainSource, Clock, Delivery, Moment};
-use crate::store::{Record, SettlementRecord};
+use crate::record::{LaneKey, Record, SettlementRecord};
 use handle::Waiter;
 use pending::Pending;
 

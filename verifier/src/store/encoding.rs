@@ -10,11 +10,10 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
 use super::StoreError;
-use super::record::{
-    AnswerRecord, ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReceiptRecord, Record,
-    ReservationRecord, SettlementRecord,
+use crate::record::{
+    AnswerRecord, ChannelRecord, ClaimRecord, LaneKey, LaneRecord, OutcomeRecord, ReceiptRecord,
+    Record, RequestKey, ReservationRecord, SettlementRecord,
 };
-use crate::ledger::{LaneKey, RequestKey};
 
 /// Most values are no longer, in bytes.
 const LENGTH_OF_MOST: usize = 256;

@@ -21,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use solana_sdk::hash::Hash;
 
-use super::StoredState;
 use line::{Header, Line, lines};
+
+use crate::record::StoredState;
 
 pub use read::{ReadError, read_export};
 

@@ -12,6 +12,7 @@
 
 mod changes;
 mod creation;
+mod import_file;
 mod journal;
 mod reading;
 
@@ -25,9 +26,12 @@ use redb::backends::FileBackend;
 use redb::{Database, Durability, StorageBackend, TableDefinition, WriteTransaction};
 
 use super::read_only::ReadOnlyFile;
-use super::record::{LaneRecord, Record, Remembered, ReservationRecord, StoredState};
-use super::{Store, StoreError, encoding};
-use crate::ledger::{LaneKey, ReservationId};
+use super::{Store, StoreError, UnreadableRecord, encoding};
+use crate::record::{
+    LaneKey, LaneRecord, Record, Remembered, ReservationId, ReservationRecord, StoredState,
+};
+
+pub use import_file::import_file;
 
 use journal::{JOURNAL, Journal};
 
@@ -145,9 +149,13 @@ fn explain(path: &Path, error: redb::Error) -> StoreError {
 }
 
 impl Store for RedbStore {
+    fn read(&mut self, unreadable: &mut UnreadableRecord<'_>) -> Result<StoredState, StoreError> {
+        self.read_all(unreadable)
+    }
+
     fn load(&mut self) -> Result<StoredState, StoreError> {
         let path = self.path.clone();
-        self.read(|_, error| Err(error.in_file(&path)))
+        self.read_all(&mut |_, error| Err(error.in_file(&path)))
     }
 
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {

@@ -12,11 +12,11 @@ use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use super::{
-    ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, Record, RedbStore, ReservationRecord,
-    SettlementRecord, Store, StoredState, audit, export, import, read_export,
+use super::{RedbStore, Store, audit, export, import_file, read_export};
+use crate::record::{
+    ChannelRecord, ClaimRecord, LaneKey, LaneRecord, OutcomeRecord, Record, RequestKey,
+    ReservationId, ReservationRecord, SettlementRecord, StoredState,
 };
-use crate::ledger::{LaneKey, RequestKey, ReservationId};
 
 /// Those whose stores there are, and what was added within a release.
 const RELEASES: [&str; 4] = ["0.1.0", "0.1.0+outcomes", "0.1.0+settled", "0.1.0+held"];
@@ -153,7 +153,7 @@ fn bless(release: &str) {
     export(&sample(), &mut text).expect("memory takes everything");
     let store = path(&format!("{release}.redb"));
     fs::create_dir_all(store.parent().expect("it has one")).expect("writable");
-    import(text.as_slice(), &store).expect("the fixture can be written");
+    import_file(text.as_slice(), &store).expect("the fixture can be written");
     // As a verifier leaves it: with space of records that ended.
     let mut open = RedbStore::open(&store).expect("it opens");
     open.commit(&[Record::Reconciled])

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::{Record, Remembered, Store};
+use super::Store;
 use crate::crash_point::CrashPoint;
-use crate::ledger::ReservationId;
 use crate::metrics::Histogram;
+use crate::record::{Record, Remembered, ReservationId};
 
 /// The most batches of one transaction.
 const MAX_BATCHES_PER_COMMIT: usize = 4_096;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use farthing_client::payer::{LanePayer, SignedVoucher};
 use farthing_protocol::{BaseUnits, Voucher};
 use farthing_verifier::gateway::ClientKey;
-use farthing_verifier::ledger::LaneKey;
+use farthing_verifier::record::LaneKey;
 use serde_json::Value;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;

@@ -10,8 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use farthing_protocol::BaseUnits;
-use farthing_verifier::ledger::LaneKey;
-use farthing_verifier::store::StoredState;
+use farthing_verifier::record::{LaneKey, StoredState};
 
 /// What the client was told of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use farthing_protocol::BaseUnits;
-use farthing_verifier::store::{RedbStore, StoredState, audit};
+use farthing_verifier::record::StoredState;
+use farthing_verifier::store::{RedbStore, audit};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use rand::Rng;
 use rand::rngs::StdRng;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use farthing_chain::{PROGRAM_ID, channel_domain};
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use farthing_verifier::chain::view::MAX_LANES_SERVED;
-use farthing_verifier::ledger::{ChannelFacts, LaneFacts, LaneKey};
-use farthing_verifier::store::{LaneRecord, Record, RedbStore, Store};
+use farthing_verifier::ledger::{ChannelFacts, LaneFacts};
+use farthing_verifier::record::{LaneKey, LaneRecord, Record};
+use farthing_verifier::store::{RedbStore, Store};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -220,7 +221,8 @@ fn lane_records(channel: &Channel, lane: usize) -> Vec<Record> {
 
 #[cfg(test)]
 mod tests {
-    use farthing_verifier::store::{RedbStore, Store, inconsistencies};
+    use farthing_verifier::record::audit::inconsistencies;
+    use farthing_verifier::store::{RedbStore, Store};
 
     use super::Population;
 

@@ -14,11 +14,7 @@ use super::switch::MARKER;
 use super::{cargo, failed};
 
 /// Tests that take long, and are asked last.
-const SLOW: [&str; 3] = [
-    "program::incarnations::",
-    "program::model::",
-    "program::signatures::differential::",
-];
+const SLOW: [&str; 3] = ["incarnations::", "model::", "signatures::differential::"];
 
 /// The tests, the bytecode with its switch, and what was found out before.
 pub struct Trials {
@@ -102,7 +98,7 @@ impl Trials {
     /// Those tests first that are about the file, then the quick ones, then the others.
     fn find_out(&self, mutant: &Mutant) -> io::Result<Outcome> {
         let stem = Path::new(&mutant.file).file_stem().unwrap_or_default();
-        let own = format!("program::{}::", stem.to_string_lossy());
+        let own = format!("{}::", stem.to_string_lossy());
         let skip: Vec<&str> = SLOW.iter().flat_map(|slow| ["--skip", slow]).collect();
         let rounds: [&[&str]; 3] = [&[&own], &skip, &SLOW];
         for round in rounds {
@@ -152,7 +148,7 @@ fn compile_tests(root: &Path) -> io::Result<PathBuf> {
         .args(["--no-run", "--message-format=json"])
         .stderr(Stdio::inherit())
         .output()?;
-    let source = root.join("tests/tests/program.rs");
+    let source = root.join("tests/tests/program/main.rs");
     let stdout = String::from_utf8(output.stdout).map_err(io::Error::other)?;
     stdout
         .lines()

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use farthing_chain::Channel;
 use farthing_chain::debits::Debit;
 use farthing_verifier::reconcile::{Known, LaneBehind, is_explained, reconcile};
-use farthing_verifier::store::{Record, RedbStore, Store, StoreError, StoredState};
+use farthing_verifier::record::{Record, StoredState};
+use farthing_verifier::store::{RedbStore, Store, StoreError};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::pubkey::Pubkey;
 

@@ -9,8 +9,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use farthing_verifier::record::StoredState;
 use farthing_verifier::store::{
-    ExportSummary, RedbStore, Store, StoreError, StoredState, audit, export, import,
+    ExportSummary, RedbStore, Store, StoreError, audit, export, import_file,
 };
 
 use crate::cli::StoreCommand;
@@ -75,14 +76,14 @@ fn export_to(state: &StoredState, file: File) -> io::Result<ExportSummary> {
 
 fn read_export(args: &ImportArgs, output: Output) -> Result<(), CliError> {
     let file = File::open(&args.export).map_err(|error| unreadable(&args.export, &error))?;
-    let summary = import(BufReader::new(file), &args.store)
+    let summary = import_file(BufReader::new(file), &args.store)
         .map_err(|error| CliError::failed(error.to_string()))?;
     output.report(&Imported::new(&args.store, &summary))
 }
 
 fn check(which: &WhichStore, output: Output) -> Result<(), CliError> {
     let (path, mut store) = open(which)?;
-    let (state, findings) = audit(&mut store).map_err(failed)?;
+    let (state, findings) = audit(store.as_mut()).map_err(failed)?;
     output.report(&Checked::new(&path, &state, &findings))?;
     match findings.len() {
         0 => Ok(()),
@@ -95,7 +96,7 @@ fn check(which: &WhichStore, output: Output) -> Result<(), CliError> {
 }
 
 /// Opens the store to look at it.
-fn open(which: &WhichStore) -> Result<(PathBuf, RedbStore), CliError> {
+fn open(which: &WhichStore) -> Result<(PathBuf, Box<dyn Store>), CliError> {
     let path = match &which.store {
         Some(path) => path.clone(),
         None => Settings::store_path(which.config.as_deref())?,
@@ -107,7 +108,7 @@ fn open(which: &WhichStore) -> Result<(PathBuf, RedbStore), CliError> {
         )));
     }
     let store = RedbStore::open_read_only(&path).map_err(failed)?;
-    Ok((path, store))
+    Ok((path, Box::new(store)))
 }
 
 fn failed(error: StoreError) -> CliError {

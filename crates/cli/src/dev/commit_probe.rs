@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
-use farthing_verifier::ledger::LaneKey;
-use farthing_verifier::store::{LaneRecord, Record, RedbStore, Store, StoreError, Writer};
+use farthing_verifier::record::{LaneKey, LaneRecord, Record};
+use farthing_verifier::store::{RedbStore, Store, StoreError, Writer};
 
 use super::DevError;
 

@@ -12,7 +12,7 @@ use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 
 use super::World;
-use super::common::{Terminal, error_of, text};
+use crate::terminal::{Terminal, error_of, text};
 
 const BODY: &str = r#"{"model":"demo"}"#;
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 
-use crate::common::Terminal;
+use crate::terminal::Terminal;
 
 /// What a restart needs.
 struct Restart {

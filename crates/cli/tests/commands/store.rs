@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
-use farthing_verifier::ledger::LaneKey;
-use farthing_verifier::store::{Record, RedbStore, Store};
+use farthing_verifier::record::{LaneKey, Record};
+use farthing_verifier::store::{RedbStore, Store};
 use serde_json::{Value, json};
 
-use crate::common::{Terminal, error_of, text};
+use crate::terminal::{Terminal, error_of, text};
 
 /// No command of a store asks a node.
 const NO_NODE: &str = "http://127.0.0.1:1";

@@ -11,7 +11,7 @@ use solana_sdk::instruction::Instruction;
 use solana_sdk::pubkey::Pubkey;
 
 use super::points::{Point, decoded, encodings_above_p, is_canonical, small_order_encodings};
-use crate::program::codes::code;
+use crate::codes::code;
 
 /// What is no key, and why.
 fn unusable_keys() -> Vec<([u8; 32], FarthingError)> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 
 use super::{facts, key, lane_facts, one_lane, voucher, voucher_of};
-use crate::ledger::{ChannelFacts, Kept, LaneKey, Ledger, OutcomeLimits, Refusal};
+use crate::ledger::{ChannelFacts, Kept, Ledger, OutcomeLimits, Refusal};
 use crate::ports::Moment;
-use crate::store::memory::MemoryStore;
-use crate::store::{Record, Remembered, Store, StoredState};
+use crate::record::tables::Tables;
+use crate::record::{LaneKey, Record, Remembered, StoredState};
 
 const NOW: Moment = Moment(std::time::Duration::from_secs(1));
 const NOTHING: BaseUnits = BaseUnits::ZERO;
@@ -17,12 +17,12 @@ const NOTHING: BaseUnits = BaseUnits::ZERO;
 #[derive(Default)]
 struct Books {
     ledger: Ledger,
-    store: MemoryStore,
+    store: Tables,
 }
 
 impl Books {
     fn write(&mut self, records: &[Record]) {
-        self.store.commit(records).expect("memory does not fail");
+        self.store.apply(records);
     }
 
     fn pay(&mut self, facts: &Arc<ChannelFacts>, value: u64, charge: u64) {
@@ -59,14 +59,14 @@ impl Books {
     }
 
     fn restart(&mut self) {
-        let state = self.store.load().expect("memory does not fail");
+        let state = self.store.state();
         let (ledger, records) = Ledger::restore(state, OutcomeLimits::default(), NOW);
         self.ledger = ledger;
         self.write(&records);
     }
 
     fn stored(&mut self) -> StoredState {
-        self.store.load().expect("memory does not fail")
+        self.store.state()
     }
 }
 

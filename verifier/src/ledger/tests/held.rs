@@ -9,10 +9,11 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{prop_assert_eq, proptest};
 
 use super::{NOW, key, one_lane, voucher};
-use crate::ledger::{ChannelFacts, Ledger, OutcomeLimits, Refusal, RequestKey, ReservationId};
+use crate::ledger::{ChannelFacts, Ledger, OutcomeLimits, Refusal};
 use crate::ports::Moment;
-use crate::store::memory::MemoryStore;
-use crate::store::{Record, Remembered, Store, inconsistencies};
+use crate::record::audit::inconsistencies;
+use crate::record::tables::Tables;
+use crate::record::{Record, Remembered, RequestKey, ReservationId};
 
 const SECONDS: u32 = 300;
 
@@ -31,7 +32,7 @@ fn request(key: u8) -> RequestKey {
 struct Books {
     facts: Arc<ChannelFacts>,
     ledger: Ledger,
-    store: MemoryStore,
+    store: Tables,
 }
 
 impl Books {
@@ -39,13 +40,13 @@ impl Books {
         Self {
             facts: one_lane(10_000, 10_000),
             ledger: Ledger::default(),
-            store: MemoryStore::default(),
+            store: Tables::default(),
         }
     }
 
     fn commit(&mut self, records: &[Record]) {
-        self.store.commit(records).expect("memory does not fail");
-        let state = self.store.load().expect("memory loads");
+        self.store.apply(records);
+        let state = self.store.state();
         assert_eq!(inconsistencies(&state), []);
     }
 
@@ -72,7 +73,7 @@ impl Books {
     }
 
     fn restart(&mut self, now: Moment) {
-        let state = self.store.load().expect("memory loads");
+        let state = self.store.state();
         let (ledger, records) = Ledger::restore(state, OutcomeLimits::default(), now);
         self.commit(&records);
         self.ledger = ledger;

@@ -10,10 +10,11 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{collection, proptest};
 
 use super::{NOW, facts, key, lane_facts, voucher_of};
-use crate::ledger::{ChannelFacts, Ledger, OutcomeLimits, Refusal, ReservationId};
+use crate::ledger::{ChannelFacts, Ledger, OutcomeLimits, Refusal};
 use crate::ports::Moment;
-use crate::store::memory::MemoryStore;
-use crate::store::{Record, Remembered, Store, inconsistencies};
+use crate::record::audit::inconsistencies;
+use crate::record::tables::Tables;
+use crate::record::{Record, Remembered, ReservationId};
 
 const LANES: u16 = 3;
 
@@ -75,7 +76,7 @@ pub(super) struct ModelLane {
 
 pub(super) struct World {
     ledger: Ledger,
-    store: MemoryStore,
+    store: Tables,
     pub(super) facts: Arc<ChannelFacts>,
     pub(super) lanes: Vec<ModelLane>,
     /// Every value that ever bought something.
@@ -89,7 +90,7 @@ impl World {
         let of_chain = vec![lane_facts(cap, 0); usize::from(lanes)];
         Self {
             ledger: Ledger::default(),
-            store: MemoryStore::default(),
+            store: Tables::default(),
             facts: Arc::new(facts(deposit, of_chain)),
             lanes: vec![ModelLane::default(); usize::from(lanes)],
             bought: BTreeSet::new(),
@@ -98,7 +99,7 @@ impl World {
     }
 
     fn commit(&mut self, records: &[Record]) {
-        self.store.commit(records).expect("memory does not fail");
+        self.store.apply(records);
     }
 
     fn reserved(&self, lane: Option<u16>) -> u64 {
@@ -209,7 +210,7 @@ impl World {
     }
 
     fn crash(&mut self) {
-        let state = self.store.load().expect("memory does not fail");
+        let state = self.store.state();
         let (ledger, records) = Ledger::restore(state, OutcomeLimits::default(), Moment::default());
         self.commit(&records);
         self.ledger = ledger;
@@ -253,7 +254,7 @@ impl World {
 
     /// What a ledger writes is what an audit of its store accepts.
     fn audit(&self) {
-        let state = self.store.clone().load().expect("memory does not fail");
+        let state = self.store.state();
         assert_eq!(inconsistencies(&state), []);
     }
 }

@@ -9,12 +9,11 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{collection, proptest};
 
 use super::{NOW, facts, key, lane_facts, one_lane, voucher, voucher_of};
-use crate::ledger::{
-    ChannelFacts, Earlier, Ledger, OutcomeLimits, Refusal, RequestKey, ReservationId,
-};
+use crate::ledger::{ChannelFacts, Earlier, Ledger, OutcomeLimits, Refusal};
 use crate::ports::Moment;
-use crate::store::memory::MemoryStore;
-use crate::store::{AnswerRecord, ReceiptRecord, Record, Remembered, Store, inconsistencies};
+use crate::record::audit::inconsistencies;
+use crate::record::tables::Tables;
+use crate::record::{AnswerRecord, ReceiptRecord, Record, Remembered, RequestKey, ReservationId};
 
 fn request(key: u8, digest: u8) -> RequestKey {
     RequestKey {
@@ -45,7 +44,7 @@ fn at(seconds: u64) -> Moment {
 struct Books {
     facts: Arc<ChannelFacts>,
     ledger: Ledger,
-    store: MemoryStore,
+    store: Tables,
     limits: OutcomeLimits,
     /// Values of vouchers are never used twice.
     value: u64,
@@ -57,7 +56,7 @@ impl Books {
         let mut books = Self {
             facts: Arc::new(facts(1_000_000, lanes)),
             ledger: Ledger::default(),
-            store: MemoryStore::default(),
+            store: Tables::default(),
             limits,
             value: 100_000,
         };
@@ -66,11 +65,11 @@ impl Books {
     }
 
     fn commit(&mut self, records: &[Record]) {
-        self.store.commit(records).expect("memory does not fail");
+        self.store.apply(records);
     }
 
     fn restart(&mut self, now: Moment) {
-        let state = self.store.load().expect("memory loads");
+        let state = self.store.state();
         let (ledger, records) = Ledger::restore(state, self.limits, now);
         self.commit(&records);
         self.ledger = ledger;
@@ -103,7 +102,7 @@ impl Books {
     fn remembered(&mut self, request: RequestKey) -> Option<(u64, bool)> {
         match self.ledger.earlier(&request).expect("it asks for the same") {
             Some(Earlier::Ended(id, outcome)) => {
-                let Remembered { answer, .. } = self.store.remembered(id).expect("memory reads");
+                let Remembered { answer, .. } = self.store.remembered(id);
                 let length = answer.as_ref().map(AnswerRecord::length);
                 assert_eq!(outcome.answer_bytes, length);
                 Some((outcome.charged.0, answer.is_some()))
@@ -185,7 +184,7 @@ fn outcomes_expire_by_the_time_that_verifiers_ran() {
     books.end(id, 1, Some(5), at(5_101));
     assert_eq!(books.remembered(request(1, 1)), None);
     assert_eq!(books.remembered(request(2, 1)), Some((1, true)));
-    assert_eq!(books.store.load().expect("memory loads").outcomes.len(), 2);
+    assert_eq!(books.store.state().outcomes.len(), 2);
 }
 
 #[test]
@@ -314,13 +313,13 @@ proptest! {
                 }
                 Action::End { .. } | Action::Checkpoint { .. } => {}
             }
-            let state = books.store.load().expect("memory loads");
+            let state = books.store.state();
             assert_eq!(inconsistencies(&state), []);
             assert!(state.outcomes.len() <= limits.max_outcomes);
             assert_eq!(state.outcomes.len(), books.ledger.outcomes());
             let mut bytes = 0;
             for (id, outcome) in &state.outcomes {
-                let remembered = books.store.remembered(*id).expect("memory reads");
+                let remembered = books.store.remembered(*id);
                 let answer = remembered.answer;
                 assert_eq!(outcome.answer_bytes, answer.as_ref().map(AnswerRecord::length));
                 bytes += u64::from(outcome.answer_bytes.unwrap_or_default());

@@ -7,10 +7,10 @@ use farthing_protocol::debit::AcceptError;
 use farthing_protocol::{BaseUnits, Generation, LaneIndex};
 
 use super::{NOW, facts, key, lane_facts, one_lane, voucher, voucher_of};
-use crate::ledger::{ChannelFacts, LaneKey, Ledger, MAX_USED_VALUES, OutcomeLimits, Refusal};
+use crate::ledger::{ChannelFacts, Ledger, OutcomeLimits, Refusal};
 use crate::ports::Moment;
-use crate::store::memory::MemoryStore;
-use crate::store::{Record, Remembered, Store};
+use crate::record::tables::Tables;
+use crate::record::{LaneKey, MAX_USED_VALUES, Record, Remembered};
 
 fn refused(ledger: &mut Ledger, facts: &Arc<ChannelFacts>, value: u64, maximum: u64) -> Refusal {
     let before = ledger.lane(facts, key(0));
@@ -238,7 +238,7 @@ fn a_charge_is_at_most_what_was_reserved_and_ends_once() {
 #[test]
 fn after_a_crash_the_last_checkpoint_is_charged() {
     let (mut ledger, facts) = (Ledger::default(), one_lane(1_000, 1_000));
-    let mut store = MemoryStore::default();
+    let mut store = Tables::default();
     let first = ledger
         .accept(&facts, &voucher(100), BaseUnits(30), None, NOW)
         .expect("the rules allow it");
@@ -248,11 +248,11 @@ fn after_a_crash_the_last_checkpoint_is_charged() {
     let mut records = first.records;
     records.extend(second.records);
     records.extend(ledger.checkpoint(first.reservation, BaseUnits(7)));
-    store.commit(&records).expect("memory does not fail");
+    store.apply(&records);
 
-    let state = store.load().expect("memory does not fail");
+    let state = store.state();
     let (mut restored, records) = Ledger::restore(state, OutcomeLimits::default(), NOW);
-    store.commit(&records).expect("memory does not fail");
+    store.apply(&records);
     let lane = restored.lane(&facts, key(0)).expect("the lane is known");
     assert_eq!((lane.charged, lane.reserved), (BaseUnits(7), BaseUnits(0)));
     assert_eq!(lane.authorized, BaseUnits(200));
@@ -262,7 +262,7 @@ fn after_a_crash_the_last_checkpoint_is_charged() {
             Refusal::VoucherUsed
         );
     }
-    let state = store.load().expect("memory does not fail");
+    let state = store.state();
     assert_eq!(state.reservations, vec![], "nothing is charged twice");
 }
 

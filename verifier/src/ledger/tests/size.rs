@@ -6,10 +6,10 @@ use std::time::Duration;
 use farthing_protocol::BaseUnits;
 
 use super::{NOW, facts, lane_facts, voucher_of};
-use crate::ledger::{Ledger, OutcomeLimits, RequestKey, Size};
+use crate::ledger::{Ledger, OutcomeLimits, Size};
 use crate::ports::Moment;
-use crate::store::memory::MemoryStore;
-use crate::store::{AnswerRecord, Remembered, Store};
+use crate::record::tables::Tables;
+use crate::record::{AnswerRecord, Remembered, RequestKey};
 
 fn seconds(after: u64) -> Moment {
     NOW.after(Duration::from_secs(after))
@@ -32,7 +32,7 @@ fn a_refusal_is_not_counted() {
 
 #[test]
 fn size_and_age_follow_the_requests_and_survive_a_restart() {
-    let mut store = MemoryStore::default();
+    let mut store = Tables::default();
     let mut ledger = Ledger::default();
     let lanes = vec![lane_facts(1_000, 0), lane_facts(1_000, 0)];
     let facts = Arc::new(facts(1_000, lanes));
@@ -40,7 +40,7 @@ fn size_and_age_follow_the_requests_and_survive_a_restart() {
         let voucher = voucher_of(lane, 0, value);
         let decision = ledger.accept(&facts, &voucher, BaseUnits(10), request, now);
         let decision = decision.expect("the rules allow it");
-        store.commit(&decision.records).expect("memory works");
+        store.apply(&decision.records);
         decision.reservation
     };
     let request = RequestKey {
@@ -69,9 +69,7 @@ fn size_and_age_follow_the_requests_and_survive_a_restart() {
         receipt: None,
     };
     let ended = ledger.complete(first, BaseUnits(4), remembered, seconds(8));
-    store
-        .commit(&ended.expect("in flight").records)
-        .expect("memory works");
+    store.apply(&ended.expect("in flight").records);
     // The second is what is oldest now; its value stays used, as the one above it does.
     expected.reservations = 2;
     expected.reserved = BaseUnits(20);
@@ -83,13 +81,11 @@ fn size_and_age_follow_the_requests_and_survive_a_restart() {
     assert_eq!(ledger.size(seconds(10)), expected);
 
     let ended = ledger.complete(second, BaseUnits(10), Remembered::default(), seconds(11));
-    store
-        .commit(&ended.expect("in flight").records)
-        .expect("memory works");
+    store.apply(&ended.expect("in flight").records);
     assert_eq!(ledger.size(seconds(11)).charged, BaseUnits(14));
     assert_eq!(ledger.size(seconds(11)).used_values, 3);
 
-    let state = store.load().expect("memory works");
+    let state = store.state();
     let (restored, _) = Ledger::restore(state, OutcomeLimits::default(), NOW);
     let size = restored.size(NOW);
     assert_eq!((size.lanes, size.used_values, size.reservations), (2, 3, 0));

@@ -10,8 +10,9 @@ use proptest::{collection, proptest};
 use solana_sdk::pubkey::Pubkey;
 
 use super::{MAX_CLAIMS_PER_TRANSACTION, Owing, PlannedSettlement, Policy, Situation, plan};
-use crate::ledger::{ChannelFacts, LaneFacts, LaneKey, Unsettled};
+use crate::ledger::{ChannelFacts, LaneFacts, Unsettled};
 use crate::ports::Moment;
+use crate::record::LaneKey;
 
 const POLICY: Policy = Policy {
     min_amount: BaseUnits(1_000),

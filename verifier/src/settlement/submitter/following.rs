@@ -9,7 +9,7 @@ use super::Settler;
 use super::pending::{Fate, Pending};
 use crate::crash_point::CrashPoint;
 use crate::ports::Delivery;
-use crate::store::Record;
+use crate::record::Record;
 
 impl Settler {
     /// Learns what became of the pending transactions, and sends those again that are not seen yet.

@@ -2,10 +2,9 @@
 
 use solana_sdk::transaction::Transaction;
 
-use crate::ledger::LaneKey;
 use crate::ports::{Moment, TransactionStatus};
+use crate::record::{ClaimRecord, LaneKey, SettlementRecord};
 use crate::settlement::planner::PlannedSettlement;
-use crate::store::{ClaimRecord, SettlementRecord};
 
 #[derive(Debug)]
 pub(super) struct Pending {

@@ -7,10 +7,12 @@ use redb::{Database, TableDefinition};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use super::{Finding, Lane, audit, inconsistencies};
-use crate::ledger::{MAX_USED_VALUES, ReservationId};
+use super::audit;
+use crate::record::audit::Lane;
+use crate::record::audit::{Finding, inconsistencies};
+use crate::record::{MAX_USED_VALUES, Record, ReservationId, StoredState};
 use crate::store::releases::{imported_sample, sample};
-use crate::store::{Record, RedbStore, Store, StoreError, StoredState, export, import};
+use crate::store::{RedbStore, Store, StoreError, export, import_file};
 
 /// Findings after a change.
 fn found(change: impl FnOnce(&mut StoredState)) -> Vec<Finding> {
@@ -280,7 +282,7 @@ fn a_store_in_use_is_not_looked_at_and_a_damaged_one_says_so() {
     assert!(error.to_string().contains("store.redb"), "{error}");
     let mut text = Vec::new();
     export(&sample(), &mut text).expect("memory takes everything");
-    import(text.as_slice(), &path).expect("there is room");
+    import_file(text.as_slice(), &path).expect("there is room");
     let mut serving = RedbStore::open(&path).expect("it opens");
     serving.load().expect("it loads");
     let error = RedbStore::open_read_only(&path).expect_err("a verifier has it");
@@ -315,7 +317,7 @@ fn a_damaged_store_is_never_read_as_another() {
     let path = directory.path().join("store.redb");
     let mut text = Vec::new();
     export(&sample(), &mut text).expect("memory takes everything");
-    import(text.as_slice(), &path).expect("there is room");
+    import_file(text.as_slice(), &path).expect("there is room");
     let whole = fs::read(&path).expect("readable");
     let mut refused = 0;
     // Every byte of the header, and a prime distance so that all parts of a page have their turn.

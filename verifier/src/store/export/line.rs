@@ -9,12 +9,11 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
 use super::Counts;
-use crate::ledger::{LaneKey, RequestKey, ReservationId};
-use crate::store::encoding;
-use crate::store::record::{
-    ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReservationRecord, SettlementRecord,
-    StoredState,
+use crate::record::{
+    ChannelRecord, ClaimRecord, LaneKey, LaneRecord, OutcomeRecord, RequestKey, ReservationId,
+    ReservationRecord, SettlementRecord, StoredState,
 };
+use crate::store::encoding;
 
 /// What makes a file an export, whatever its version.
 #[derive(Debug, Deserialize)]

@@ -7,7 +7,7 @@ use solana_sdk::hash::Hash;
 
 use super::line::{Header, Kind, Line};
 use super::{Counts, ExportSummary, FORMAT, MAX_LINE_LENGTH, OLDEST_VERSION, VERSION};
-use crate::store::StoredState;
+use crate::record::StoredState;
 
 /// Why an export cannot be read. Nothing of it is used then.
 #[derive(Debug, thiserror::Error)]

@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 use solana_sdk::hash::Hash;
 
 use super::{Counts, MAX_LINE_LENGTH, ReadError, export, read_export};
+use crate::record::StoredState;
 use crate::store::releases::{imported_sample, sample};
-use crate::store::{ImportError, RedbStore, Store, StoredState, import};
+use crate::store::{ImportError, RedbStore, Store, import_file};
 use arbitrary::state;
 
 fn text_of(state: &StoredState) -> String {
@@ -161,12 +162,12 @@ fn an_import_replaces_nothing_and_leaves_nothing_half_done() {
     let text = text_of(&sample());
 
     fs::write(&path, "precious").expect("writable");
-    let error = import(text.as_bytes(), &path).expect_err("something is there");
+    let error = import_file(text.as_bytes(), &path).expect_err("something is there");
     assert!(matches!(error, ImportError::Exists(_)), "{error}");
     assert_eq!(fs::read(&path).expect("readable"), b"precious");
     fs::remove_file(&path).expect("writable");
 
-    let error = import(&text.as_bytes()[..text.len() - 1], &path).expect_err("it is cut");
+    let error = import_file(&text.as_bytes()[..text.len() - 1], &path).expect_err("it is cut");
     assert!(
         matches!(error, ImportError::Export(ReadError::Cut)),
         "{error}"
@@ -174,16 +175,16 @@ fn an_import_replaces_nothing_and_leaves_nothing_half_done() {
     assert_eq!(files(directory.path()), 0);
 
     fs::write(&unfinished, "another import").expect("writable");
-    let error = import(text.as_bytes(), &path).expect_err("another import may run");
+    let error = import_file(text.as_bytes(), &path).expect_err("another import may run");
     assert!(matches!(error, ImportError::Unfinished(_)), "{error}");
     assert_eq!(fs::read(&unfinished).expect("readable"), b"another import");
     fs::remove_file(&unfinished).expect("writable");
 
     let nowhere = directory.path().join("missing").join("store.redb");
-    let error = import(text.as_bytes(), &nowhere).expect_err("there is no such directory");
+    let error = import_file(text.as_bytes(), &nowhere).expect_err("there is no such directory");
     assert!(matches!(error, ImportError::File { .. }), "{error}");
 
-    let summary = import(text.as_bytes(), &path).expect("nothing is in the way");
+    let summary = import_file(text.as_bytes(), &path).expect("nothing is in the way");
     assert_eq!(summary.counts, Counts::of(&sample()));
     assert_eq!(files(directory.path()), 1);
     let mut store = RedbStore::open(&path).expect("it opens");
@@ -213,7 +214,7 @@ proptest! {
         let directory = tempfile::tempdir().expect("the test has a directory");
         let path = directory.path().join("store.redb");
         let text = text_of(&state);
-        import(text.as_bytes(), &path).expect("it is whole");
+        import_file(text.as_bytes(), &path).expect("it is whole");
         let imported = RedbStore::open(&path).expect("it opens").load().expect("it loads");
         assert_eq!(text_of(&imported), text);
         assert_eq!(imported, StoredState { is_imported: true, ..state });

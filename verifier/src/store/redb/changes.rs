@@ -6,9 +6,7 @@ use std::collections::HashMap;
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use smallvec::SmallVec;
 
-use crate::ledger::LaneKey;
-use crate::store::StoredState;
-use crate::store::record::{LaneRecord, Record};
+use crate::record::{LaneKey, LaneRecord, Record, StoredState};
 
 /// So many values of most lanes change until they are moved; more take memory of their own.
 const VALUES_OF_MOST: usize = 2;

@@ -13,9 +13,8 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTr
 
 use super::changes::{Changes, InOrder, LaneChanges, Tables};
 use super::{LANES, USED};
-use crate::ledger::LaneKey;
-use crate::store::record::Record;
-use crate::store::{StoreError, encoding};
+use crate::record::{LaneKey, Record};
+use crate::store::{StoreError, UnreadableRecord, encoding};
 
 pub(super) const JOURNAL: TableDefinition<'static, u64, &'static [u8]> =
     TableDefinition::new("journal");
@@ -52,7 +51,7 @@ impl Journal {
     pub(super) fn read(
         table: &impl ReadableTable<u64, &'static [u8]>,
         failed: impl Fn(redb::Error) -> StoreError,
-        refuse: &mut impl FnMut(&[u8], StoreError) -> Result<(), StoreError>,
+        refuse: &mut UnreadableRecord<'_>,
     ) -> Result<Self, StoreError> {
         let mut journal = Self::default();
         let mut first = None;

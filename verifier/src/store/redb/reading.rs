@@ -10,8 +10,8 @@ use super::{
     ANSWERS, CHANNELS, IMPORTED, LANES, MARKS, OUTCOMES, RECEIPTS, RESERVATIONS, RedbStore,
     SETTLEMENTS, USED, make_tables,
 };
-use crate::ledger::ReservationId;
-use crate::store::{Remembered, StoreError, StoredState, encoding};
+use crate::record::{Remembered, ReservationId, StoredState};
+use crate::store::{StoreError, UnreadableRecord, encoding};
 
 /// All tables: a store with another one was written by another version.
 const TABLES: [&str; 10] = [
@@ -30,9 +30,9 @@ const TABLES: [&str; 10] = [
 impl RedbStore {
     /// Reads what can be understood. What cannot goes to `refuse` with its key, which decides
     /// whether that ends the reading.
-    pub(in crate::store) fn read(
+    pub(super) fn read_all(
         &mut self,
-        mut refuse: impl FnMut(&[u8], StoreError) -> Result<(), StoreError>,
+        refuse: &mut UnreadableRecord<'_>,
     ) -> Result<StoredState, StoreError> {
         make_tables(&self.database).map_err(|error| self.failed(error))?;
         let transaction = self.database.begin_read().map_err(|e| self.failed(e))?;
@@ -44,7 +44,7 @@ impl RedbStore {
         let mut state = StoredState::default();
         self.each(&transaction, CHANNELS, |key, value| {
             let record = encoding::read_channel(key, value);
-            keep(record, key, &mut state.channels, &mut refuse)
+            keep(record, key, &mut state.channels, refuse)
         })?;
         self.each(&transaction, LANES, |key, value| {
             let lane = encoding::read_lane(value);
@@ -60,11 +60,11 @@ impl RedbStore {
         })?;
         self.each(&transaction, USED, |key, value| {
             let record = encoding::read_used(key, value);
-            keep(record, key, &mut state.used, &mut refuse)
+            keep(record, key, &mut state.used, refuse)
         })?;
         self.each(&transaction, SETTLEMENTS, |key, value| {
             let record = encoding::read_settlement(key, value);
-            keep(record, key, &mut state.settlements, &mut refuse)
+            keep(record, key, &mut state.settlements, refuse)
         })?;
         self.each(&transaction, MARKS, |key, value| {
             match encoding::read_mark(key, value, IMPORTED) {
@@ -76,18 +76,13 @@ impl RedbStore {
         self.each(&transaction, RESERVATIONS, |id, value| {
             let record =
                 encoding::read_reservation(value).map(|record| (ReservationId(id), record));
-            keep(
-                record,
-                &id.to_be_bytes(),
-                &mut state.reservations,
-                &mut refuse,
-            )
+            keep(record, &id.to_be_bytes(), &mut state.reservations, refuse)
         })?;
         self.each(&transaction, OUTCOMES, |id, value| {
             let record = encoding::read_outcome(value).map(|record| (ReservationId(id), record));
-            keep(record, &id.to_be_bytes(), &mut state.outcomes, &mut refuse)
+            keep(record, &id.to_be_bytes(), &mut state.outcomes, refuse)
         })?;
-        let journal = self.read_journal(&mut refuse)?;
+        let journal = self.read_journal(refuse)?;
         journal.changes().apply_to(&mut state);
         self.journal = Some(journal);
         Ok(state)
@@ -110,7 +105,7 @@ impl RedbStore {
     /// Reads the journal, which a store that was never written does not have.
     pub(super) fn read_journal(
         &self,
-        refuse: &mut impl FnMut(&[u8], StoreError) -> Result<(), StoreError>,
+        refuse: &mut UnreadableRecord<'_>,
     ) -> Result<Journal, StoreError> {
         let transaction = self.database.begin_read().map_err(|e| self.failed(e))?;
         match transaction.open_table(JOURNAL) {
@@ -141,7 +136,7 @@ fn keep<T>(
     record: Result<T, StoreError>,
     key: &[u8],
     into: &mut Vec<T>,
-    refuse: &mut impl FnMut(&[u8], StoreError) -> Result<(), StoreError>,
+    refuse: &mut UnreadableRecord<'_>,
 ) -> Result<(), StoreError> {
     match record {
         Ok(record) => into.push(record),

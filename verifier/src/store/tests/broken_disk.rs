@@ -4,10 +4,10 @@
 
 use std::path::Path;
 
-use super::super::record::StoredState;
 use super::RedbStore;
 use super::disk::{Change, Disk, Fault, after_cut, apply};
-use super::workload::Workload;
+use crate::record::StoredState;
+use crate::store::conformance::workload::Workload;
 use crate::store::{Store, StoreError, Writer};
 
 const NAME: &str = "broken.redb";

@@ -13,7 +13,7 @@ use super::key;
 use crate::books::{Books, ReserveError, Reserved};
 use crate::ledger::{ChannelFacts, LaneFacts, OutcomeLimits, VerifiedVoucher};
 use crate::ports::{Clock, Moment};
-use crate::store::Remembered;
+use crate::record::Remembered;
 
 #[derive(Debug, Clone, Default)]
 struct TestClock(Arc<AtomicU64>);

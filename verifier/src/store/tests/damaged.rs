@@ -4,11 +4,11 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::record::StoredState;
 use super::RedbStore;
 use super::disk::Disk;
-use super::seeded::Seeded;
-use super::workload::Workload;
+use crate::record::StoredState;
+use crate::store::conformance::seeded::Seeded;
+use crate::store::conformance::workload::Workload;
 use crate::store::{Store, StoreError};
 
 const PAGE_LENGTH: usize = 4_096;

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use redb::StorageBackend;
 
-use super::seeded::Seeded;
+use crate::store::conformance::seeded::Seeded;
 
 const SECTOR_LENGTH: usize = 512;
 

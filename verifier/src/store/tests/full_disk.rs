@@ -9,7 +9,8 @@ use farthing_protocol::BaseUnits;
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 
-use super::{Record, RedbStore, Writer, key, lane};
+use super::{RedbStore, Writer, key, lane};
+use crate::record::Record;
 use crate::store::Store;
 
 /// A disk with so many bytes; another one may be put in its place with the same content.

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::RedbStore;
 use super::disk::Disk;
-use super::seeded::Seeded;
-use super::workload::Workload;
-use crate::store::{Record, Store, StoreError};
+use crate::record::Record;
+use crate::store::conformance::seeded::Seeded;
+use crate::store::conformance::workload::Workload;
+use crate::store::{Store, StoreError};
 
 /// Commits of the workload: enough for the journal to be moved several times.
 const COMMITS: usize = 400;

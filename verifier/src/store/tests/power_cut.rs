@@ -5,10 +5,10 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::super::record::StoredState;
 use super::RedbStore;
 use super::disk::{Change, Disk, after_cut, apply};
-use super::workload::Workload;
+use crate::record::StoredState;
+use crate::store::conformance::workload::Workload;
 use crate::store::{Store, StoreError};
 
 /// A run that was recorded: its changes, and how many there were when each commit returned.

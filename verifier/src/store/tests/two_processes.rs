@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::super::record::Record;
 use super::{RedbStore, key, lane};
+use crate::record::Record;
 use crate::store::{Store, StoreError};
 
 const PATH_VARIABLE: &str = "FARTHING_TEST_HELD_STORE";

@@ -5,8 +5,9 @@ use std::fmt;
 use std::path::Path;
 
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
-use farthing_verifier::ledger::LaneKey;
-use farthing_verifier::store::{Counts, ExportSummary, Finding, SettlementRecord, StoredState};
+use farthing_verifier::record::audit::Finding;
+use farthing_verifier::record::{LaneKey, SettlementRecord, StoredState};
+use farthing_verifier::store::{Counts, ExportSummary};
 use farthing_wire::amount::Usdc;
 use serde::Serialize;
 use solana_sdk::pubkey::Pubkey;

@@ -9,10 +9,9 @@ use proptest::{collection, option};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use crate::ledger::{LaneKey, RequestKey, ReservationId};
-use crate::store::record::{
-    ChannelRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReservationRecord, SettlementRecord,
-    StoredState,
+use crate::record::{
+    ChannelRecord, ClaimRecord, LaneKey, LaneRecord, OutcomeRecord, RequestKey, ReservationId,
+    ReservationRecord, SettlementRecord, StoredState,
 };
 
 fn bytes() -> impl Strategy<Value = [u8; 32]> {

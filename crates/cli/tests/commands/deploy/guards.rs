@@ -7,7 +7,7 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;
 use solana_system_interface::instruction::transfer;
 
-use crate::world::{BUFFER_KEY, BUILD, World, another_build};
+use crate::deploy::world::{BUFFER_KEY, BUILD, World, another_build};
 
 /// Where an ELF header has the version of the instruction set.
 const FLAGS_OFFSET: usize = 48;

@@ -7,8 +7,8 @@ use solana_sdk::pubkey;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;
 
-use crate::common::text;
-use crate::world::{BUFFER_KEY, BUILD, World, another_build, last_chunks};
+use crate::deploy::world::{BUFFER_KEY, BUILD, World, another_build, last_chunks};
+use crate::terminal::text;
 
 /// A program that every chain has, shorter than ours and of an older instruction set.
 const ASSOCIATED_TOKEN: Pubkey = pubkey!("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use solana_sdk::signature::{SIGNATURE_BYTES, Signature};
 use tokio::net::TcpListener;
 
-use crate::common::text;
-use crate::world::{BUILD, World};
+use crate::deploy::world::{BUILD, World};
+use crate::terminal::text;
 
 /// Enough for the header and the address, and for some dozen chunks.
 const LENGTH: usize = 40_000;

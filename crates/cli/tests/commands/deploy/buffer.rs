@@ -6,8 +6,8 @@ use serde_json::json;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;
 
-use crate::common::text;
-use crate::world::{BUFFER_KEY, BUILD, World, another_build, last_chunks};
+use crate::deploy::world::{BUFFER_KEY, BUILD, World, another_build, last_chunks};
+use crate::terminal::text;
 
 const LAMPORTS: u64 = 20_000_000_000;
 const MISSING: usize = 8;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use solana_sdk::signer::Signer;
 use tokio::net::TcpListener;
 
-use crate::world::{BUFFER_KEY, BUILD, World, another_build, last_chunks};
+use crate::deploy::world::{BUFFER_KEY, BUILD, World, another_build, last_chunks};
 
 const MAINNET_GENESIS_HASH: &str = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d";
 const MISSING: usize = 4;

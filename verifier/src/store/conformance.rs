@@ -1,13 +1,19 @@
 //! What every backend must pass: the part of the contract that can be seen without breaking anything. What
 //! happens when the power or the disk fails is tested below the backend, where it can be made to happen.
 
+pub(crate) mod samples;
+pub(crate) mod seeded;
+pub(crate) mod workload;
+
 use farthing_protocol::{BaseUnits, Domain};
 use solana_sdk::pubkey::Pubkey;
 
-use super::workload::Workload;
-use super::{answer, key, lane, outcome, receipt, request, reservation, settlement, with_answer};
-use crate::ledger::ReservationId;
-use crate::store::{ChannelRecord, Record, Remembered, ReservationRecord, Store, StoredState};
+use super::Store;
+use crate::record::{
+    ChannelRecord, Record, Remembered, ReservationId, ReservationRecord, StoredState,
+};
+use samples::{answer, key, lane, outcome, receipt, request, reservation, settlement, with_answer};
+use workload::Workload;
 
 /// Commits of the random part.
 const COMMITS: usize = 120;
@@ -17,7 +23,10 @@ const LARGEST: usize = 40;
 const COMMITS_PER_RUN: usize = 7;
 
 /// Checks a backend. `reopen` opens the same store again, as after a restart; it is empty at first.
-pub(super) fn check(mut reopen: impl FnMut() -> Box<dyn Store>) {
+///
+/// # Panics
+/// If the backend breaks the contract.
+pub fn check(mut reopen: impl FnMut() -> Box<dyn Store>) {
     kinds_of_records(&mut reopen);
     empty(&mut reopen);
     whatever_a_verifier_writes(&mut reopen);

@@ -1,13 +1,11 @@
 //! The commands as people type them, against a chain and a model on this machine: from an empty wallet
 //! to the last base unit withdrawn, and what each command says when something is missing.
 
-mod common;
-#[path = "commands/receipt.rs"]
+mod deploy;
 mod receipt;
-#[path = "commands/reconcile.rs"]
 mod reconcile;
-#[path = "commands/store.rs"]
 mod store;
+mod terminal;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -24,7 +22,7 @@ use solana_commitment_config::CommitmentConfig;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;
 
-use common::{Terminal, text};
+use terminal::{Terminal, text};
 
 const SLOT_TIME: Duration = Duration::from_millis(25);
 const LAMPORTS: u64 = 10_000_000_000;

@@ -1,17 +1,11 @@
 //! The client's instructions and accounts against what the program's framework generates: the client
 //! writes both by hand, so that it depends on neither Anchor nor the program. One binary; modules by role.
 
-#[path = "client/accounts.rs"]
 mod accounts;
-#[path = "client/channel.rs"]
 mod channel;
-#[path = "client/escrow.rs"]
 mod escrow;
-#[path = "client/refusal.rs"]
 mod refusal;
-#[path = "client/settlement.rs"]
 mod settlement;
-#[path = "client/token.rs"]
 mod token;
 
 use anchor_lang::{InstructionData, ToAccountMetas};

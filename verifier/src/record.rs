@@ -1,10 +1,74 @@
-//! The records: what the verifier must not forget.
+//! The records: what the verifier must not forget, and by which keys it is known.
+//!
+//! The ledger decides in records and a store keeps them; both know this module and not each other. [`audit`] tells
+//! whether a state is one that a ledger could have left.
+//! What must not live here: decisions, bytes on a disk.
 
-use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
+pub mod audit;
+#[cfg(any(test, feature = "conformance"))]
+pub(crate) mod tables;
+
+use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use crate::ledger::{LaneKey, LaneSnapshot, RequestKey, ReservationId};
+/// The most used values kept above `charged`. Beyond, the lowest closes: it becomes the floor.
+pub const MAX_USED_VALUES: usize = 1_024;
+
+/// The floor of a lane of which vouchers may be public that nobody here knows: it accepts nothing until it
+/// is rotated.
+pub const ALL_USED: BaseUnits = BaseUnits(u64::MAX);
+
+/// One lane of one incarnation of one channel, in one generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneKey {
+    /// The channel's domain.
+    pub domain: Domain,
+    /// The lane.
+    pub lane: LaneIndex,
+    /// Its generation.
+    pub generation: Generation,
+}
+
+impl LaneKey {
+    /// The lane that a voucher is signed for.
+    #[must_use]
+    pub const fn of(voucher: &Voucher) -> Self {
+        Self {
+            domain: voucher.domain,
+            lane: voucher.lane,
+            generation: voucher.generation,
+        }
+    }
+}
+
+/// A request in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReservationId(pub u64);
+
+/// How a request that may be asked again is told from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestKey {
+    /// Hash of the lane, its generation and the key that the client chose.
+    pub key: [u8; 32],
+    /// Hash of what was asked: method, path, query and body, but not the payment.
+    pub digest: [u8; 32],
+}
+
+/// Figures of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneSnapshot {
+    /// The highest ceiling signed, zero if none.
+    pub authorized: BaseUnits,
+    /// The signature over it.
+    pub signature: Option<[u8; 64]>,
+    /// Charged in total.
+    pub charged: BaseUnits,
+    /// The maxima in flight.
+    pub reserved: BaseUnits,
+    /// The channel's deposit.
+    pub deposit: BaseUnits,
+}
 
 /// One change of the durable state.
 #[derive(Debug, Clone, PartialEq, Eq)]

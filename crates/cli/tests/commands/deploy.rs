@@ -5,9 +5,6 @@
 //! run would have left them; all else, from the buffer's creation to the call of the deployed program, is
 //! done by transactions.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod buffer;
 mod first;
 mod guards;

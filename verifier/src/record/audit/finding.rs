@@ -6,7 +6,7 @@ use farthing_protocol::BaseUnits;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use crate::ledger::{LaneKey, MAX_USED_VALUES, ReservationId};
+use crate::record::{LaneKey, MAX_USED_VALUES, ReservationId};
 
 /// Something that no ledger writes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

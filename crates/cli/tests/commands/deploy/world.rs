@@ -17,14 +17,14 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 
-use crate::common::Terminal;
+use crate::terminal::Terminal;
 
 /// Long enough for a round of writes within the life of a blockhash, short enough to wait for finality.
 const SLOT_TIME: Duration = Duration::from_millis(100);
 /// More than a deployment needs.
 const LAMPORTS: u64 = 20_000_000_000;
 /// The committed bytecode, compiled for `PROGRAM_ID`.
-pub const BUILD: &[u8] = include_bytes!("../../../../programs/farthing/artifact/farthing.so");
+pub const BUILD: &[u8] = include_bytes!("../../../../../programs/farthing/artifact/farthing.so");
 /// Where the command keeps the buffer's key unless told otherwise.
 pub const BUFFER_KEY: &str = "farthing-buffer.json";
 

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signer::Signer;
 
-use crate::common::{Terminal, error_of, text};
-use crate::world::{BUFFER_KEY, BUILD, World, compiled_for, last_chunks};
+use crate::deploy::world::{BUFFER_KEY, BUILD, World, compiled_for, last_chunks};
+use crate::terminal::{Terminal, error_of, text};
 
 /// What the interrupted run is not credited with.
 const MISSING: usize = 20;

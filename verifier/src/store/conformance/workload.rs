@@ -6,35 +6,33 @@ use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use super::super::memory::MemoryStore;
-use super::super::record::{
-    AnswerRecord, ClaimRecord, LaneRecord, OutcomeRecord, ReceiptRecord, Record, ReservationRecord,
-    SettlementRecord, StoredState,
-};
 use super::seeded::Seeded;
-use crate::ledger::{LaneKey, RequestKey, ReservationId};
-use crate::store::Store;
+use crate::record::tables::Tables;
+use crate::record::{
+    AnswerRecord, ClaimRecord, LaneKey, LaneRecord, OutcomeRecord, ReceiptRecord, Record,
+    RequestKey, ReservationId, ReservationRecord, SettlementRecord, StoredState,
+};
 
 const LANES: u16 = 24;
 /// As long as a transaction may be, so that a settlement does not share its page with many.
 const TRANSACTION_LENGTH: usize = 1_232;
 
 /// Commits, and what a store holds before the first, after the first, and so on.
-pub(super) struct Workload {
-    pub(super) commits: Vec<Vec<Record>>,
-    pub(super) states: Vec<StoredState>,
+pub(crate) struct Workload {
+    pub(crate) commits: Vec<Vec<Record>>,
+    pub(crate) states: Vec<StoredState>,
 }
 
 impl Workload {
     /// Of so many commits, each of at most `largest` batches.
-    pub(super) fn new(seed: u64, commits: usize, largest: usize) -> Self {
+    pub(crate) fn new(seed: u64, commits: usize, largest: usize) -> Self {
         let mut traffic = Traffic::new(seed);
         let commits: Vec<_> = (0..commits).map(|_| traffic.commit(largest)).collect();
-        let mut memory = MemoryStore::default();
+        let mut tables = Tables::default();
         let mut states = vec![StoredState::default()];
         for records in &commits {
-            memory.commit(records).expect("memory does not fail");
-            states.push(memory.load().expect("memory loads"));
+            tables.apply(records);
+            states.push(tables.state());
         }
         Self { commits, states }
     }
