@@ -10,8 +10,6 @@ pub(crate) mod error;
 pub(crate) mod facilitator;
 pub(crate) mod idempotency;
 pub(crate) mod lane_state;
-pub(crate) mod meter;
-pub(crate) mod metering;
 pub(crate) mod metrics;
 pub(crate) mod page;
 pub(crate) mod paywall;
@@ -21,7 +19,6 @@ pub(crate) mod routes;
 pub(crate) mod serve;
 pub(crate) mod server;
 pub(crate) mod stream;
-pub(crate) mod tariff;
 pub(crate) mod till;
 
-pub(crate) use routes::{App, about_payments, is_ours, router};
+pub(crate) use routes::{App, about_payments, router};

@@ -7,7 +7,6 @@
 
 mod books;
 mod chain;
-mod histogram;
 mod page;
 mod requests;
 mod settlement;
@@ -23,7 +22,6 @@ use tokio::sync::Semaphore;
 use crate::chain::Channels;
 use crate::ports::Clock;
 
-pub(crate) use histogram::Histogram;
 pub(crate) use requests::{Asked, Counting, Outcome, Requests, Served};
 
 /// Whom a scrape asks.

@@ -1,6 +1,7 @@
 //! What is sold, and at what price: names and patterns of models, in tiers, and plain routes. Pure.
 
 mod quoted;
+pub(crate) mod reserved;
 mod routes;
 
 use farthing_wire::pricing::{Endpoint, ModelPrice, Quote, QuoteError, model_of};

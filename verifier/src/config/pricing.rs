@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::routes::{self, RouteConfig};
 use super::{ConfigError, UsdcAmount};
-use crate::http::is_ours;
+use crate::prices::reserved::is_reserved;
 use crate::prices::{ModelPrices, Prices, RoutePrices, Tier};
 
 /// Output tokens that a free model gives unless configured otherwise.
@@ -190,7 +190,7 @@ impl PricingConfig {
             }
         }
         let mut routes = self.routes.keys().chain(&self.free_routes);
-        match routes.find(|route| is_ours(route.method(), route.path())) {
+        match routes.find(|route| is_reserved(route.method(), route.path())) {
             Some(route) => {
                 let reason = format!("{route} is served by this gateway itself");
                 Err(ConfigError::value("pricing.routes", reason))

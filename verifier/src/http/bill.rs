@@ -8,11 +8,11 @@ use farthing_wire::x402::SettleResponse;
 
 use super::challenge::{Final, PaymentHeaders, receipt};
 use super::error::ApiError;
-use super::tariff::{Cost, Produced, Tariff};
 use super::till::Till;
 use crate::books::Reservation;
 use crate::crash_point::CrashPoint;
 use crate::gateway::Accepted;
+use crate::metering::{Cost, Produced, Tariff};
 use crate::metrics::{Requests, Served};
 use crate::receipts::{Charge, Draft, Issuer, Payer};
 use crate::record::{AnswerRecord, Remembered};

@@ -12,9 +12,6 @@ use serde_json::{Value, json};
 use super::routes::App;
 use crate::prices::ModelPrices;
 
-/// Where the catalogue is.
-pub(crate) const CATALOGUE: &str = "/.well-known/x402";
-
 /// The models that are listed by name, as the OpenAI API lists them, each with its standard price.
 pub(crate) async fn models(State(app): State<Arc<App>>) -> Json<Value> {
     let prices = &app.till.gateway.offer().prices;

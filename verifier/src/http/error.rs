@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::chain::ChannelError;
 use crate::gateway::{PaymentError, StateQueryError};
 use crate::ledger::Refusal;
+use crate::metering::NotAnAnswer;
 use crate::metrics::Outcome;
 use crate::prices::OrderError;
 use crate::store::StoreFailed;
@@ -197,6 +198,12 @@ impl From<QuoteError> for ApiError {
             },
             QuoteError::TooExpensive => Self::invalid_request(message, None),
         }
+    }
+}
+
+impl From<NotAnAnswer> for ApiError {
+    fn from(error: NotAnAnswer) -> Self {
+        Self::upstream_invalid(error.to_string())
     }
 }
 

@@ -17,12 +17,11 @@ use tower::{Layer, Service};
 
 use super::bill::Bill;
 use super::error::ApiError;
-use super::metering::Metering;
 use super::replay::replay;
 use super::serve::{Sale, counted, serve};
-use super::tariff::Tariff;
 use super::till::{Arrived, Collected, Till, original_uri};
 use super::{challenge, page};
+use crate::metering::{Metering, Tariff};
 use crate::metrics::Asked;
 use crate::prices::RouteQuote;
 

@@ -8,9 +8,9 @@ use farthing_wire::x402::SettleResponse;
 
 use super::challenge::{Final, PaymentHeaders, receipt};
 use super::error::ApiError;
-use super::meter::end_of_events;
 use super::stream::{event_stream_receipt, is_event_stream_type};
 use crate::gateway::Replay;
+use crate::metering::end_of_events;
 use crate::metrics::{Outcome, Served};
 use crate::receipts::{Charge, Draft, Issuer};
 use crate::record::AnswerRecord;

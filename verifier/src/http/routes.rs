@@ -12,31 +12,27 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use farthing_wire::pricing::{Endpoint, Quote};
 use farthing_wire::receipt::{KEY_SET_PATH, KeySet};
-use farthing_wire::x402::facilitator::{SETTLE_PATH, SUPPORTED_PATH, VERIFY_PATH};
+
 use serde_json::{Value, json};
 
 use super::bill::Bill;
-use super::catalogue::{CATALOGUE, catalogue, models};
+use super::catalogue::{catalogue, models};
 use super::error::ApiError;
 use super::facilitator::{self, Facilitator};
 use super::lane_state::{LANE_STATE, lane_state};
-use super::metering::Metering;
 use super::paywall::{self, Goods};
 use super::proxy::{JSON, Question, Upstream};
 use super::replay::replay;
 use super::serve::{Sale, counted, serve};
-use super::tariff::Tariff;
 use super::till::{Arrived, Collected, Till};
 use super::{challenge, cors, page};
+use crate::metering::{Metering, Tariff};
 use crate::metrics::Asked;
+use crate::prices::reserved::{CATALOGUE, HEALTH, MODELS};
 use crate::prices::{Order, Route, TierQuote};
 
 /// The header by which a client asks for a tier.
 const TIER: &str = "farthing-tier";
-/// Where the models are listed.
-const MODELS: &str = "/v1/models";
-/// Where the gateway says whether it serves.
-const HEALTH: &str = "/healthz";
 
 /// Everything that a request meets.
 #[derive(Debug)]
@@ -46,15 +42,6 @@ pub(crate) struct App {
     pub(crate) max_header_bytes: usize,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) facilitator: Option<Facilitator>,
-}
-
-/// Whether the gateway itself answers on a route, so that it cannot be sold as a plain one.
-pub(crate) fn is_ours(method: &str, path: &str) -> bool {
-    match method {
-        "GET" => [MODELS, CATALOGUE, KEY_SET_PATH, HEALTH, SUPPORTED_PATH].contains(&path),
-        "POST" => Endpoint::at(path).is_some() || [VERIFY_PATH, SETTLE_PATH].contains(&path),
-        _ => false,
-    }
 }
 
 pub(crate) fn router(app: Arc<App>) -> Router {

@@ -17,12 +17,11 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::bill::Bill;
 use super::error::ApiError;
-use super::metering::Metering;
 use super::replay::kept;
 use super::stream::{is_event_stream_type, relay};
-use super::tariff::Produced;
 use super::till::{Place, Till};
 use crate::crash_point::CrashPoint;
+use crate::metering::{Metering, Produced};
 use crate::metrics::{Asked, Counting, Outcome, Served};
 
 /// What a request is charged, set by the service itself as an extension of its response: at most the maximum that was
@@ -160,7 +159,7 @@ async fn pass_whole(
     let produced = if head.status.is_success() {
         match metering.of_answer(&body) {
             Ok(produced) => produced,
-            Err(error) => return Err(bill.fail(error).await),
+            Err(error) => return Err(bill.fail(error.into()).await),
         }
     } else {
         // The service failed, whatever its body says.

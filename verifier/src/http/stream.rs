@@ -22,10 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::bill::Bill;
 use super::error::ApiError;
-use super::metering::Metering;
 use super::replay::kept;
 use super::till::{Place, Till};
 use crate::crash_point::CrashPoint;
+use crate::metering::Metering;
 use crate::metrics::{Asked, Counting, Outcome, Served};
 
 /// Chunks that wait for a slow client; then the service waits.

@@ -6,7 +6,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEnc
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use super::histogram::Histogram;
+use crate::histogram::Histogram;
 
 /// What is written. The suffixes of unit and kind are added to the names.
 pub(super) struct Page<'a>(DescriptorEncoder<'a>);

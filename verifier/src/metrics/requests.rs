@@ -14,8 +14,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use tokio::sync::Semaphore;
 
-use super::histogram::Histogram;
 use super::page::Page;
+use crate::histogram::Histogram;
 
 /// Where answers are counted, by what it took to begin them: from a cache to a queue.
 const FIRST_BYTE_BOUNDS: &[Duration] = &[

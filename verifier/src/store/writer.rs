@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::Store;
 use crate::crash_point::CrashPoint;
-use crate::metrics::Histogram;
+use crate::histogram::Histogram;
 use crate::record::{Record, Remembered, ReservationId};
 
 /// The most batches of one transaction.

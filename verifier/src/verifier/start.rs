@@ -10,7 +10,8 @@ use crate::config::Config;
 use crate::http::facilitator::Facilitator;
 use crate::http::proxy::Upstream;
 use crate::http::server::{self, ConnectionLimits, accept_all};
-use crate::http::{App, meter, metrics, router};
+use crate::http::{App, metrics, router};
+use crate::metering;
 use crate::seller::{Keys, Ports, Seller, StartError};
 
 /// Starts a verifier on the real clock, chain and store.
@@ -43,7 +44,7 @@ async fn start_on(
         Some(address) => Some(tell_metrics(&seller, address)?),
         None => None,
     };
-    meter::prepare();
+    metering::prepare();
     let app = Arc::new(App {
         till: Arc::clone(seller.till()),
         upstream: Arc::new(upstream),

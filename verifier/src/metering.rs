@@ -1,10 +1,27 @@
-//! How an answer is counted while it passes: by its tokens if a model gives it, else by its bytes.
+//! How an answer is counted while it passes: by its tokens if a model gives it, else by its bytes; and what that costs.
+//!
+//! What must not live here: HTTP, and whoever pays.
+
+mod cost;
+mod events;
+mod produced;
+mod tokens;
 
 use bytes::Bytes;
 
-use super::error::ApiError;
-use super::meter::{self, Events, Meter};
-use super::tariff::{BYTES_PER_TOKEN, Produced};
+pub(crate) use cost::{Cost, Tariff};
+pub(crate) use events::end_of_events;
+pub(crate) use produced::Produced;
+pub(crate) use tokens::prepare;
+
+use events::Events;
+use produced::BYTES_PER_TOKEN;
+use tokens::Meter;
+
+/// A model's server answered with something else than what a model answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the model's server did not answer with JSON")]
+pub(crate) struct NotAnAnswer;
 
 /// Counts one answer.
 #[derive(Debug)]
@@ -65,12 +82,10 @@ impl Metering {
     /// What a whole answer that is not a stream came to.
     ///
     /// # Errors
-    /// If a model's answer is not what a model answers with.
-    pub(crate) fn of_answer(&self, body: &[u8]) -> Result<Produced, ApiError> {
+    /// [`NotAnAnswer`] of a model.
+    pub(crate) fn of_answer(&self, body: &[u8]) -> Result<Produced, NotAnAnswer> {
         match self {
-            Self::Tokens(_) => meter::of_answer(body).ok_or_else(|| {
-                ApiError::upstream_invalid("the model's server did not answer with JSON")
-            }),
+            Self::Tokens(_) => tokens::of_answer(body).ok_or(NotAnAnswer),
             Self::Bytes(_) => Ok(Produced::Bytes(body.len() as u64)),
         }
     }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use farthing_wire::pricing::Usage;
 use proptest::{collection, proptest};
 
-use super::events::MAX_EVENT_BYTES;
 use super::{Meter, of_answer, tokens};
-use crate::http::tariff::Produced;
+use crate::metering::Produced;
+use crate::metering::events::MAX_EVENT_BYTES;
 
 const STREAM: &str = concat!(
     "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"hé\"}}]}\n\n",

@@ -4,27 +4,12 @@ use std::sync::Arc;
 
 use farthing_protocol::BaseUnits;
 use farthing_wire::pricing::{ByteUsage, ModelPrice, Quote, Usage};
-use farthing_wire::receipt::{CountedBy, CountedUsage, Sold, SoldRoute, SoldTokens};
+use farthing_wire::receipt::{CountedUsage, Sold, SoldRoute, SoldTokens};
 use serde_json::Value;
 
-use super::meter;
+use super::produced::{BYTES_PER_TOKEN, Produced};
+use super::tokens;
 use crate::prices::RouteQuote;
-
-/// Bytes of text that are about a token, where a count would take too long.
-pub(crate) const BYTES_PER_TOKEN: u64 = 4;
-
-/// What a service made of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Produced {
-    /// Nothing: it failed.
-    Nothing,
-    /// What the model's server counted itself.
-    Counted(Usage),
-    /// So many tokens, counted here. The input counts as well.
-    Estimated(u64),
-    /// So many bytes. Those of the request count as well.
-    Bytes(u64),
-}
 
 /// What a request came to.
 #[derive(Debug)]
@@ -154,29 +139,8 @@ impl TokenTariff {
     /// What was used, counted.
     fn count(&self, produced: Produced) -> Option<Usage> {
         produced.with_input(|| {
-            let counted = meter::of_input(&self.body, self.price.tokens_per_image);
+            let counted = tokens::of_input(&self.body, self.price.tokens_per_image);
             counted.min(self.bounds.prompt_tokens)
         })
-    }
-}
-
-impl Produced {
-    const fn counted_by(self) -> CountedBy {
-        match self {
-            Self::Counted(_) => CountedBy::Upstream,
-            Self::Nothing | Self::Estimated(_) | Self::Bytes(_) => CountedBy::Estimate,
-        }
-    }
-
-    fn with_input(self, input: impl FnOnce() -> u64) -> Option<Usage> {
-        match self {
-            Self::Nothing | Self::Bytes(_) => None,
-            Self::Counted(usage) => Some(usage),
-            Self::Estimated(completion_tokens) => Some(Usage {
-                prompt_tokens: input(),
-                completion_tokens,
-                ..Usage::default()
-            }),
-        }
     }
 }

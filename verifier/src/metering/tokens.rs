@@ -4,14 +4,12 @@
 //! the text: [`Produced::Estimated`]. It is OpenAI's (o200k), which other models' differ from by a few
 //! parts in ten; a receipt says who counted.
 
-mod events;
-
 use bytes::Bytes;
 use farthing_wire::pricing::Usage;
 use serde_json::Value;
 
-use super::tariff::Produced;
-pub(crate) use events::{Events, end_of_events};
+use super::events::{self, Events};
+use super::produced::Produced;
 
 /// Deepest nesting whose text is counted.
 const MAX_DEPTH: usize = 16;
