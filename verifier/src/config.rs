@@ -4,7 +4,9 @@
 //! USDC strings here and [`BaseUnits`](farthing_protocol::BaseUnits) everywhere else. What must not
 //! live here: reading files or the environment, which is the command line's part.
 
+mod admin;
 mod chain;
+mod describe;
 mod facilitator;
 mod http;
 mod pricing;
@@ -12,11 +14,17 @@ mod requests;
 mod routes;
 mod settler;
 mod store;
+mod units;
+mod url;
 mod usdc;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
 
+pub use admin::AdminConfig;
 pub use chain::ChainConfig;
+pub use describe::{KeyDescription, TableDescription, describe, reference_page};
 pub use facilitator::FacilitatorConfig;
 pub(crate) use http::ANY_ORIGIN;
 pub use http::HttpConfig;
@@ -25,43 +33,41 @@ pub use requests::RequestsConfig;
 pub use routes::RouteConfig;
 pub use settler::SettlerConfig;
 pub use store::StoreConfig;
+pub(crate) use units::in_memory;
 pub use usdc::UsdcAmount;
 
 /// The whole configuration.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The server and its upstream.
     pub http: HttpConfig,
     /// What is sold.
-    #[serde(default)]
     pub pricing: PricingConfig,
     /// Where the ledger is kept.
     pub store: StoreConfig,
     /// Which chain, which program, which channels.
     pub chain: ChainConfig,
     /// When to settle.
-    #[serde(default)]
     pub settler: SettlerConfig,
     /// Whether other servers sell through this verifier.
-    #[serde(default)]
     pub facilitator: Option<FacilitatorConfig>,
+    /// What only the operator reaches.
+    pub admin: AdminConfig,
 }
 
-/// The configuration of a [`Seller`](crate::Seller): the same without a server and without prices, which the application
-/// has itself.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The configuration of a [`Seller`](crate::Seller): without a server and without prices, which the application has
+/// itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct SellerConfig {
     /// What a request may take.
-    #[serde(default)]
     pub requests: RequestsConfig,
     /// Where the ledger is kept.
     pub store: StoreConfig,
     /// Which chain, which program, which channels.
     pub chain: ChainConfig,
     /// When to settle.
-    #[serde(default)]
     pub settler: SettlerConfig,
 }
 
@@ -108,6 +114,7 @@ impl Config {
     /// [`ConfigError::Value`] names the first key that is wrong.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.http.check()?;
+        self.admin.check(self.http.listen)?;
         self.check_sale()?;
         self.pricing.check()?;
         self.store.check()?;
@@ -132,6 +139,12 @@ impl Config {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// The node's URL, which may carry an access key; empty if none is named.
+    #[must_use]
+    pub fn rpc_url(&self) -> &str {
+        self.chain.rpc_url.expose_secret()
     }
 
     /// What is not about the server and its prices.
@@ -169,10 +182,10 @@ impl SellerConfig {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    const MINIMAL: &str = r#"
+    pub(super) const MINIMAL: &str = r#"
         [http]
         upstream = "http://127.0.0.1:9000"
         [pricing.models.demo]
@@ -224,9 +237,9 @@ mod tests {
         Config::from_toml(&whole).expect("the README's configuration is complete");
 
         let metrics = blocks(include_str!("../../docs/operate.md"));
-        let config = Config::from_toml(&MINIMAL.replace("[http]\n", &metrics[0]));
-        let config = config.expect("the address for metrics is documented");
-        assert!(config.http.metrics_listen.is_some());
+        let config = Config::from_toml(&format!("{MINIMAL}\n{}", metrics[0]));
+        let config = config.expect("the operator's address is documented");
+        assert!(config.admin.listen.is_some());
 
         // The table itself comes before its parts.
         let (mut table, mut parts) = (String::new(), String::new());
@@ -347,9 +360,9 @@ mod tests {
         for (from, to, key) in [
             ("http://127.0.0.1:9000", "ftp://x", "http.upstream"),
             (
-                "[http]",
-                "[http]\nmetrics_listen = \"127.0.0.1:8402\"",
-                "http.metrics_listen",
+                "[store]",
+                "[admin]\nlisten = \"127.0.0.1:8402\"\n[store]",
+                "admin.listen",
             ),
             (
                 "[http]",
@@ -428,7 +441,7 @@ mod tests {
     fn a_seller_needs_neither_server_nor_prices() {
         let tables = &MINIMAL[MINIMAL.find("[store]").expect("it is there")..];
         let config = SellerConfig::from_toml(tables).expect("it is complete");
-        assert_eq!(config.requests.max_body_bytes, 4 * 1024 * 1024);
+        assert_eq!(config.requests.max_body_bytes.as_u64(), 4 * 1024 * 1024);
         let whole = SellerConfig::from_toml(MINIMAL).expect_err("it sells no upstream");
         assert!(whole.to_string().contains("http"), "{whole}");
         for (requests, named) in [

@@ -355,6 +355,12 @@ impl Ledger {
         self.outcomes.answer_bytes()
     }
 
+    /// Whether a request has no end yet.
+    #[must_use]
+    pub fn is_in_flight(&self, id: ReservationId) -> bool {
+        self.reservations.contains_key(&id)
+    }
+
     /// The requests in flight.
     #[must_use]
     pub fn reservations(&self) -> usize {

@@ -5,8 +5,8 @@
 //! the ledger's lock for a few reads. Labels are words of this program and never of a client, so that nobody can
 //! make more of them. `http/metrics.rs` serves it; `docs/operate.md` says what each is for.
 
-mod books;
 mod chain;
+mod ledger;
 mod page;
 mod requests;
 mod settlement;
@@ -20,6 +20,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
 use crate::chain::Channels;
+use crate::durable_ledger::DurableLedger;
 use crate::ports::Clock;
 
 pub(crate) use requests::{Asked, Counting, Outcome, Requests, Served};
@@ -28,7 +29,7 @@ pub(crate) use requests::{Asked, Counting, Outcome, Requests, Served};
 #[derive(Debug)]
 pub(crate) struct Sources {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) books: Arc<crate::books::Books>,
+    pub(crate) durable_ledger: Arc<DurableLedger>,
     pub(crate) channels: Arc<Channels>,
     pub(crate) settlement: Arc<crate::settlement::figures::Figures>,
     pub(crate) requests: Arc<Requests>,
@@ -51,7 +52,7 @@ impl Metrics {
         registry.register("build", "The version that runs", version);
         let Sources {
             clock,
-            books,
+            durable_ledger,
             channels,
             settlement,
             requests,
@@ -59,12 +60,12 @@ impl Metrics {
             max_requests,
             store_path,
         } = sources;
-        registry.register_collector(Box::new(books::BooksCollector {
-            books: Arc::clone(&books),
+        registry.register_collector(Box::new(ledger::LedgerCollector {
+            durable_ledger: Arc::clone(&durable_ledger),
             clock: Arc::clone(&clock),
         }));
         registry.register_collector(Box::new(store::StoreCollector {
-            books,
+            durable_ledger,
             path: store_path,
         }));
         registry.register_collector(Box::new(settlement::SettlementCollector {

@@ -19,13 +19,14 @@ use solana_sdk::signer::Signer;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::books::{Books, OpenError};
 use crate::chain::Channels;
 use crate::config::{ConfigError, SellerConfig};
-use crate::http::paywall::PaywallLayer;
-use crate::http::proxy::UpstreamError;
-use crate::http::till::Till;
-use crate::http::{about_payments, metrics};
+use crate::durable_ledger::{DurableLedger, OpenError};
+use crate::http::admin;
+use crate::http::routes::about_payments;
+use crate::http::sale::checkout::Checkout;
+use crate::http::sale::layer::PaywallLayer;
+use crate::http::upstream::UpstreamError;
 use crate::metrics::Metrics;
 use crate::ports::{ChainSource, Clock};
 use crate::prices::Prices;
@@ -89,7 +90,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// The books cannot be opened.
     #[error(transparent)]
-    Books(#[from] OpenError),
+    DurableLedger(#[from] OpenError),
     /// There is no client for the upstream.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -109,9 +110,9 @@ pub enum StartError {
 /// disconnect, and settles nothing.
 #[derive(Debug)]
 pub struct Seller {
-    till: Arc<Till>,
+    checkout: Arc<Checkout>,
     metrics: Arc<Metrics>,
-    books: Arc<Books>,
+    durable_ledger: Arc<DurableLedger>,
     channels: Arc<Channels>,
     settler: SettlerHandle,
     settler_task: JoinHandle<()>,
@@ -158,8 +159,8 @@ impl Seller {
         start::start(config, keys, ports, prices).await
     }
 
-    pub(crate) fn till(&self) -> &Arc<Till> {
-        &self.till
+    pub(crate) fn checkout(&self) -> &Arc<Checkout> {
+        &self.checkout
     }
 
     /// A paywall for the services of an axum application.
@@ -196,18 +197,23 @@ impl Seller {
     /// ```
     #[must_use]
     pub fn layer(&self, price: RoutePrice) -> PaywallLayer {
-        PaywallLayer::new(Arc::clone(&self.till), price)
+        PaywallLayer::new(Arc::clone(&self.checkout), price)
     }
 
     /// Routes that clients look for where they pay: the key of the receipts, and what became of a lane.
     pub fn routes(&self) -> Router {
-        about_payments(Arc::clone(&self.till))
+        about_payments(Arc::clone(&self.checkout))
     }
 
     /// `GET /metrics`, for Prometheus. It tells what is earned and asks for no password: serve it on an address that only
     /// the operator reaches.
     pub fn metrics(&self) -> Router {
-        metrics::router(Arc::clone(&self.metrics))
+        admin::metrics_router(Arc::clone(&self.metrics))
+    }
+
+    /// Everything that an operator may ask.
+    pub(crate) fn admin(&self) -> Router {
+        admin::router(Arc::clone(&self.metrics), Arc::clone(&self.checkout))
     }
 
     /// Cancelled when everything has ended.
@@ -229,13 +235,14 @@ impl Seller {
             lane,
             generation,
         };
-        self.books.lane(&facts, key)
+        self.durable_ledger.lane(&facts, key)
     }
 
     /// The paid requests in flight, with the payments that were verified for other servers and are not settled.
     #[must_use]
     pub fn requests_in_flight(&self) -> usize {
-        self.books.read(crate::ledger::Ledger::reservations)
+        self.durable_ledger
+            .read(crate::ledger::Ledger::reservations)
     }
 
     /// Whether every channel with books was asked for since the start, so that no request waits for it.
@@ -288,8 +295,8 @@ impl Seller {
         self.background.cancel();
         // The task ends at the latest with the request that it waits for.
         let _ = (&mut self.settler_task).await;
-        let books = Arc::clone(&self.books);
-        let closed = tokio::task::spawn_blocking(move || books.close()).await;
+        let durable_ledger = Arc::clone(&self.durable_ledger);
+        let closed = tokio::task::spawn_blocking(move || durable_ledger.close()).await;
         if closed.is_err() {
             tracing::error!("closing the store panicked");
         }
@@ -297,12 +304,12 @@ impl Seller {
     }
 
     async fn drain(&self, server: impl Future<Output = ()>) {
-        let Till {
+        let Checkout {
             draining,
             cut_off,
             tasks,
             ..
-        } = &*self.till;
+        } = &*self.checkout;
         draining.cancel();
         tasks.close();
         let drained = async {
@@ -328,8 +335,8 @@ impl Seller {
 
 impl Drop for Seller {
     fn drop(&mut self) {
-        self.till.draining.cancel();
-        self.till.cut_off.cancel();
+        self.checkout.draining.cancel();
+        self.checkout.cut_off.cancel();
         self.background.cancel();
     }
 }

@@ -19,7 +19,7 @@ pub use start::{start, start_with};
 #[derive(Debug)]
 pub struct Verifier {
     address: SocketAddr,
-    metrics_address: Option<SocketAddr>,
+    admin_address: Option<SocketAddr>,
     seller: Seller,
     server: JoinHandle<()>,
 }
@@ -31,10 +31,10 @@ impl Verifier {
         self.address
     }
 
-    /// The address on which the metrics are told, if they are.
+    /// The operator's address, for `/metrics` and `/healthz`, if there is one.
     #[must_use]
-    pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.metrics_address
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// The base URL.
@@ -43,7 +43,7 @@ impl Verifier {
         format!("http://{}", self.address)
     }
 
-    /// Its seller, through which an application may sell on the same books.
+    /// Its seller, through which an application may sell on the same ledger.
     #[must_use]
     pub fn seller(&self) -> &Seller {
         &self.seller

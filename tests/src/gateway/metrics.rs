@@ -48,22 +48,34 @@ impl Scrape {
 }
 
 impl World {
-    /// Starts with an address for metrics.
-    pub async fn with_metrics() -> Self {
+    /// Starts with an address for the operator.
+    pub async fn with_admin() -> Self {
         Self::configured(|config| {
-            config.http.metrics_listen = Some(([127, 0, 0, 1], 0).into());
+            config.admin.listen = Some(([127, 0, 0, 1], 0).into());
         })
         .await
     }
 
-    /// The URL of a path at the address for metrics.
+    /// The URL of a path at the operator's address.
     ///
     /// # Panics
     /// If there is none.
     #[must_use]
-    pub fn metrics_url(&self, path: &str) -> String {
-        let address = self.running().metrics_address();
-        format!("http://{}{path}", address.expect("metrics are told"))
+    pub fn admin_url(&self, path: &str) -> String {
+        let address = self.running().admin_address();
+        format!(
+            "http://{}{path}",
+            address.expect("the operator has an address")
+        )
+    }
+
+    /// The status of a question whether the verifier is well.
+    ///
+    /// # Panics
+    /// If nobody answers.
+    pub async fn health(&self, url: &str) -> u16 {
+        let answer = self.http.get(url).send().await;
+        answer.expect("somebody answers").status().as_u16()
     }
 
     /// Scrapes.
@@ -71,7 +83,7 @@ impl World {
     /// # Panics
     /// If nothing is told.
     pub async fn scrape(&self) -> Scrape {
-        let response = self.http.get(self.metrics_url("/metrics")).send().await;
+        let response = self.http.get(self.admin_url("/metrics")).send().await;
         let response = response.expect("the metrics are told");
         assert_eq!(response.status(), 200);
         let text = response.text().await.expect("the text is whole");

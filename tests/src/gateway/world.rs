@@ -433,10 +433,9 @@ impl World {
             chain: self.chain.clone(),
             store: Box::new(RedbStore::open(&path).expect("a new store")),
         };
-        let drain_timeout = u64::try_from(drain_timeout.as_millis());
         let config = SellerConfig {
             requests: RequestsConfig {
-                drain_timeout_ms: drain_timeout.expect("tests wait less than that"),
+                drain_timeout,
                 ..RequestsConfig::default()
             },
             store: StoreConfig::new(path),
@@ -490,8 +489,8 @@ fn config(upstream: &Upstream, payee: Pubkey, store: PathBuf) -> Config {
     };
     Config {
         http: HttpConfig {
-            upstream_api_key: Some("upstream-secret".to_owned()),
-            drain_timeout_ms: 2_000,
+            upstream_api_key: Some("upstream-secret".into()),
+            drain_timeout: Duration::from_secs(2),
             ..HttpConfig::new(upstream.url())
         },
         pricing: PricingConfig {
@@ -501,12 +500,12 @@ fn config(upstream: &Upstream, payee: Pubkey, store: PathBuf) -> Config {
             ..PricingConfig::default()
         },
         store: StoreConfig {
-            checkpoint_interval_ms: 50,
+            checkpoint_interval: Duration::from_millis(50),
             ..StoreConfig::new(store)
         },
         chain: ChainConfig {
-            poll_interval_ms: 50,
-            max_snapshot_age_ms: 10_000,
+            poll_interval: Duration::from_millis(50),
+            max_snapshot_age: Duration::from_secs(10),
             ..ChainConfig::new(
                 "http://127.0.0.1:1",
                 NETWORK_DEVNET,
@@ -517,12 +516,12 @@ fn config(upstream: &Upstream, payee: Pubkey, store: PathBuf) -> Config {
         settler: SettlerConfig {
             // Nothing is due by itself unless a test wants it to be.
             min_amount: UsdcAmount(BaseUnits(u64::MAX)),
-            max_age_ms: u64::MAX,
-            poll_interval_ms: 20,
-            rebroadcast_interval_ms: 100,
-            shutdown_timeout_ms: 10_000,
+            max_age: Duration::from_millis(u64::MAX),
+            poll_interval: Duration::from_millis(20),
+            rebroadcast_interval: Duration::from_millis(100),
+            shutdown_timeout: Duration::from_secs(10),
             ..SettlerConfig::default()
         },
-        facilitator: None,
+        ..Config::default()
     }
 }

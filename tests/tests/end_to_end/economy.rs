@@ -57,7 +57,7 @@ async fn a_lane_ends_at_its_cap_and_its_neighbour_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_chain_nothing_is_sold() {
     let setting = FundedWorld::start(&Options::default(), |config| {
-        config.chain.max_snapshot_age_ms = 1_000;
+        config.chain.max_snapshot_age = Duration::from_secs(1);
     })
     .await;
     ask(&setting.client(0).await, setting.chat("Hello?", false)).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, StatusCode};
 use axum::routing::post;
+use bytesize::ByteSize;
 use farthing_client::paying_client::{FinishedAnswer, PaidRequest, PayError, PayingClient};
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::upstream::{echo, echo_stream};
@@ -70,7 +71,8 @@ async fn what_does_not_help_is_not_tried_for_ever() {
 #[tokio::test]
 async fn an_answer_that_is_not_kept_has_a_known_cost() {
     for stream in [false, true] {
-        let world = World::configured(|config| config.store.max_stored_answer_bytes = 10).await;
+        let world =
+            World::configured(|config| config.store.max_stored_answer_bytes = ByteSize(10)).await;
         let (client, _proxy) = cut_client(&world, ONCE).await;
         let charged = lost(finish(&client, request(chat(MODEL, stream))).await);
         assert_eq!(charged, Some(world.charged_at_rest().await));

@@ -1,5 +1,6 @@
 //! Bad input gets its exact status and code, and changes nothing.
 
+use bytesize::ByteSize;
 use farthing_protocol::{BaseUnits, Domain};
 use farthing_tests::gateway::agent::payment;
 use farthing_tests::gateway::world::{CAP, DEPOSIT, MODEL, chat, lane_key};
@@ -296,7 +297,7 @@ async fn amounts() {
 
 #[tokio::test]
 async fn bodies() {
-    let world = World::configured(|config| config.http.max_body_bytes = 4_096).await;
+    let world = World::configured(|config| config.http.max_body_bytes = ByteSize(4_096)).await;
     let with = |name: &str, value: Value| {
         let mut body = chat(MODEL, false);
         body[name] = value;
@@ -358,7 +359,7 @@ async fn bodies() {
 
 #[tokio::test]
 async fn headers_that_are_too_large() {
-    let world = World::configured(|config| config.http.max_header_bytes = 2_048).await;
+    let world = World::configured(|config| config.http.max_header_bytes = ByteSize(2_048)).await;
     let request = world
         .http
         .get(world.url("/v1/models"))
@@ -372,7 +373,7 @@ async fn headers_that_are_too_large() {
 
 #[tokio::test]
 async fn a_body_without_an_announced_length_is_bounded_as_well() {
-    let world = World::configured(|config| config.http.max_body_bytes = 4_096).await;
+    let world = World::configured(|config| config.http.max_body_bytes = ByteSize(4_096)).await;
     let chunks = (0..8).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 1_024]));
     let body = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
     let request = world

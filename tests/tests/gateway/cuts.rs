@@ -1,6 +1,8 @@
 //! A thousand streams that are cut at random bytes, by the client or by the upstream: each is charged once,
 //! for its input and what came, and nothing stays reserved.
 
+use std::time::Duration;
+
 use farthing_tests::gateway::world::{MODEL, chat};
 use farthing_tests::gateway::{Behaviour, World};
 use futures_util::stream::{self, StreamExt};
@@ -26,7 +28,9 @@ struct Client {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_cut_streams_are_charged_once_each() {
-    let world = World::configured(|config| config.store.checkpoint_interval_ms = 5).await;
+    let world =
+        World::configured(|config| config.store.checkpoint_interval = Duration::from_millis(5))
+            .await;
     let mut rng = StdRng::seed_from_u64(7);
     let mut receipts = 0;
     let mut unknown = 0;

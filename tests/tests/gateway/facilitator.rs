@@ -73,7 +73,7 @@ async fn what_is_verified_is_reserved_and_what_is_settled_is_charged() {
 async fn what_other_servers_ask_is_counted() {
     let world = World::configured(|config| {
         facilitating(config);
-        config.http.metrics_listen = Some(([127, 0, 0, 1], 0).into());
+        config.admin.listen = Some(([127, 0, 0, 1], 0).into());
     })
     .await;
     let payment = world.passed_on(1_000, 300);

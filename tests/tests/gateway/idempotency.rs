@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use farthing_tests::gateway::world::{FREE_MODEL, MODEL, chat};
 use farthing_tests::gateway::{Answer, Behaviour, World};
 use farthing_wire::x402::{PaymentPayload, decode_header, encode_header};
@@ -263,7 +264,8 @@ async fn a_crash_keeps_the_charge_and_loses_the_answer() {
 
 #[tokio::test]
 async fn an_answer_that_is_too_long_to_keep_still_costs_once() {
-    let world = World::configured(|config| config.store.max_stored_answer_bytes = 10).await;
+    let world =
+        World::configured(|config| config.store.max_stored_answer_bytes = ByteSize(10)).await;
     world.upstream.behave(Behaviour::Answer(10, 5));
     for (stream, key, charged) in [(false, KEY, 20), (true, OTHER_KEY, 40)] {
         assert_eq!(ask(&world, stream, 1_000 + charged, key).await.status, 200);
@@ -280,7 +282,8 @@ async fn an_answer_that_is_too_long_to_keep_still_costs_once() {
 
 #[tokio::test]
 async fn keys_are_forgotten_in_their_time() {
-    let world = World::configured(|config| config.store.outcome_seconds = 60).await;
+    let world =
+        World::configured(|config| config.store.outcome_age = Duration::from_secs(60)).await;
     world.upstream.behave(Behaviour::Answer(10, 5));
     assert_eq!(ask(&world, false, 1_000, KEY).await.status, 200);
     world.clock.advance(Duration::from_secs(5));

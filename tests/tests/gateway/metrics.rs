@@ -30,17 +30,17 @@ fn chats_of<const N: usize>(scrape: &Scrape, outcomes: [&str; N]) -> [f64; N] {
 #[tokio::test]
 async fn clients_are_told_nothing() {
     let silent = World::start().await;
-    assert_eq!(silent.running().metrics_address(), None);
-    let world = World::with_metrics().await;
+    assert_eq!(silent.running().admin_address(), None);
+    let world = World::with_admin().await;
     for world in [&silent, &world] {
         let answer = world.http.get(world.url("/metrics")).send().await;
         let answer = Answer::read(answer.expect("the gateway answers")).await;
         let refusal = (answer.status, answer.code());
         assert_eq!(refusal, (404, "route_not_sold".to_owned()));
     }
-    for path in ["/", "/healthz", "/v1/models", "/v1/chat/completions"] {
-        let answer = world.http.get(world.metrics_url(path)).send().await;
-        let answer = answer.expect("the metrics' address answers");
+    for path in ["/", "/v1/models", "/v1/chat/completions"] {
+        let answer = world.http.get(world.admin_url(path)).send().await;
+        let answer = answer.expect("the operator's address answers");
         assert_eq!(answer.status(), 404, "nothing else is there: {path}");
     }
 }
@@ -50,11 +50,11 @@ async fn an_address_in_use_is_named() {
     let mut world = World::start().await;
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("it is bound");
-    world.reconfigure(move |config| config.http.metrics_listen = Some(address));
+    world.reconfigure(move |config| config.admin.listen = Some(address));
     let error = world.try_restart().await.expect_err("it is taken");
     assert!(matches!(error, StartError::Listen { .. }), "{error:?}");
     let message = error.to_string();
-    let expected = format!("cannot listen on {address}, which is http.metrics_listen: ");
+    let expected = format!("cannot listen on {address}, which is admin.listen: ");
     assert!(message.starts_with(&expected), "{message}");
     drop(taken);
     world.restart().await;
@@ -63,7 +63,7 @@ async fn an_address_in_use_is_named() {
 
 #[tokio::test]
 async fn figures_follow_the_requests() {
-    let world = World::with_metrics().await;
+    let world = World::with_admin().await;
     let body = chat(MODEL, false);
     assert_eq!(world.pay(&body, 1_000).await.charged(), 20);
     assert_eq!(world.pay(&chat(MODEL, true), 2_000).await.charged(), 20);
@@ -111,7 +111,7 @@ async fn figures_follow_the_requests() {
 
 #[tokio::test]
 async fn figures_of_requests_in_flight_come_and_go() {
-    let world = World::with_metrics().await;
+    let world = World::with_admin().await;
     world.upstream.behave(Behaviour::Endless);
     let body = chat(MODEL, true);
     let accepted = world.requirements(&body).await;
@@ -140,8 +140,8 @@ async fn figures_of_requests_in_flight_come_and_go() {
 #[tokio::test]
 async fn streams_are_counted_by_how_they_end() {
     let world = World::configured(|config| {
-        config.http.metrics_listen = Some(([127, 0, 0, 1], 0).into());
-        config.http.idle_timeout_ms = 300;
+        config.admin.listen = Some(([127, 0, 0, 1], 0).into());
+        config.http.idle_timeout = Duration::from_millis(300);
     })
     .await;
     let body = chat(MODEL, true);
@@ -167,7 +167,7 @@ async fn streams_are_counted_by_how_they_end() {
 
 #[tokio::test]
 async fn a_client_that_does_not_wait_is_counted() {
-    let world = World::with_metrics().await;
+    let world = World::with_admin().await;
     let pause = Duration::from_secs(60);
     world.upstream.behave(Behaviour::AnswerAfter(pause, 10, 5));
     let body = chat(FREE_MODEL, false);
@@ -181,7 +181,7 @@ async fn a_client_that_does_not_wait_is_counted() {
 #[tokio::test]
 async fn an_upstream_that_is_down_is_counted_by_the_error() {
     let world = World::configured(|config| {
-        config.http.metrics_listen = Some(([127, 0, 0, 1], 0).into());
+        config.admin.listen = Some(([127, 0, 0, 1], 0).into());
         // Nothing listens on the discard port.
         config.http.upstream = Some("http://127.0.0.1:9".to_owned());
     })
@@ -207,7 +207,7 @@ async fn ask(world: &World, shop: &Shop, what: &str, payment: Option<&str>) -> A
 #[tokio::test]
 async fn plain_routes_and_handlers_are_counted_whatever_their_paths() {
     let world = World::configured(|config| {
-        config.http.metrics_listen = Some(([127, 0, 0, 1], 0).into());
+        config.admin.listen = Some(([127, 0, 0, 1], 0).into());
         config.pricing.free_routes = vec!["GET /v1/voices/*".parse().expect("a route")];
     })
     .await;
@@ -245,7 +245,7 @@ async fn plain_routes_and_handlers_are_counted_whatever_their_paths() {
 
 #[tokio::test]
 async fn clients_make_no_labels() {
-    let world = World::with_metrics().await;
+    let world = World::with_admin().await;
     for number in 0..20 {
         let body = chat(&format!("model-{number}\"}} 1\n"), false);
         assert_eq!(world.send(&body, None).await.code(), "model_not_priced");
@@ -262,7 +262,7 @@ async fn clients_make_no_labels() {
 
 #[tokio::test]
 async fn figures_follow_the_settlements() {
-    let mut world = World::with_metrics().await;
+    let mut world = World::with_admin().await;
     assert_eq!(world.pay(&chat(MODEL, false), 1_000).await.charged(), 20);
     let open = |name: &str| format!("farthing_{name}{{channel=\"open\"}}");
     world.clock.advance(Duration::from_secs(60));
@@ -328,7 +328,7 @@ async fn figures_follow_the_settlements() {
 
 #[tokio::test]
 async fn what_a_channel_owes_that_is_gone_is_told_until_it_is_back() {
-    let world = World::with_metrics().await;
+    let world = World::with_admin().await;
     assert_eq!(world.pay(&chat(MODEL, false), 1_000).await.charged(), 20);
     let account = world.chain.finalized(&world.address).expect("it is there");
     world.chain.remove(&world.address);
@@ -370,7 +370,7 @@ async fn what_a_channel_owes_that_is_gone_is_told_until_it_is_back() {
 
 #[tokio::test]
 async fn a_node_that_stands_still_ages_what_is_known() {
-    let world = World::with_metrics().await;
+    let world = World::with_admin().await;
     let age = "farthing_chain_reading_age_seconds";
     let failed = "farthing_chain_failed_readings_total";
     let scrape = world.scrape().await;
@@ -400,7 +400,7 @@ async fn a_node_that_stands_still_ages_what_is_known() {
 
 #[tokio::test]
 async fn a_failed_store_is_told_when_nothing_else_is() {
-    let world = World::with_metrics().await;
+    let world = World::with_admin().await;
     let body = chat(MODEL, false);
     assert_eq!(world.pay(&body, 1_000).await.status, 200);
     let store = ["farthing_store_failed", "farthing_store_queued_batches"];
@@ -433,7 +433,7 @@ async fn a_failed_store_is_told_when_nothing_else_is() {
 #[tokio::test]
 async fn the_reference_parser_of_openmetrics_understands_all_of_it() {
     let Some(python) = python() else { return };
-    let world = World::with_metrics().await;
+    let world = World::with_admin().await;
     // With ages, too: something in flight, something owed, something kept.
     let body = chat(MODEL, false);
     let accepted = world.requirements(&body).await;
@@ -447,7 +447,7 @@ async fn the_reference_parser_of_openmetrics_understands_all_of_it() {
     world
         .scraped([(owing, 1.), ("farthing_reservations", 1.)])
         .await;
-    let response = world.http.get(world.metrics_url("/metrics")).send().await;
+    let response = world.http.get(world.admin_url("/metrics")).send().await;
     let response = response.expect("the metrics are told");
     assert_eq!(
         response.headers()["content-type"],

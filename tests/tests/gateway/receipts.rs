@@ -1,5 +1,6 @@
 //! Receipts: signed by whom the channel names, about what was asked, and the same ones when asked again.
 
+use bytesize::ByteSize;
 use farthing_protocol::{BaseUnits, Domain};
 use farthing_tests::gateway::clock::EPOCH;
 use farthing_tests::gateway::world::{MODEL, chat, lane_key};
@@ -132,7 +133,8 @@ async fn asked_again_it_is_the_very_same() {
 
 #[tokio::test]
 async fn the_receipt_outlives_the_answer() {
-    let world = World::configured(|config| config.store.max_stored_answer_bytes = 10).await;
+    let world =
+        World::configured(|config| config.store.max_stored_answer_bytes = ByteSize(10)).await;
     let body = chat(MODEL, false);
     let accepted = world.requirements(&body).await;
     let payment = world.agent(0).pay(&accepted, MAXIMUM);

@@ -248,8 +248,7 @@ async fn models_are_listed_with_their_prices() {
     assert_eq!(ids, [MODEL, FREE_MODEL]);
     assert_eq!(list["data"][0]["pricing"]["outputPerMillion"], "2000000");
     assert_eq!(list["data"][0]["object"], "model");
-    let health = world.http.get(world.url("/healthz")).send().await;
-    assert_eq!(health.expect("the gateway answers").status(), 200);
+    assert_eq!(world.health(&world.url("/healthz")).await, 200);
 }
 
 #[tokio::test]

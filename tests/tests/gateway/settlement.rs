@@ -75,7 +75,7 @@ async fn settles_by_itself_when_enough_is_owed() {
 
 #[tokio::test]
 async fn settles_by_itself_when_something_is_owed_for_long() {
-    let world = World::configured(|config| config.settler.max_age_ms = 60_000).await;
+    let world = World::configured(|config| config.settler.max_age = Duration::from_secs(60)).await;
     pay_on_lane(&world, 0, 1_000).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(world.chain.sent().len(), 0);
@@ -233,7 +233,9 @@ async fn repeated_failures_are_told_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn a_shutdown_without_a_chain_keeps_what_is_owed() {
-    let mut world = World::configured(|config| config.settler.shutdown_timeout_ms = 300).await;
+    let mut world =
+        World::configured(|config| config.settler.shutdown_timeout = Duration::from_millis(300))
+            .await;
     pay_on_lane(&world, 0, 1_000).await;
     world.chain.set_up(false);
     let verifier = world.verifier.take().expect("it runs");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use farthing_tests::gateway::upstream::PIECES;
 use farthing_tests::gateway::world::{MODEL, chat};
 use farthing_tests::gateway::{Answer, Behaviour, World};
@@ -47,7 +48,7 @@ async fn an_error_of_the_upstream_passes_and_costs_nothing() {
 
 #[tokio::test]
 async fn an_answer_that_must_not_pass_costs_nothing() {
-    let world = World::configured(|config| config.http.max_answer_bytes = 1_024).await;
+    let world = World::configured(|config| config.http.max_answer_bytes = ByteSize(1_024)).await;
     let json = ("content-type", "application/json");
     let long: &'static str = Box::leak("x".repeat(1_025).into_boxed_str());
     let behaviours = [
@@ -89,7 +90,9 @@ async fn an_upstream_that_is_down_costs_nothing() {
 
 #[tokio::test]
 async fn an_upstream_that_is_slow_costs_nothing() {
-    let world = World::configured(|config| config.http.first_byte_timeout_ms = 100).await;
+    let world =
+        World::configured(|config| config.http.first_byte_timeout = Duration::from_millis(100))
+            .await;
     world
         .upstream
         .behave(Behaviour::AnswerAfter(Duration::from_secs(30), 1, 1));
@@ -133,7 +136,8 @@ async fn a_stream_cut_before_it_said_anything_costs_nothing() {
 
 #[tokio::test]
 async fn a_stream_that_stalls_is_cut_off() {
-    let world = World::configured(|config| config.http.idle_timeout_ms = 200).await;
+    let world =
+        World::configured(|config| config.http.idle_timeout = Duration::from_millis(200)).await;
     world.upstream.behave(Behaviour::StallAfterOne);
     let answer = world.pay(&chat(MODEL, true), MAXIMUM).await;
     assert!(!answer.whole);
@@ -193,7 +197,8 @@ async fn a_client_that_leaves_before_the_answer_pays_for_the_input() {
 
 #[tokio::test]
 async fn a_client_that_stops_reading_does_not_hold_the_upstream() {
-    let world = World::configured(|config| config.http.idle_timeout_ms = 300).await;
+    let world =
+        World::configured(|config| config.http.idle_timeout = Duration::from_millis(300)).await;
     world.upstream.behave(Behaviour::Raw {
         status: 200,
         headers: vec![("content-type", "text/event-stream")],

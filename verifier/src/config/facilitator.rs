@@ -1,10 +1,12 @@
 //! `[facilitator]`: other servers sell through this verifier, by the x402 facilitator API.
 
-use std::fmt;
-
-use serde::Deserialize;
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_with::serde_as;
 
 use super::ConfigError;
+use super::units::Secret;
 
 /// The shortest token: 32 characters at random are as good as a key.
 const MIN_TOKEN_LENGTH: usize = 32;
@@ -12,11 +14,13 @@ const MIN_TOKEN_LENGTH: usize = 32;
 const MAX_TOKEN_LENGTH: usize = 256;
 
 /// Other servers sell through this verifier.
-#[derive(Clone, Deserialize)]
+#[serde_as]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FacilitatorConfig {
-    /// What whoever verifies and settles payments to `chain.payee` shows, as a bearer token. Never logged, never shown.
-    pub bearer_token: String,
+    /// What whoever verifies and settles payments to `chain.payee` shows, as a bearer token; it must be named. Never logged, never shown.
+    #[serde_as(as = "Secret")]
+    pub bearer_token: SecretString,
     /// The most payments that are verified and neither settled nor released.
     #[serde(default = "default_max_held_payments")]
     pub max_held_payments: usize,
@@ -27,13 +31,13 @@ impl FacilitatorConfig {
     #[must_use]
     pub fn new(bearer_token: impl Into<String>) -> Self {
         Self {
-            bearer_token: bearer_token.into(),
+            bearer_token: bearer_token.into().into(),
             max_held_payments: default_max_held_payments(),
         }
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let token = &self.bearer_token;
+        let token = self.bearer_token.expose_secret();
         let is_good = (MIN_TOKEN_LENGTH..=MAX_TOKEN_LENGTH).contains(&token.len())
             && token.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_good {
@@ -50,14 +54,6 @@ impl FacilitatorConfig {
     }
 }
 
-impl fmt::Debug for FacilitatorConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FacilitatorConfig")
-            .field("max_held_payments", &self.max_held_payments)
-            .finish_non_exhaustive()
-    }
-}
-
-fn default_max_held_payments() -> usize {
+const fn default_max_held_payments() -> usize {
     16_384
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use farthing_wire::pricing::{ModelPrice, RoutePattern};
 use farthing_wire::x402::STANDARD_TIER;
+use schemars::JsonSchema;
 use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::routes::{self, RouteConfig};
 use super::{ConfigError, UsdcAmount};
@@ -18,7 +19,7 @@ const DEFAULT_FREE_MAX_OUTPUT_TOKENS: u32 = 4_096;
 const MAX_TIER_LENGTH: usize = 64;
 
 /// What is sold. A model that no name or pattern matches is not served.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PricingConfig {
     /// Prices by model name, or by a pattern in which `*` stands for anything. A name precedes patterns,
@@ -32,19 +33,21 @@ pub struct PricingConfig {
     /// checks, and to measure what the payment costs in time.
     #[serde(default)]
     pub free_models: Vec<String>,
-    /// The most output tokens of a free request.
+    /// The most output tokens of a free request, by default 4,096.
     #[serde(default, deserialize_with = "some_tokens")]
     pub free_max_output_tokens: Option<u32>,
     /// Prices of other routes of the upstream, by method and path, in which `*` stands for one part.
     #[serde(default, deserialize_with = "routes::read")]
+    #[schemars(with = "BTreeMap<String, RouteConfig>")]
     pub routes: BTreeMap<RoutePattern, RouteConfig>,
     /// Routes that are served without payment through the same path.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub free_routes: Vec<RoutePattern>,
 }
 
 /// A tier beside the standard one.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TierConfig {
     /// Its prices, as those of the standard tier.
@@ -55,7 +58,7 @@ pub struct TierConfig {
 }
 
 /// Price of one model, in decimal USDC.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
     /// USDC per million input tokens. A file names it and the next one: what was forgotten would be given away.

@@ -2,41 +2,54 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use bytesize::ByteSize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_with::{DurationMilliSeconds, serde_as};
 
 use super::ConfigError;
-use super::http::{self, check_url};
+use super::units::{Bytes, in_memory};
+use super::url::check_url;
 
 /// What a request may take of a [`Seller`](crate::Seller), and how its URL is told.
-#[derive(Debug, Clone, Deserialize)]
+#[serde_as]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequestsConfig {
     /// Base URL under which clients reach the application, for the `resource` of a 402. By default the request's `Host`.
     pub public_url: Option<String>,
     /// Longest request body in bytes.
-    pub max_body_bytes: usize,
+    #[serde_as(as = "Bytes")]
+    pub max_body_bytes: ByteSize,
     /// Longest answer that is not a stream, in bytes.
-    pub max_answer_bytes: usize,
+    #[serde_as(as = "Bytes")]
+    pub max_answer_bytes: ByteSize,
     /// The most requests in flight; more are answered with 503.
     pub max_concurrent_requests: usize,
     /// How long a client may take to send its body.
-    pub body_timeout_ms: u64,
+    #[serde_as(as = "DurationMilliSeconds<u64>")]
+    #[serde(rename = "body_timeout_ms")]
+    pub body_timeout: Duration,
     /// How long an answer may pause once it has begun, and a client may stop reading one.
-    pub idle_timeout_ms: u64,
+    #[serde_as(as = "DurationMilliSeconds<u64>")]
+    #[serde(rename = "idle_timeout_ms")]
+    pub idle_timeout: Duration,
     /// How long requests in flight may take to end at a shutdown.
-    pub drain_timeout_ms: u64,
+    #[serde_as(as = "DurationMilliSeconds<u64>")]
+    #[serde(rename = "drain_timeout_ms")]
+    pub drain_timeout: Duration,
 }
 
 impl Default for RequestsConfig {
     fn default() -> Self {
         Self {
             public_url: None,
-            max_body_bytes: http::default_max_body_bytes(),
-            max_answer_bytes: http::default_max_answer_bytes(),
-            max_concurrent_requests: http::default_max_concurrent_requests(),
-            body_timeout_ms: http::default_body_timeout_ms(),
-            idle_timeout_ms: http::default_idle_timeout_ms(),
-            drain_timeout_ms: http::default_drain_timeout_ms(),
+            max_body_bytes: ByteSize::mib(4),
+            max_answer_bytes: ByteSize::mib(16),
+            max_concurrent_requests: 4_096,
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -47,8 +60,11 @@ impl RequestsConfig {
             check_url("requests.public_url", url)?;
         }
         for (key, value) in [
-            ("requests.max_body_bytes", self.max_body_bytes),
-            ("requests.max_answer_bytes", self.max_answer_bytes),
+            ("requests.max_body_bytes", in_memory(self.max_body_bytes)),
+            (
+                "requests.max_answer_bytes",
+                in_memory(self.max_answer_bytes),
+            ),
             (
                 "requests.max_concurrent_requests",
                 self.max_concurrent_requests,
@@ -59,17 +75,5 @@ impl RequestsConfig {
             }
         }
         Ok(())
-    }
-
-    pub(crate) fn body_timeout(&self) -> Duration {
-        Duration::from_millis(self.body_timeout_ms)
-    }
-
-    pub(crate) fn idle_timeout(&self) -> Duration {
-        Duration::from_millis(self.idle_timeout_ms)
-    }
-
-    pub(crate) fn drain_timeout(&self) -> Duration {
-        Duration::from_millis(self.drain_timeout_ms)
     }
 }

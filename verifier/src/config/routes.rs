@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use farthing_protocol::BaseUnits;
 use farthing_wire::pricing::{AnswerPrice, RoutePattern, RoutePrice};
+use schemars::JsonSchema;
 use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::UsdcAmount;
 
 /// Price of one plain route, in decimal USDC.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteConfig {
     /// USDC per request.

@@ -3,37 +3,58 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use bytesize::ByteSize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_with::{DurationMilliSeconds, DurationSeconds, serde_as};
 
 use super::ConfigError;
+use super::units::Bytes;
 use crate::ledger::OutcomeLimits;
 
 /// Where the ledger is kept.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde_as]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
     /// The database file; created if missing. Its loss makes settled lanes unservable, because
     /// their used vouchers are public on the chain.
     pub path: PathBuf,
     /// How often a stream writes down what it has cost so far.
-    #[serde(default = "default_checkpoint_interval_ms")]
-    pub checkpoint_interval_ms: u64,
+    #[serde_as(as = "DurationMilliSeconds<u64>")]
+    #[serde(rename = "checkpoint_interval_ms")]
+    pub checkpoint_interval: Duration,
     /// How long a request with an idempotency key is remembered. The time in which no verifier runs
     /// does not count.
-    #[serde(default = "default_outcome_seconds")]
-    pub outcome_seconds: u64,
+    #[serde_as(as = "DurationSeconds<u64>")]
+    #[serde(rename = "outcome_seconds")]
+    pub outcome_age: Duration,
     /// The most requests with an idempotency key that are remembered, about 250 bytes of memory each.
-    #[serde(default = "default_max_outcomes")]
     pub max_outcomes: usize,
     /// Longest answer that is kept for whoever asks again, in bytes; of a longer one only the receipt.
-    #[serde(default = "default_max_stored_answer_bytes")]
-    pub max_stored_answer_bytes: usize,
+    #[serde_as(as = "Bytes")]
+    pub max_stored_answer_bytes: ByteSize,
     /// The most bytes of one lane's answers that are kept.
-    #[serde(default = "default_max_lane_answer_bytes")]
-    pub max_lane_answer_bytes: u64,
+    #[serde_as(as = "Bytes")]
+    pub max_lane_answer_bytes: ByteSize,
     /// The most bytes of all answers that are kept.
-    #[serde(default = "default_max_total_answer_bytes")]
-    pub max_total_answer_bytes: u64,
+    #[serde_as(as = "Bytes")]
+    pub max_total_answer_bytes: ByteSize,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        let limits = OutcomeLimits::default();
+        Self {
+            path: "farthing.redb".into(),
+            checkpoint_interval: Duration::from_secs(1),
+            outcome_age: limits.max_age,
+            max_outcomes: limits.max_outcomes,
+            max_stored_answer_bytes: ByteSize::kib(64),
+            max_lane_answer_bytes: ByteSize(limits.max_lane_bytes),
+            max_total_answer_bytes: ByteSize(limits.max_total_bytes),
+        }
+    }
 }
 
 impl StoreConfig {
@@ -42,17 +63,12 @@ impl StoreConfig {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            checkpoint_interval_ms: default_checkpoint_interval_ms(),
-            outcome_seconds: default_outcome_seconds(),
-            max_outcomes: default_max_outcomes(),
-            max_stored_answer_bytes: default_max_stored_answer_bytes(),
-            max_lane_answer_bytes: default_max_lane_answer_bytes(),
-            max_total_answer_bytes: default_max_total_answer_bytes(),
+            ..Self::default()
         }
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if self.checkpoint_interval_ms == 0 {
+        if self.checkpoint_interval.is_zero() {
             return Err(ConfigError::value(
                 "store.checkpoint_interval_ms",
                 "must be at least 1",
@@ -63,38 +79,10 @@ impl StoreConfig {
 
     pub(crate) fn outcome_limits(&self) -> OutcomeLimits {
         OutcomeLimits {
-            max_age: Duration::from_secs(self.outcome_seconds),
+            max_age: self.outcome_age,
             max_outcomes: self.max_outcomes,
-            max_lane_bytes: self.max_lane_answer_bytes,
-            max_total_bytes: self.max_total_answer_bytes,
+            max_lane_bytes: self.max_lane_answer_bytes.as_u64(),
+            max_total_bytes: self.max_total_answer_bytes.as_u64(),
         }
     }
-
-    pub(crate) fn checkpoint_interval(&self) -> Duration {
-        Duration::from_millis(self.checkpoint_interval_ms)
-    }
-}
-
-fn default_checkpoint_interval_ms() -> u64 {
-    1_000
-}
-
-fn default_outcome_seconds() -> u64 {
-    OutcomeLimits::default().max_age.as_secs()
-}
-
-fn default_max_outcomes() -> usize {
-    OutcomeLimits::default().max_outcomes
-}
-
-fn default_max_stored_answer_bytes() -> usize {
-    64 * 1024
-}
-
-fn default_max_lane_answer_bytes() -> u64 {
-    OutcomeLimits::default().max_lane_bytes
-}
-
-fn default_max_total_answer_bytes() -> u64 {
-    OutcomeLimits::default().max_total_bytes
 }

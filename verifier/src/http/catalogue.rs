@@ -9,12 +9,12 @@ use farthing_wire::pricing::Endpoint;
 use farthing_wire::x402::X402_VERSION;
 use serde_json::{Value, json};
 
-use super::routes::App;
+use super::app::App;
 use crate::prices::ModelPrices;
 
 /// The models that are listed by name, as the OpenAI API lists them, each with its standard price.
 pub(crate) async fn models(State(app): State<Arc<App>>) -> Json<Value> {
-    let prices = &app.till.gateway.offer().prices;
+    let prices = &app.checkout.payments.offer().prices;
     let standard = prices.tiers.first().map(|tier| &tier.models);
     let data: Vec<Value> = standard
         .into_iter()
@@ -36,13 +36,13 @@ pub(crate) async fn models(State(app): State<Arc<App>>) -> Json<Value> {
 /// Everything that is sold: every endpoint with the ways to pay, each with the prices of its tier by name and
 /// pattern, and every plain route with its own. An amount follows only from a request, whose 402 names it.
 pub(crate) async fn catalogue(State(app): State<Arc<App>>, headers: HeaderMap) -> Json<Value> {
-    let gateway = &app.till.gateway;
-    let prices = &gateway.offer().prices;
-    let accepts = gateway.ways_to_pay();
+    let offer = app.checkout.payments.offer();
+    let prices = &offer.prices;
+    let accepts = offer.ways_to_pay();
     let free: Vec<&str> = prices.free.all().map(|(name, _)| name).collect();
     let of_models = Endpoint::ALL.iter().map(|endpoint| {
         json!({
-            "resource": app.till.url(&headers, endpoint.path()),
+            "resource": app.checkout.url(&headers, endpoint.path()),
             "type": "http",
             "method": "POST",
             "accepts": accepts,
@@ -52,9 +52,9 @@ pub(crate) async fn catalogue(State(app): State<Arc<App>>, headers: HeaderMap) -
     let of_routes = prices.routes.all().map(|route| {
         let way = route
             .price
-            .map(|price| gateway.way_to_pay_for(&route.name, price));
+            .map(|price| offer.way_to_pay_for(&route.name, price));
         json!({
-            "resource": app.till.url(&headers, route.path()),
+            "resource": app.checkout.url(&headers, route.path()),
             "type": "http",
             "method": route.method(),
             // Whoever has nothing to accept has nothing to pay.

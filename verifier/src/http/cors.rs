@@ -8,8 +8,8 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use farthing_wire::x402::{PAYMENT_REQUIRED, PAYMENT_RESPONSE};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::challenge::PAYMENT_METHODS;
-use super::replay::REPLAYED;
+use super::sale::replay::REPLAYED;
+use super::x402::payment_required::PAYMENT_METHODS;
 use crate::config::ANY_ORIGIN;
 use crate::prices::RoutePrices;
 

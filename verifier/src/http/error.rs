@@ -11,14 +11,14 @@ use farthing_wire::pricing::QuoteError;
 use serde_json::{Map, Value, json};
 
 use crate::chain::ChannelError;
-use crate::gateway::{PaymentError, StateQueryError};
 use crate::ledger::Refusal;
 use crate::metering::NotAnAnswer;
 use crate::metrics::Outcome;
+use crate::payment::{LaneStateError, PaymentError};
 use crate::prices::OrderError;
 use crate::store::StoreFailed;
 
-use super::challenge::PaymentHeaders;
+use super::x402::payment_headers::PaymentHeaders;
 
 /// An answer that is an error of ours.
 #[derive(Debug)]
@@ -147,14 +147,14 @@ impl IntoResponse for ApiError {
             "param": self.param,
         });
         let mut body = Map::from_iter([("error".to_owned(), error)]);
-        let terms = self.headers.terms.clone();
-        if let Some(terms) = &terms {
-            terms.add_version_1(&mut body);
+        let required = self.headers.required.clone();
+        if let Some(required) = &required {
+            required.add_version_1(&mut body);
         }
         let mut response = Response::new(Body::from(Value::Object(body).to_string()));
         *response.status_mut() = self.status;
         // For the page that a browser gets instead.
-        terms.and_then(|terms| response.extensions_mut().insert(terms));
+        required.and_then(|required| response.extensions_mut().insert(required));
         let outcome = Outcome::Named(self.code);
         response.extensions_mut().insert(outcome);
         let headers = response.headers_mut();
@@ -239,18 +239,18 @@ impl From<&PaymentError> for ApiError {
     }
 }
 
-impl From<StateQueryError> for ApiError {
-    fn from(error: StateQueryError) -> Self {
+impl From<LaneStateError> for ApiError {
+    fn from(error: LaneStateError) -> Self {
         let (status, code) = match &error {
-            StateQueryError::Stale { .. } => (StatusCode::FORBIDDEN, "state_query_stale"),
-            StateQueryError::ChannelUnknown => (StatusCode::NOT_FOUND, "channel_unknown"),
+            LaneStateError::Stale { .. } => (StatusCode::FORBIDDEN, "state_query_stale"),
+            LaneStateError::ChannelUnknown => (StatusCode::NOT_FOUND, "channel_unknown"),
             // What is no reason to pay is no 402 here: there is no such thing to tell about.
-            StateQueryError::Lane(refusal) => match refusal_code(refusal) {
+            LaneStateError::Lane(refusal) => match refusal_code(refusal) {
                 (StatusCode::PAYMENT_REQUIRED, code) => (StatusCode::NOT_FOUND, code),
                 other => other,
             },
-            StateQueryError::Signature => (StatusCode::FORBIDDEN, "signature_invalid"),
-            StateQueryError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
+            LaneStateError::Signature => (StatusCode::FORBIDDEN, "signature_invalid"),
+            LaneStateError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
         };
         Self::new(status, code, error.to_string())
     }

@@ -20,9 +20,9 @@ use farthing_wire::amount::Usdc;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-use super::App;
-use super::challenge::Terms;
-use crate::gateway::Offer;
+use super::app::App;
+use super::x402::payment_required::PaymentRequiredAnswer;
+use crate::payment::Offer;
 
 const STYLE: &str = "body{max-width:44rem;margin:3rem auto;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;\
     color:#1b1b1b;background:#fff}h1{font-size:1.4rem}table{border-collapse:collapse}th,td{text-align:left;\
@@ -47,7 +47,7 @@ pub(crate) async fn for_browsers(
 ) -> Response {
     let is_browser = prefers_html(request.headers());
     let response = next.run(request).await;
-    for_browser(app.till.gateway.offer(), is_browser, response)
+    for_browser(app.checkout.payments.offer(), is_browser, response)
 }
 
 /// The same for one answer.
@@ -58,13 +58,17 @@ pub(crate) fn for_browser(offer: &Offer, is_browser: bool, response: Response) -
     let (mut head, json) = response.into_parts();
     head.headers
         .insert(VARY, HeaderValue::from_static("accept"));
-    let Some(terms) = head.extensions.remove::<Terms>().filter(|_| is_browser) else {
+    let Some(answer) = head
+        .extensions
+        .remove::<PaymentRequiredAnswer>()
+        .filter(|_| is_browser)
+    else {
         return Response::from_parts(head, json);
     };
     let wanted = Wanted {
-        is_model: offer.prices.sells_models() && !names_a_route(&terms),
-        url: &terms.required.resource.url,
-        cost: terms.required.accepts.first().map(|way| way.amount),
+        is_model: offer.prices.sells_models() && !names_a_route(&answer),
+        url: &answer.required.resource.url,
+        cost: answer.required.accepts.first().map(|way| way.amount),
     };
     let markup = page(&facts(offer), &wanted);
     dress(&mut head.headers);
@@ -167,8 +171,8 @@ impl Wanted<'_> {
     }
 }
 
-fn names_a_route(terms: &Terms) -> bool {
-    let way = terms.required.accepts.first();
+fn names_a_route(answer: &PaymentRequiredAnswer) -> bool {
+    let way = answer.required.accepts.first();
     way.is_some_and(|way| way.extra.pointer("/pricing/routes").is_some())
 }
 

@@ -9,17 +9,17 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Unit;
 
 use super::page::Page;
-use crate::books::Books;
+use crate::durable_ledger::DurableLedger;
 
 #[derive(Debug)]
 pub(super) struct StoreCollector {
-    pub(super) books: Arc<Books>,
+    pub(super) durable_ledger: Arc<DurableLedger>,
     pub(super) path: PathBuf,
 }
 
 impl Collector for StoreCollector {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
-        let activity = self.books.store_activity();
+        let activity = self.durable_ledger.store_activity();
         let mut page = Page::new(encoder);
         if let Ok(file) = std::fs::metadata(&self.path) {
             let help = "Length of the store's file";

@@ -6,21 +6,21 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::books::Books;
+use crate::durable_ledger::DurableLedger;
 
 /// How often it is looked for them.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Releases them until it is cancelled.
-pub(super) fn spawn_releases(books: &Arc<Books>, cancel: CancellationToken) {
+pub(super) fn spawn_releases(durable_ledger: &Arc<DurableLedger>, cancel: CancellationToken) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let books = Arc::clone(books);
+    let durable_ledger = Arc::clone(durable_ledger);
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return,
-                _ = ticks.tick() => books.release_expired(),
+                _ = ticks.tick() => durable_ledger.release_expired(),
             }
         }
     });

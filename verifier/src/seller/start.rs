@@ -1,10 +1,10 @@
 //! From a configuration to a running seller: every part is made here and handed its own settings.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use farthing_chain::{ChainClient, ChainError};
 use farthing_protocol::LaneIndex;
+use secrecy::ExposeSecret;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
@@ -15,13 +15,13 @@ use tokio_util::task::TaskTracker;
 
 use super::releases::spawn_releases;
 use super::{Keys, Ports, Seller, StartError};
-use crate::books::Books;
 use crate::chain::watcher::Limits as ChannelLimits;
 use crate::chain::{Channels, Criteria};
-use crate::config::SellerConfig;
-use crate::gateway::{Gateway, Offer};
-use crate::http::till::{Limits, Till};
+use crate::config::{SellerConfig, in_memory};
+use crate::durable_ledger::DurableLedger;
+use crate::http::sale::checkout::{Checkout, Limits};
 use crate::metrics::{Metrics, Sources};
+use crate::payment::{Offer, Payments};
 use crate::ports::{ChainSource, Clock, SystemClock};
 use crate::prices::Prices;
 use crate::receipts::Issuer;
@@ -34,7 +34,11 @@ use crate::store::RedbStore;
 /// The real clock, chain and store.
 pub(super) fn system_ports(config: &SellerConfig) -> Result<Ports, StartError> {
     let chain = &config.chain;
-    let chain = ChainClient::with_timeout(&chain.rpc_url, chain.program, chain.rpc_timeout());
+    let chain = ChainClient::with_timeout(
+        chain.rpc_url.expose_secret(),
+        chain.program,
+        chain.rpc_timeout,
+    );
     Ok(Ports {
         clock: Arc::new(SystemClock::default()),
         chain: Arc::new(chain),
@@ -50,13 +54,13 @@ pub(super) async fn start(
     prices: Prices,
 ) -> Result<Seller, StartError> {
     let genesis_hash = ports.chain.genesis_hash().await?;
-    let (books, unfinished) = Books::open(
+    let (durable_ledger, unfinished) = DurableLedger::open(
         ports.store,
         config.store.outcome_limits(),
         Arc::clone(&ports.clock),
     )?;
     let criteria = criteria(&config, genesis_hash, keys.settler.pubkey());
-    let with_books: Vec<_> = books.read(|ledger| ledger.channels().collect());
+    let with_books: Vec<_> = durable_ledger.read(|ledger| ledger.channels().collect());
     let channels = Arc::new(Channels::new(
         Arc::clone(&ports.chain),
         Arc::clone(&ports.clock),
@@ -64,9 +68,9 @@ pub(super) async fn start(
         channel_limits(&config),
         with_books,
     ));
-    if let Err(error) = require_current(&books, &channels).await {
+    if let Err(error) = require_current(&durable_ledger, &channels).await {
         // So that whoever mends it finds the store closed.
-        books.close();
+        durable_ledger.close();
         return Err(error);
     }
     let settler_key = Arc::new(keys.settler);
@@ -77,51 +81,59 @@ pub(super) async fn start(
         Arc::clone(&ports.clock),
     );
     let offer = offer(&config, &criteria, prices);
-    let gateway = Gateway::new(offer, Arc::clone(&books), Arc::clone(&channels));
-    let till = Arc::new(till(&config, gateway, issuer, Arc::clone(&ports.clock)));
+    let payments = Payments::new(offer, Arc::clone(&durable_ledger), Arc::clone(&channels));
+    let checkout = Arc::new(checkout(
+        &config,
+        payments,
+        issuer,
+        Arc::clone(&ports.clock),
+    ));
     let background = CancellationToken::new();
     let settler = settler(
         &config,
         settler_key,
         &ports.clock,
         &ports.chain,
-        &books,
+        &durable_ledger,
         &channels,
     );
     let (settler, settler_task) = Settler::new(settler, unfinished).spawn(background.clone());
     spawn_watcher(&config, &channels, background.clone());
-    spawn_releases(&books, background.clone());
+    spawn_releases(&durable_ledger, background.clone());
     let metrics = Metrics::new(Sources {
         clock: ports.clock,
-        books: Arc::clone(&books),
+        durable_ledger: Arc::clone(&durable_ledger),
         channels: Arc::clone(&channels),
         settlement: settler.figures(),
-        requests: Arc::clone(&till.requests),
-        permits: Arc::clone(&till.permits),
+        requests: Arc::clone(&checkout.requests),
+        permits: Arc::clone(&checkout.permits),
         max_requests: config.requests.max_concurrent_requests,
         store_path: config.store.path.clone(),
     });
     Ok(Seller {
-        till,
+        checkout,
         metrics: Arc::new(metrics),
-        books,
+        durable_ledger,
         channels,
         settler,
         settler_task,
         background,
-        drain_timeout: config.requests.drain_timeout(),
-        settle_timeout: config.settler.shutdown_timeout(),
+        drain_timeout: config.requests.drain_timeout,
+        settle_timeout: config.settler.shutdown_timeout,
     })
 }
 
 /// Requires that the store knows all that the chain knows of its channels.
-async fn require_current(books: &Books, channels: &Channels) -> Result<(), StartError> {
+async fn require_current(
+    durable_ledger: &DurableLedger,
+    channels: &Channels,
+) -> Result<(), StartError> {
     channels.poll().await;
     if !channels.is_resolved() {
         let message = "it did not tell the channels of the store";
         return Err(ChainError::Unusable(message.to_owned()).into());
     }
-    let behind: Vec<(Pubkey, LaneIndex)> = books.read(|ledger| {
+    let behind: Vec<(Pubkey, LaneIndex)> = durable_ledger.read(|ledger| {
         let known = channels.all();
         let lanes = known.iter().flat_map(|facts| {
             let lanes = ledger.behind(facts).into_iter();
@@ -153,8 +165,8 @@ fn criteria(config: &SellerConfig, genesis_hash: Hash, settler: Pubkey) -> Crite
 
 fn channel_limits(config: &SellerConfig) -> ChannelLimits {
     ChannelLimits {
-        max_snapshot_age: config.chain.max_snapshot_age(),
-        unknown_cache: config.chain.unknown_cache(),
+        max_snapshot_age: config.chain.max_snapshot_age,
+        unknown_cache: config.chain.unknown_cache,
         max_concurrent_lookups: config.chain.max_concurrent_lookups,
         max_channels: config.chain.max_channels,
     }
@@ -173,19 +185,24 @@ fn offer(config: &SellerConfig, criteria: &Criteria, prices: Prices) -> Offer {
     }
 }
 
-fn till(config: &SellerConfig, gateway: Gateway, issuer: Issuer, clock: Arc<dyn Clock>) -> Till {
+fn checkout(
+    config: &SellerConfig,
+    payments: Payments,
+    issuer: Issuer,
+    clock: Arc<dyn Clock>,
+) -> Checkout {
     let requests = &config.requests;
-    Till {
-        gateway,
+    Checkout {
+        payments,
         issuer: Arc::new(issuer),
         clock,
         limits: Limits {
-            max_body_bytes: requests.max_body_bytes,
-            body_timeout: requests.body_timeout(),
-            max_answer_bytes: requests.max_answer_bytes,
-            idle_timeout: requests.idle_timeout(),
-            checkpoint_interval: config.store.checkpoint_interval(),
-            max_stored_answer_bytes: config.store.max_stored_answer_bytes,
+            max_body_bytes: in_memory(requests.max_body_bytes),
+            body_timeout: requests.body_timeout,
+            max_answer_bytes: in_memory(requests.max_answer_bytes),
+            idle_timeout: requests.idle_timeout,
+            checkpoint_interval: config.store.checkpoint_interval,
+            max_stored_answer_bytes: in_memory(config.store.max_stored_answer_bytes),
         },
         permits: Arc::new(Semaphore::new(requests.max_concurrent_requests)),
         requests: Arc::default(),
@@ -201,11 +218,11 @@ fn settler(
     keypair: Arc<Keypair>,
     clock: &Arc<dyn Clock>,
     chain: &Arc<dyn ChainSource>,
-    books: &Arc<Books>,
+    durable_ledger: &Arc<DurableLedger>,
     channels: &Arc<Channels>,
 ) -> SettlerParts {
     SettlerParts {
-        books: Arc::clone(books),
+        durable_ledger: Arc::clone(durable_ledger),
         channels: Arc::clone(channels),
         source: Arc::clone(chain),
         clock: Arc::clone(clock),
@@ -218,19 +235,19 @@ fn settler(
         },
         policy: Policy {
             min_amount: config.settler.min_amount.0,
-            max_age: Duration::from_millis(config.settler.max_age_ms),
+            max_age: config.settler.max_age,
             min_claim: config.settler.min_claim.0,
         },
         pace: Pace {
-            poll_interval: config.settler.poll_interval(),
-            rebroadcast_interval: config.settler.rebroadcast_interval(),
+            poll_interval: config.settler.poll_interval,
+            rebroadcast_interval: config.settler.rebroadcast_interval,
             max_pending: config.settler.max_pending_transactions,
         },
     }
 }
 
 fn spawn_watcher(config: &SellerConfig, channels: &Arc<Channels>, cancel: CancellationToken) {
-    let interval = config.chain.poll_interval();
+    let interval = config.chain.poll_interval;
     // They were read a moment ago.
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -25,9 +25,9 @@ use super::figures::{Figures, Lost};
 use super::planner::{Owing, PlannedSettlement, Policy, Situation, plan};
 use super::report::{SettleError, SettlementReport};
 use super::transaction::{Terms, build};
-use crate::books::Books;
 use crate::chain::Channels;
 use crate::crash_point::CrashPoint;
+use crate::durable_ledger::DurableLedger;
 use crate::ports::{ChainSource, Clock, Delivery, Moment};
 use crate::record::{LaneKey, Record, SettlementRecord};
 use handle::Waiter;
@@ -64,7 +64,7 @@ struct Backoff {
 
 /// The settling task's state.
 pub struct Settler {
-    books: Arc<Books>,
+    durable_ledger: Arc<DurableLedger>,
     channels: Arc<Channels>,
     source: Arc<dyn ChainSource>,
     clock: Arc<dyn Clock>,
@@ -83,7 +83,7 @@ pub struct Settler {
 /// Everything that a [`Settler`] works with.
 pub struct SettlerParts {
     /// What is owed.
-    pub books: Arc<Books>,
+    pub durable_ledger: Arc<DurableLedger>,
     /// What the chain says.
     pub channels: Arc<Channels>,
     /// Where to send.
@@ -111,10 +111,14 @@ impl Settler {
             .partition(|(_, pending)| pending.is_some());
         for (signature, _) in unreadable {
             tracing::error!(%signature, "a recorded settlement cannot be read, its lanes are planned anew");
-            drop(parts.books.record(vec![Record::SettlementEnded(signature)]));
+            drop(
+                parts
+                    .durable_ledger
+                    .record(vec![Record::SettlementEnded(signature)]),
+            );
         }
         Self {
-            books: parts.books,
+            durable_ledger: parts.durable_ledger,
             channels: parts.channels,
             source: parts.source,
             clock: parts.clock,
@@ -171,7 +175,7 @@ impl Settler {
                     Err(_) => break,
                 }
             }
-            if self.books.has_failed() {
+            if self.durable_ledger.has_failed() {
                 tracing::error!("settlement stops because the store failed");
                 return;
             }
@@ -219,10 +223,10 @@ impl Settler {
 
     /// A channel that failed and owes nothing any more, or is closed, needs no further attempt.
     fn forget_settled_failures(&mut self) {
-        let (books, channels) = (&self.books, &self.channels);
+        let (durable_ledger, channels) = (&self.durable_ledger, &self.channels);
         self.backoff.retain(|address, _| {
             channels.known(address).is_some_and(|facts| {
-                !facts.gone && books.read(|ledger| !ledger.unsettled(&facts).is_empty())
+                !facts.gone && durable_ledger.read(|ledger| !ledger.unsettled(&facts).is_empty())
             })
         });
     }
@@ -243,7 +247,7 @@ impl Settler {
         let channels = self.channels.all();
         // One channel at a time, so that no request waits for all of them.
         let owing = channels.into_iter().map(|facts| Owing {
-            lanes: self.books.read(|ledger| ledger.unsettled(&facts)),
+            lanes: self.durable_ledger.read(|ledger| ledger.unsettled(&facts)),
             facts,
         });
         let mut owing: Vec<Owing> = owing.filter(|owing| !owing.lanes.is_empty()).collect();
@@ -285,7 +289,13 @@ impl Settler {
     /// Records a settlement and sends it. Returns whether it was recorded.
     async fn submit(&mut self, mut pending: Pending) -> bool {
         let record = Record::Settlement(pending.record.clone());
-        if self.books.record(vec![record]).durable().await.is_err() {
+        if self
+            .durable_ledger
+            .record(vec![record])
+            .durable()
+            .await
+            .is_err()
+        {
             return false;
         }
         CrashPoint::SettlementRecorded.pass();

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::Verifier;
-use crate::config::Config;
-use crate::http::facilitator::Facilitator;
-use crate::http::proxy::Upstream;
+use crate::config::{Config, in_memory};
+use crate::http::admin;
+use crate::http::app::App;
+use crate::http::routes::router;
 use crate::http::server::{self, ConnectionLimits, accept_all};
-use crate::http::{App, metrics, router};
+use crate::http::upstream::Upstream;
+use crate::http::x402::facilitator_token::FacilitatorToken;
 use crate::metering;
 use crate::seller::{Keys, Ports, Seller, StartError};
 
@@ -40,26 +42,26 @@ async fn start_on(
     let prices = config.pricing.prices();
     let seller = Seller::start_priced(config.seller(), keys, ports, prices).await?;
     let (listener, address) = listen("http.listen", config.http.listen)?;
-    let metrics_address = match config.http.metrics_listen {
-        Some(address) => Some(tell_metrics(&seller, address)?),
+    let admin_address = match config.admin.listen {
+        Some(address) => Some(serve_admin(&seller, address)?),
         None => None,
     };
     metering::prepare();
     let app = Arc::new(App {
-        till: Arc::clone(seller.till()),
+        checkout: Arc::clone(seller.checkout()),
         upstream: Arc::new(upstream),
-        max_header_bytes: config.http.max_header_bytes,
+        max_header_bytes: in_memory(config.http.max_header_bytes),
         cors_origins: config.http.cors_origins.clone(),
-        facilitator: config.facilitator.as_ref().map(Facilitator::new),
+        facilitator: config.facilitator.as_ref().map(FacilitatorToken::new),
     });
-    let draining = app.till.draining.clone();
+    let draining = app.checkout.draining.clone();
     let limits = connection_limits(&config);
     let server = tokio::spawn(accept_all(listener, router(app), limits, draining));
-    let offer = seller.till().gateway.offer();
+    let offer = seller.checkout().payments.offer();
     tracing::info!(%address, payee = %offer.payee, settler = %offer.settler, "serving");
     Ok(Verifier {
         address,
-        metrics_address,
+        admin_address,
         seller,
         server,
     })
@@ -77,10 +79,10 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<(TcpListener, Socket
     Ok((listener, address))
 }
 
-/// Answers `GET /metrics` to the end of the last settlement; the address.
-fn tell_metrics(seller: &Seller, address: SocketAddr) -> Result<SocketAddr, StartError> {
-    let (listener, address) = listen("http.metrics_listen", address)?;
-    let serving = accept_all(listener, seller.metrics(), metrics::LIMITS, seller.end());
+/// Answers the operator until the last settlement has ended; the address.
+fn serve_admin(seller: &Seller, address: SocketAddr) -> Result<SocketAddr, StartError> {
+    let (listener, address) = listen("admin.listen", address)?;
+    let serving = accept_all(listener, seller.admin(), admin::LIMITS, seller.end());
     tokio::spawn(serving);
     Ok(address)
 }
@@ -88,7 +90,7 @@ fn tell_metrics(seller: &Seller, address: SocketAddr) -> Result<SocketAddr, Star
 fn connection_limits(config: &Config) -> ConnectionLimits {
     ConnectionLimits {
         max_connections: config.http.max_connections,
-        header_timeout: config.http.header_timeout(),
-        max_header_bytes: config.http.max_header_bytes,
+        header_timeout: config.http.header_timeout,
+        max_header_bytes: in_memory(config.http.max_header_bytes),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use farthing_client::payer::{LanePayer, SignedVoucher};
 use farthing_protocol::{BaseUnits, Voucher};
-use farthing_verifier::gateway::ClientKey;
+use farthing_verifier::payment::ClientKey;
 use farthing_verifier::record::LaneKey;
 use serde_json::Value;
 use solana_sdk::pubkey::Pubkey;

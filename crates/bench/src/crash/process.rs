@@ -112,7 +112,10 @@ impl Processes {
         let url = listening["url"]
             .as_str()
             .ok_or("it says where it listens")?;
-        let healthz = format!("{url}/healthz");
+        let admin = listening["admin"]
+            .as_str()
+            .ok_or("it says where the operator asks")?;
+        let healthz = format!("{admin}/healthz");
         let mut process = Process {
             child,
             stdin,

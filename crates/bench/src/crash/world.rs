@@ -106,6 +106,8 @@ impl World {
         let (store, payee) = (self.store.display(), self.economy.payee());
         format!(
             r#"
+            [admin]
+            listen = "127.0.0.1:0"
             [http]
             listen = "127.0.0.1:0"
             upstream = "{upstream}"

@@ -101,8 +101,7 @@ async fn verifier(upstream: &str, store: &Path) -> Result<()> {
         },
         store: StoreConfig::new(store),
         chain: chain.clone(),
-        settler: SettlerConfig::default(),
-        facilitator: None,
+        ..Config::default()
     };
     let ports = ports(store, &chain, &keys)?;
     let verifier = start_with(config, keys, ports).await?;

@@ -14,7 +14,7 @@ use super::{churn, restart, serving, throughput};
 /// What one process measures.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Part {
-    /// From a file to open books
+    /// From a file to an open ledger
     Restart {
         /// The store
         store: PathBuf,

@@ -23,7 +23,7 @@ pub(super) struct Sized {
     pub(super) starts: Vec<Serving>,
     /// Then many requests.
     pub(super) churn: Churn,
-    /// From the file that those left to open books.
+    /// From the file that those left to an open ledger.
     pub(super) restarts: Vec<Restart>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Report {
 /// The main figures. The names are right for the default of a million lanes; `lanes` says how many there were.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Figures {
-    /// From the file to open books, the middle store.
+    /// From the file to an open ledger, the middle store.
     restart_100k_ms: f64,
     /// The large store.
     restart_1m_ms: f64,
@@ -114,7 +114,7 @@ impl Sized {
             grouped(self.lanes as u64),
             grouped(self.churn.last_bytes() / MIB),
             whole(self.of_restarts(|restart| restart.open_ms)),
-            whole(self.of_restarts(|restart| restart.books_ms)),
+            whole(self.of_restarts(|restart| restart.replay_ms)),
             whole(self.of_starts(|start| start.healthy_ms)),
             whole(self.of_starts(|start| start.paid_ms)),
             whole(self.of_starts(|start| start.resolved_ms)),
@@ -132,7 +132,7 @@ impl fmt::Display for Report {
             "lanes",
             "file MiB",
             "open ms",
-            "books ms",
+            "replay ms",
             "healthy ms",
             "paid ms",
             "resolved ms",

@@ -1,4 +1,4 @@
-//! From a file to open books.
+//! From a file to an open ledger.
 
 use std::hint::black_box;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use farthing_verifier::books::Books;
+use farthing_verifier::durable_ledger::DurableLedger;
 use farthing_verifier::ledger::OutcomeLimits;
 use farthing_verifier::ports::SystemClock;
 use farthing_verifier::store::RedbStore;
@@ -20,20 +20,20 @@ use super::process;
 pub(super) struct Restart {
     /// Opening the file, which verifies every page of it.
     pub(super) open_ms: f64,
-    /// Reading everything and opening the books.
-    pub(super) books_ms: f64,
+    /// Reading everything and opening the ledger.
+    pub(super) replay_ms: f64,
     /// Asking what every lane owes, as the settler does each time that it looks.
     pub(super) unsettled_ms: f64,
     /// Memory of the process.
     pub(super) peak_bytes: u64,
-    /// Its memory with open books.
+    /// Its memory with an open ledger.
     pub(super) resident_bytes: u64,
 }
 
 impl Restart {
-    /// From the file to open books.
+    /// From the file to an open ledger.
     pub(super) fn total_ms(&self) -> f64 {
-        self.open_ms + self.books_ms
+        self.open_ms + self.replay_ms
     }
 }
 
@@ -45,7 +45,7 @@ pub(super) fn measure(path: &Path, lanes: usize) -> io::Result<Restart> {
     let started = Instant::now();
     let store = RedbStore::open(path).map_err(io::Error::other)?;
     let opened = started.elapsed();
-    let (books, _) = Books::open(
+    let (ledger, _) = DurableLedger::open(
         Box::new(store),
         OutcomeLimits::default(),
         Arc::new(SystemClock::default()),
@@ -57,14 +57,14 @@ pub(super) fn measure(path: &Path, lanes: usize) -> io::Result<Restart> {
     let facts = Population::new(lanes).facts();
     let started = Instant::now();
     for facts in &facts {
-        black_box(books.read(|ledger| ledger.unsettled(facts)));
+        black_box(ledger.read(|ledger| ledger.unsettled(facts)));
     }
     let unsettled = started.elapsed();
-    books.close();
+    ledger.close();
     let milliseconds = |duration: std::time::Duration| duration.as_secs_f64() * 1_000.0;
     Ok(Restart {
         open_ms: milliseconds(opened),
-        books_ms: milliseconds(total - opened),
+        replay_ms: milliseconds(total - opened),
         unsettled_ms: milliseconds(unsettled),
         peak_bytes: memory.peak,
         resident_bytes: memory.resident,

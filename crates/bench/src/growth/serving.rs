@@ -13,7 +13,7 @@ use farthing_tests::gateway::account::{ChannelSpec, LaneSpec, escrow_account};
 use farthing_tests::gateway::world::{MODEL, chat, lane_key};
 use farthing_tests::gateway::{Agent, FakeChain, Upstream};
 use farthing_verifier::config::{
-    ChainConfig, HttpConfig, ModelConfig, PricingConfig, SettlerConfig, StoreConfig, UsdcAmount,
+    AdminConfig, ChainConfig, HttpConfig, ModelConfig, PricingConfig, StoreConfig, UsdcAmount,
 };
 use farthing_verifier::ports::SystemClock;
 use farthing_verifier::store::RedbStore;
@@ -43,7 +43,7 @@ pub(super) struct Serving {
     pub(super) healthy_ms: f64,
     /// Until the first paid request is answered, of a channel chosen for being looked up last.
     pub(super) paid_ms: f64,
-    /// Until every channel with books was read from the chain, so that no request waits for it.
+    /// Until every channel with records was read from the chain, so that no request waits for it.
     pub(super) resolved_ms: f64,
     /// A scrape of the metrics, over HTTP.
     pub(super) scrape_ms: f64,
@@ -97,7 +97,9 @@ async fn start(
     let verifier = start_with(config, Keys { settler }, ports)
         .await
         .map_err(io::Error::other)?;
-    let health = http.get(format!("{}/healthz", verifier.url())).send();
+    let admin = verifier.admin_address();
+    let admin = admin.ok_or_else(|| io::Error::other("the operator has no address"))?;
+    let health = http.get(format!("http://{admin}/healthz")).send();
     expect_success(health.await.map_err(io::Error::other)?).await?;
     let healthy_ms = elapsed();
     let last = population.channels().last();
@@ -108,7 +110,7 @@ async fn start(
         tokio::time::sleep(PAUSE).await;
     }
     let resolved_ms = elapsed();
-    let scrape_ms = scrape(&http, verifier.metrics_address()).await?;
+    let scrape_ms = scrape(&http, verifier.admin_address()).await?;
     let peak_bytes = process::memory()?.peak;
     verifier.shutdown().await.map_err(io::Error::other)?;
     Ok(Serving {
@@ -203,10 +205,7 @@ fn config(upstream: &Upstream, store: &Path, payee: Pubkey) -> Config {
         ..ModelConfig::default()
     };
     Config {
-        http: HttpConfig {
-            metrics_listen: Some(([127, 0, 0, 1], 0).into()),
-            ..HttpConfig::new(upstream.url())
-        },
+        http: HttpConfig::new(upstream.url()),
         pricing: PricingConfig {
             models: [(MODEL.to_owned(), model)].into(),
             free_models: Vec::new(),
@@ -219,7 +218,9 @@ fn config(upstream: &Upstream, store: &Path, payee: Pubkey) -> Config {
             USDC_MINT_DEVNET,
             payee,
         ),
-        settler: SettlerConfig::default(),
-        facilitator: None,
+        admin: AdminConfig {
+            listen: Some(([127, 0, 0, 1], 0).into()),
+        },
+        ..Config::default()
     }
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use farthing_protocol::{BaseUnits, Voucher};
-use farthing_verifier::books::{Books, Reserved};
 use farthing_verifier::chain::view::MAX_LANES_SERVED;
+use farthing_verifier::durable_ledger::DurableLedger;
 use farthing_verifier::ledger::{ChannelFacts, OutcomeLimits, VerifiedVoucher};
 use farthing_verifier::ports::SystemClock;
 use farthing_verifier::record::Remembered;
@@ -32,9 +32,9 @@ struct Payer {
     signed: u64,
 }
 
-/// Open books and agents that pay.
+/// An open ledger and agents that pay.
 pub(super) struct Traffic {
-    books: Arc<Books>,
+    ledger: Arc<DurableLedger>,
     channels: Vec<Channel>,
     facts: Vec<Arc<ChannelFacts>>,
     /// The lanes that pay, each with what its agent knows.
@@ -43,7 +43,7 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// Opens the books and asks them where these lanes stand.
+    /// Opens the ledger and asks it where these lanes stand.
     ///
     /// # Errors
     /// If they cannot be opened.
@@ -54,7 +54,7 @@ impl Traffic {
     ) -> io::Result<Arc<Self>> {
         let store = RedbStore::open(path).map_err(io::Error::other)?;
         let clock = Arc::new(SystemClock::default());
-        let (books, _) = Books::open(Box::new(store), OutcomeLimits::default(), clock)
+        let (ledger, _) = DurableLedger::open(Box::new(store), OutcomeLimits::default(), clock)
             .map_err(io::Error::other)?;
         let channels: Vec<Channel> = population.channels().collect();
         let facts = population.facts();
@@ -62,7 +62,7 @@ impl Traffic {
         for lane in lanes {
             let channel = &channels[lane / MAX_LANES_SERVED];
             let key = channel.key(lane % MAX_LANES_SERVED);
-            let known = books.lane(&facts[channel.number], key);
+            let known = ledger.lane(&facts[channel.number], key);
             let known = known.ok_or_else(|| io::Error::other("a lane is not in the store"))?;
             let payer = Payer {
                 charged: known.charged.0,
@@ -72,7 +72,7 @@ impl Traffic {
             payers.push((lane, Mutex::new(payer)));
         }
         Ok(Arc::new(Self {
-            books,
+            ledger,
             channels,
             facts,
             payers,
@@ -154,8 +154,8 @@ impl Traffic {
                 },
                 signature,
             };
-            let reserved = self.books.reserve(facts, &voucher, MAXIMUM, None)?;
-            let Reserved::New(reservation, durable) = reserved else {
+            let reserved = self.ledger.reserve(facts, &voucher, MAXIMUM, None)?;
+            let Ok((reservation, durable)) = reserved else {
                 return Err("a request without a key came before".into());
             };
             (reservation, durable)
@@ -170,9 +170,9 @@ impl Traffic {
         Ok(())
     }
 
-    /// Closes the books.
+    /// Closes the ledger.
     pub(super) fn close(&self) {
-        self.books.close();
+        self.ledger.close();
     }
 }
 

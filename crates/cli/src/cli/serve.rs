@@ -14,14 +14,22 @@ pub struct ServeArgs {
     #[arg(long, env = "FARTHING_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Key file of the settler, which pays the fees of settlement
-    #[arg(long, env = "FARTHING_SETTLER_KEY", value_name = "FILE")]
-    pub settler_key: PathBuf,
+    #[arg(
+        long,
+        env = "FARTHING_SETTLER_KEY",
+        value_name = "FILE",
+        required_unless_present = "print_config"
+    )]
+    pub settler_key: Option<PathBuf>,
+    /// Print the configuration that is in force, every key with its unit, default and meaning, and end; without secrets
+    #[arg(long)]
+    pub print_config: bool,
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Address on which GET /metrics is answered, by default none; not for clients, it tells what is earned
+    /// Address of GET /metrics and GET /healthz for the operator, by default none; it tells what is earned
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub metrics_listen: Option<SocketAddr>,
+    pub admin_listen: Option<SocketAddr>,
     /// OpenAI-compatible upstream to sell
     #[arg(long, value_name = "URL")]
     pub upstream: Option<String>,

@@ -68,7 +68,7 @@ fn settings(args: &ReconcileArgs) -> Result<(PathBuf, String, Option<Pubkey>), C
     };
     let program = match args.program {
         Some(program) => Some(program),
-        None => settings.program()?,
+        None => settings.program(),
     };
     let path = match &args.which.store {
         Some(path) => path.clone(),

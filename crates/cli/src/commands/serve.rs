@@ -28,14 +28,18 @@ use settings::Settings;
 /// # Errors
 /// [`CliError`] says what to mend, or what is left to settle.
 pub async fn run(args: ServeArgs, output: Output) -> Result<(), CliError> {
-    let settler = read_keypair(&args.settler_key)?;
-    let settler_address = settler.pubkey();
     let settings = Settings::read(&args)?;
-    let connection = Connection::open(&ChainArgs {
-        rpc_url: settings.rpc_url()?,
-        program: settings.program()?,
-    })
-    .await?;
+    if args.print_config {
+        return print_config(settings, output).await;
+    }
+    let Some(settler_key) = &args.settler_key else {
+        return Err(CliError::usage(
+            "name the settler's key file with --settler-key",
+        ));
+    };
+    let settler = read_keypair(settler_key)?;
+    let settler_address = settler.pubkey();
+    let connection = connect(&settings).await?;
     let config = settings.into_config(&connection)?;
     warn_about_accounts(&connection, &config, &settler_address).await?;
     let listening = Listening::new(&config, &settler_address);
@@ -44,7 +48,7 @@ pub async fn run(args: ServeArgs, output: Output) -> Result<(), CliError> {
     let verifier = farthing_verifier::start(config, Keys { settler })
         .await
         .map_err(start_error)?;
-    output.report(&listening.at(verifier.url(), verifier.metrics_address()))?;
+    output.report(&listening.at(verifier.url(), verifier.admin_address()))?;
     signals.wait().await;
     output.progress("draining and settling; press again to leave the rest to the next start");
     tokio::select! {
@@ -55,6 +59,37 @@ pub async fn run(args: ServeArgs, output: Output) -> Result<(), CliError> {
         () = signals.wait() => Err(CliError::failed(
             "stopped before everything was settled: start again to settle the rest",
         )),
+    }
+}
+
+async fn connect(settings: &Settings) -> Result<Connection, CliError> {
+    Connection::open(&ChainArgs {
+        rpc_url: settings.rpc_url()?,
+        program: settings.program(),
+    })
+    .await
+}
+
+/// Prints what is in force: with what the cluster implies, if its node answers.
+async fn print_config(settings: Settings, output: Output) -> Result<(), CliError> {
+    let config = match connect(&settings).await {
+        Ok(connection) => settings.into_config(&connection)?,
+        Err(error) => {
+            tracing::warn!("without what the cluster implies: {error}");
+            settings.into_unchecked()
+        }
+    };
+    output.report(&EffectiveConfig(config))
+}
+
+/// The configuration that is in force.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct EffectiveConfig(Config);
+
+impl fmt::Display for EffectiveConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.effective().trim_end())
     }
 }
 
@@ -94,7 +129,7 @@ struct Listening {
     event: &'static str,
     url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    metrics: Option<String>,
+    admin: Option<String>,
     upstream: Option<String>,
     payee: String,
     settler: String,
@@ -108,7 +143,7 @@ impl Listening {
         Self {
             event: "listening",
             url: String::new(),
-            metrics: None,
+            admin: None,
             upstream: config.http.upstream.clone(),
             payee: config.chain.payee.to_string(),
             settler: settler.to_string(),
@@ -118,19 +153,15 @@ impl Listening {
         }
     }
 
-    fn at(self, url: String, metrics: Option<SocketAddr>) -> Self {
-        let metrics = metrics.map(|address| format!("http://{address}/metrics"));
-        Self {
-            url,
-            metrics,
-            ..self
-        }
+    fn at(self, url: String, admin: Option<SocketAddr>) -> Self {
+        let admin = admin.map(|address| format!("http://{address}"));
+        Self { url, admin, ..self }
     }
 }
 
 impl fmt::Display for Listening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let metrics = self.metrics.iter().map(|url| ("metrics", url.clone()));
+        let admin = self.admin.iter().map(|url| ("operator", url.clone()));
         let upstream = self.upstream.clone();
         let selling = upstream.unwrap_or_else(|| "what other servers serve".to_owned());
         let rest = [
@@ -141,7 +172,7 @@ impl fmt::Display for Listening {
             ("program", self.program.clone()),
         ];
         let listening = [("listening on", self.url.clone())];
-        let facts = facts(listening.into_iter().chain(metrics).chain(rest));
+        let facts = facts(listening.into_iter().chain(admin).chain(rest));
         write!(f, "{facts}\n{}", self.prices)
     }
 }

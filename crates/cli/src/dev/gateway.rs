@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use farthing_chain::{PROGRAM_ID, USDC_MINT_DEVNET};
 use farthing_protocol::BaseUnits;
 use farthing_protocol::limits::MIN_GRACE_SECONDS;
 use farthing_verifier::config::{
-    ChainConfig, HttpConfig, ModelConfig, PricingConfig, SettlerConfig, StoreConfig, UsdcAmount,
+    AdminConfig, ChainConfig, HttpConfig, ModelConfig, PricingConfig, SettlerConfig, StoreConfig,
+    UsdcAmount,
 };
 use farthing_verifier::{Config, Keys, Verifier};
 use farthing_wire::pricing::ModelPrice;
@@ -22,9 +24,9 @@ const INPUT_PER_MILLION: BaseUnits = BaseUnits(2_500_000);
 /// 10 USDC per million output tokens.
 const OUTPUT_PER_MILLION: BaseUnits = BaseUnits(10_000_000);
 /// The chain makes 40 slots a second, so the gateway looks often.
-const POLL_INTERVAL_MS: u64 = 100;
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// What is owed for this long is settled, so that a run of a few seconds shows more than one round.
-const MAX_AGE_MS: u64 = 1_000;
+const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// What the demo's gateway sells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,10 +64,7 @@ fn model_config() -> ModelConfig {
 #[must_use]
 pub fn config(sale: &Sale, economy: &Economy, rpc_url: &str, folder: &Path) -> Config {
     Config {
-        http: HttpConfig {
-            metrics_listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
-            ..HttpConfig::new(&sale.upstream)
-        },
+        http: HttpConfig::new(&sale.upstream),
         pricing: PricingConfig {
             models: [(sale.model.clone(), model_config())].into(),
             free_models: sale.free_model.iter().cloned().collect(),
@@ -76,13 +75,16 @@ pub fn config(sale: &Sale, economy: &Economy, rpc_url: &str, folder: &Path) -> C
         chain: ChainConfig {
             program: PROGRAM_ID,
             min_grace_seconds: MIN_GRACE_SECONDS,
-            poll_interval_ms: POLL_INTERVAL_MS,
+            poll_interval: POLL_INTERVAL,
             ..ChainConfig::new(rpc_url, NETWORK_DEVNET, USDC_MINT_DEVNET, economy.payee())
         },
         settler: SettlerConfig {
-            max_age_ms: MAX_AGE_MS,
-            poll_interval_ms: POLL_INTERVAL_MS,
+            max_age: MAX_AGE,
+            poll_interval: POLL_INTERVAL,
             ..SettlerConfig::default()
+        },
+        admin: AdminConfig {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         },
         facilitator: None,
     }

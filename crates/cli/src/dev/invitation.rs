@@ -28,7 +28,7 @@ const QUESTION: &str = "What does one inference cost?";
 pub struct Invitation {
     rpc_url: String,
     gateway: String,
-    metrics: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
     model: String,
     free_model: Option<String>,
     folder: PathBuf,
@@ -55,7 +55,7 @@ impl Invitation {
         Ok(Self {
             rpc_url: world.localnet.rpc_url().to_owned(),
             gateway: world.verifier.url(),
-            metrics: world.verifier.metrics_address(),
+            admin: world.verifier.admin_address(),
             model: world.sale.model.clone(),
             free_model: world.sale.free_model.clone(),
             folder: world.folder.clone(),
@@ -103,7 +103,7 @@ impl fmt::Display for Invitation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (folder, program) = (&self.folder, quoted_path(&this_program()));
         writeln!(f, "gateway       {}", self.gateway)?;
-        if let Some(address) = self.metrics {
+        if let Some(address) = self.admin {
             writeln!(f, "metrics       http://{address}/metrics")?;
         }
         writeln!(f, "local chain   {}", self.rpc_url)?;

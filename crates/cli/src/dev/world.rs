@@ -82,10 +82,7 @@ impl World {
         progress.step("starting the gateway");
         let (model, sale) = upstream::start(options).await?;
         let mut config = gateway::config(&sale, &economy, localnet.rpc_url(), folder);
-        config
-            .http
-            .upstream_api_key
-            .clone_from(&options.upstream_api_key);
+        config.http.upstream_api_key = options.upstream_api_key.clone().map(Into::into);
         configure(&mut config);
         let verifier = gateway::start(config, &economy).await?;
         Ok(Self {

@@ -112,7 +112,7 @@ struct Served {
 impl Served {
     fn start(world: &World) -> (Self, Value) {
         let serve = ["--json", "serve", "--settler-key", "settler.json"];
-        let metrics = ["--metrics-listen", "127.0.0.1:0"];
+        let metrics = ["--admin-listen", "127.0.0.1:0"];
         Self::run(world.command(&[&serve[..], &metrics].concat()))
     }
 
@@ -169,7 +169,8 @@ async fn an_owner_prepays_agents_pay_and_everything_comes_back() {
 
     let charged = pay(&world, &url, &channel, &lane_key).await
         + pay_for_others(&world, &url, &channel, &lane_key).await;
-    let metrics = reqwest::get(text(&listening, "metrics")).await;
+    let metrics = format!("{}/metrics", text(&listening, "admin"));
+    let metrics = reqwest::get(metrics).await;
     let metrics = metrics.expect("the metrics are told").text().await;
     let metrics = metrics.expect("the text is whole");
     let figure = format!("farthing_charged_base_units_total {charged}\n");

@@ -78,7 +78,7 @@ impl Settler {
     fn ended(&self, pending: &Pending) {
         // Not waited for: a record that outlives its settlement is only followed once more.
         drop(
-            self.books
+            self.durable_ledger
                 .record(vec![Record::SettlementEnded(pending.record.signature)]),
         );
     }
@@ -86,7 +86,8 @@ impl Settler {
     fn finalized(&mut self, pending: &Pending) {
         let record = &pending.record;
         for (key, claim) in pending.lanes().zip(&record.claims) {
-            self.books.settled(key, claim.debit_to, pending.planned_at);
+            self.durable_ledger
+                .settled(key, claim.debit_to, pending.planned_at);
         }
         CrashPoint::SettlementFinal.pass();
         self.ended(pending);

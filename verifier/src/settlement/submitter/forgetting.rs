@@ -14,7 +14,10 @@ impl Settler {
                 continue;
             }
             let min_claim = self.policy.min_claim;
-            match self.books.forget(domain, gone.seen.as_deref(), min_claim) {
+            match self
+                .durable_ledger
+                .forget(domain, gone.seen.as_deref(), min_claim)
+            {
                 Ok(()) => {
                     self.channels.forgotten(domain);
                     tracing::info!(%channel, "forgot a channel that is closed");

@@ -10,7 +10,7 @@ use solana_sdk::pubkey::Pubkey;
 
 use super::super::memory::MemoryStore;
 use super::key;
-use crate::books::{Books, ReserveError, Reserved};
+use crate::durable_ledger::{DurableLedger, ReserveError};
 use crate::ledger::{ChannelFacts, LaneFacts, OutcomeLimits, VerifiedVoucher};
 use crate::ports::{Clock, Moment};
 use crate::record::Remembered;
@@ -68,11 +68,12 @@ async fn a_clock_that_went_back_changes_nothing_that_is_owed() {
     let clock = TestClock(Arc::new(AtomicU64::new(1_000_000)));
     let open = || {
         let limits = OutcomeLimits::default();
-        Books::open(Box::new(store.clone()), limits, Arc::new(clock.clone())).expect("opens")
+        DurableLedger::open(Box::new(store.clone()), limits, Arc::new(clock.clone()))
+            .expect("opens")
     };
-    let (books, _) = open();
-    let reserved = books.reserve(&facts(), &voucher(100), BaseUnits(100), None);
-    let Ok(Reserved::New(reservation, _ticket)) = reserved else {
+    let (durable_ledger, _) = open();
+    let reserved = durable_ledger.reserve(&facts(), &voucher(100), BaseUnits(100), None);
+    let Ok(Ok((reservation, _ticket))) = reserved else {
         panic!("there is room: {reserved:?}");
     };
     // The clock goes back while a request is in flight, which a monotonic one never does.
@@ -81,22 +82,22 @@ async fn a_clock_that_went_back_changes_nothing_that_is_owed() {
         .complete(BaseUnits(60), Remembered::default())
         .expect("it is known");
     ticket.durable().await.expect("memory does not fail");
-    let before = books.read(|ledger| ledger.unsettled(&facts()));
-    books.close();
+    let before = durable_ledger.read(|ledger| ledger.unsettled(&facts()));
+    durable_ledger.close();
 
     clock.0.store(0, Ordering::SeqCst);
-    let (books, _) = open();
-    let after = books.read(|ledger| ledger.unsettled(&facts()));
+    let (durable_ledger, _) = open();
+    let after = durable_ledger.read(|ledger| ledger.unsettled(&facts()));
     assert_eq!(after.len(), 1);
     assert_eq!(after[0].owed, BaseUnits(60));
     assert_eq!(after[0].authorized, before[0].authorized);
     assert_eq!(after[0].signature, before[0].signature);
     // It has waited since the restart, not since a moment of the clock before.
     assert_eq!(after[0].since, Moment::default());
-    let again = books.reserve(&facts(), &voucher(100), BaseUnits(40), None);
+    let again = durable_ledger.reserve(&facts(), &voucher(100), BaseUnits(40), None);
     assert!(
         matches!(again, Err(ReserveError::Refused(_))),
         "a voucher buys once, whatever the time: {again:?}"
     );
-    books.close();
+    durable_ledger.close();
 }

@@ -1,17 +1,22 @@
-//! The verifier's configuration from three places: flags over `FARTHING_<SECTION>_<KEY>` over the file.
+//! The verifier's configuration from three places: flags over `FARTHING_<TABLE>_<KEY>` over the file.
 //!
-//! Unknown keys are errors wherever they come from. What the cluster implies (network, mint, program) may
-//! be left out.
+//! Unknown keys are errors wherever they come from, and every error names its line, its variable or its flag. What the
+//! cluster implies (network, mint, program) may be left out.
 
+use std::collections::BTreeMap;
 use std::env;
-use std::fmt::Display;
+use std::fmt::Write;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use farthing_verifier::Config;
+use farthing_verifier::config::ConfigError;
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
 use solana_sdk::pubkey::Pubkey;
-use toml::{Table, Value};
+use toml::de::{DeTable, DeValue};
+use toml::{Spanned, Table, Value};
 
 use crate::cli::ServeArgs;
 use crate::connection::Connection;
@@ -19,52 +24,64 @@ use crate::error::CliError;
 
 /// The file that is read if none is named.
 const DEFAULT_FILE: &str = "farthing.toml";
-/// The ledger's database if none is named.
-const DEFAULT_STORE: &str = "farthing.redb";
 /// What environment variables start with.
 const PREFIX: &str = "FARTHING_";
-/// The sections, which follow the prefix.
-const SECTIONS: [&str; 6] = [
+/// The tables, which follow the prefix.
+const TABLES: [&str; 7] = [
     "http",
     "pricing",
     "store",
     "chain",
     "settler",
     "facilitator",
+    "admin",
 ];
-/// Starts like a section and is a flag's.
+/// Starts like a table and is a flag's.
 const FLAG_VARIABLES: [&str; 1] = ["FARTHING_SETTLER_KEY"];
 /// What no error may quote.
-const SECRET_KEYS: [&str; 2] = ["upstream_api_key", "bearer_token"];
+const SECRET_KEYS: [&str; 3] = ["upstream_api_key", "bearer_token", "rpc_url"];
 /// Strings that may look like numbers: amounts of USDC, and secrets.
-const STRING_KEYS: [&str; 5] = [
+const STRING_KEYS: [&str; 6] = [
     "min_amount",
     "min_claim",
     "min_deposit",
     SECRET_KEYS[0],
     SECRET_KEYS[1],
+    SECRET_KEYS[2],
 ];
 
-/// What must be there to serve, with any value of the right type: in its place whatever else is wrong is found.
-const ADDED: [(&str, &str, &str); 5] = [
-    ("store", "path", ""),
-    ("chain", "rpc_url", ""),
-    ("chain", "network", ""),
-    ("chain", "mint", ANY_ADDRESS),
-    ("chain", "payee", ANY_ADDRESS),
-];
-const ANY_ADDRESS: &str = "11111111111111111111111111111111";
-
-/// Settings whose values are not checked yet. Not `Debug`: secrets are among them.
+/// Settings whose values are of the right types. Not `Debug`: secrets are among them.
 pub struct Settings {
     file: Option<File>,
-    table: Table,
+    overlay: Overlay,
+    config: Config,
 }
 
 /// A file as it was read.
+#[derive(Default)]
 struct File {
     path: PathBuf,
     text: String,
+}
+
+/// What is laid over the file.
+#[derive(Default)]
+struct Overlay {
+    values: BTreeMap<(String, String), Laid>,
+}
+
+/// One value over the file's, and where it comes from.
+struct Laid {
+    value: Value,
+    from: String,
+}
+
+/// The file and what lies over it as one text, in which every value has its place.
+struct Whole<'a> {
+    file: Option<&'a File>,
+    text: String,
+    /// The places of what was laid over the file, and where each comes from.
+    laid: Vec<(Range<usize>, &'a str)>,
 }
 
 impl Settings {
@@ -72,12 +89,11 @@ impl Settings {
     ///
     /// # Errors
     /// If the file cannot be read or is not TOML, or if a key is unknown or has a value of the wrong type: the message
-    /// names the line.
+    /// names the line, the variable or the flag.
     pub fn read(args: &ServeArgs) -> Result<Self, CliError> {
-        let mut settings = Self::unchecked(args.config.as_deref())?;
-        overlay_flags(&mut settings.table, args)?;
-        settings.check_types()?;
-        Ok(settings)
+        let (file, mut overlay) = sources(args.config.as_deref())?;
+        overlay.flags(args)?;
+        Self::of(file, overlay)
     }
 
     /// Where the verifier of this configuration has its store.
@@ -85,8 +101,7 @@ impl Settings {
     /// # Errors
     /// As [`Self::read`].
     pub fn store_path(config: Option<&Path>) -> Result<PathBuf, CliError> {
-        let path = Self::without_flags(config)?.string("store", "path");
-        Ok(path.unwrap_or_else(|| DEFAULT_STORE.to_owned()).into())
+        Ok(Self::without_flags(config)?.config.store.path)
     }
 
     /// Reads file and environment.
@@ -94,64 +109,17 @@ impl Settings {
     /// # Errors
     /// As [`Self::read`].
     pub fn without_flags(config: Option<&Path>) -> Result<Self, CliError> {
-        let settings = Self::unchecked(config)?;
-        settings.check_types()?;
-        Ok(settings)
+        let (file, overlay) = sources(config)?;
+        Self::of(file, overlay)
     }
 
-    fn unchecked(config: Option<&Path>) -> Result<Self, CliError> {
-        let default = Path::new(DEFAULT_FILE);
-        let path = config.or_else(|| default.exists().then_some(default));
-        let file = path.map(File::read).transpose()?;
-        let mut table = file.as_ref().map_or(Ok(Table::new()), File::table)?;
-        let variables = env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
-        overlay_environment(&mut table, variables)?;
-        Ok(Self { file, table })
-    }
-
-    /// Requires known keys and values of the right types, of what is there. What is not there is needed only to serve.
-    fn check_types(&self) -> Result<(), CliError> {
-        let mut table = self.table.clone();
-        section_mut(&mut table, "http")?;
-        for (section, key, value) in ADDED {
-            default(&mut table, section, key, value)?;
-        }
-        match Config::deserialize(Value::Table(table)) {
-            Err(error) if !error.message().starts_with("missing field") => {
-                Err(self.explain(&error))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Says where the wrong value is: at which line of the file, if it is there.
-    fn explain(&self, error: &toml::de::Error) -> CliError {
-        let text = error.to_string();
-        let of_file = self.file.as_ref().and_then(|file| {
-            let found = toml::from_str::<Config>(&file.text).err()?;
-            let (_, key) = line_of(&file.text, &found);
-            let same = found.message() == error.message() && text.contains(key.unwrap_or_default());
-            same.then(|| at_line(&file.path.display(), &file.text, &found))
-        });
-        CliError::usage(of_file.unwrap_or_else(|| {
-            let text = text.trim().replace('\n', " ");
-            // The text ends with the key's path.
-            let is_at = |key: &&&str| text.ends_with(&format!(".{key}`"));
-            match SECRET_KEYS.iter().find(is_at) {
-                Some(secret) => format!("{secret} must be a string"),
-                None => format!("{}: {text}", self.places()),
-            }
-        }))
-    }
-
-    /// Where settings come from.
-    fn places(&self) -> String {
-        match &self.file {
-            Some(file) => format!("{}, FARTHING_* and flags together", file.path.display()),
-            None => format!("there is no {DEFAULT_FILE} here; FARTHING_* and flags together"),
-        }
+    fn of(file: Option<File>, overlay: Overlay) -> Result<Self, CliError> {
+        let config = Whole::new(file.as_ref(), &overlay).config()?;
+        Ok(Self {
+            file,
+            overlay,
+            config,
+        })
     }
 
     /// The node.
@@ -159,66 +127,64 @@ impl Settings {
     /// # Errors
     /// If it is not named.
     pub fn rpc_url(&self) -> Result<String, CliError> {
-        self.string("chain", "rpc_url").ok_or_else(|| {
-            CliError::usage(
+        let url = self.config.rpc_url();
+        if url.is_empty() {
+            return Err(CliError::usage(
                 "name a Solana RPC node with --rpc-url, FARTHING_RPC_URL or chain.rpc_url in farthing.toml",
-            )
-        })
+            ));
+        }
+        Ok(url.to_owned())
     }
 
     /// The program, if one is named.
-    ///
-    /// # Errors
-    /// If it is not an address.
-    pub fn program(&self) -> Result<Option<Pubkey>, CliError> {
-        self.string("chain", "program")
-            .map(|text| {
-                text.parse()
-                    .map_err(|_| CliError::usage("chain.program is not an address"))
-            })
-            .transpose()
+    #[must_use]
+    pub fn program(&self) -> Option<Pubkey> {
+        let whole = Whole::new(self.file.as_ref(), &self.overlay);
+        whole
+            .place_of("chain.program")
+            .map(|_| self.config.chain.program)
     }
 
     /// The whole configuration, completed by what the cluster implies.
     ///
     /// # Errors
-    /// If something is missing, unknown or contradicts the cluster.
+    /// If something is missing or contradicts the cluster.
     pub fn into_config(mut self, connection: &Connection) -> Result<Config, CliError> {
-        let network = self.string("chain", "network");
-        if let Some(network) = network.filter(|network| *network != connection.network) {
+        let chain = &mut self.config.chain;
+        if !chain.network.is_empty() && chain.network != connection.network {
             return Err(CliError::usage(format!(
-                "chain.network is {network}, but the node belongs to {}: correct one of them",
-                connection.network
+                "chain.network is {}, but the node belongs to {}: correct one of them",
+                chain.network, connection.network
             )));
         }
-        let table = &mut self.table;
-        default(table, "chain", "network", &connection.network)?;
-        let program = connection.program().to_string();
-        default(table, "chain", "program", &program)?;
-        if self.string("chain", "mint").is_none() {
-            let mint = connection.mint(None)?.to_string();
-            default(&mut self.table, "chain", "mint", &mint)?;
+        chain.network.clone_from(&connection.network);
+        chain.program = *connection.program();
+        if chain.mint == Pubkey::default() {
+            chain.mint = connection.mint(None)?;
         }
-        default(&mut self.table, "store", "path", DEFAULT_STORE)?;
-        let config = Config::deserialize(Value::Table(self.table.clone()))
-            .map_err(|error| self.explain(&error))?;
-        config
-            .check()
-            .map_err(|error| CliError::usage(format!("{}: {error}", self.places())))?;
-        Ok(config)
+        let whole = Whole::new(self.file.as_ref(), &self.overlay);
+        self.config.check().map_err(|error| whole.explain(&error))?;
+        Ok(self.config)
     }
 
-    fn string(&self, section: &str, key: &str) -> Option<String> {
-        let value = self.table.get(section)?.as_table()?.get(key)?;
-        value.as_str().map(str::to_owned)
+    /// What is in force so far: without what the cluster implies, and whether or not it makes sense.
+    #[must_use]
+    pub fn into_unchecked(self) -> Config {
+        self.config
     }
 }
 
-fn default(table: &mut Table, section: &str, key: &str, value: &str) -> Result<(), CliError> {
-    section_mut(table, section)?
-        .entry(key)
-        .or_insert_with(|| Value::from(value));
-    Ok(())
+fn sources(config: Option<&Path>) -> Result<(Option<File>, Overlay), CliError> {
+    let default = Path::new(DEFAULT_FILE);
+    let path = config.or_else(|| default.exists().then_some(default));
+    let file = path.map(File::read).transpose()?;
+    let mut overlay = Overlay::default();
+    overlay.environment(
+        env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
+    );
+    Ok((file, overlay))
 }
 
 impl File {
@@ -228,63 +194,60 @@ impl File {
         let path = path.to_owned();
         Ok(Self { path, text })
     }
+}
 
-    fn table(&self) -> Result<Table, CliError> {
-        toml::from_str(&self.text)
-            .map_err(|error| CliError::usage(at_line(&self.path.display(), &self.text, &error)))
+impl Overlay {
+    fn lay(&mut self, table: &str, key: &str, value: Value, from: String) {
+        let laid = Laid { value, from };
+        self.values.insert((table.to_owned(), key.to_owned()), laid);
     }
-}
 
-/// The line of an error, and its key, if there is one.
-fn line_of<'a>(text: &'a str, error: &toml::de::Error) -> (usize, Option<&'a str>) {
-    let start = error.span().map_or(0, |span| span.start).min(text.len());
-    let before = &text.as_bytes()[..start];
-    let line = before.iter().filter(|byte| **byte == b'\n').count();
-    let of_line = text.lines().nth(line).unwrap_or_default();
-    let key = of_line.split_once('=').map(|(key, _)| key);
-    let key = key.map(|key| key.trim().trim_matches('"'));
-    (line + 1, key)
-}
-
-/// Names the line of an error, and its key, without quoting it, as the error itself would: the line may hold a secret.
-fn at_line(place: &impl Display, text: &str, error: &toml::de::Error) -> String {
-    let (line, key) = line_of(text, error);
-    let of_line = text.lines().nth(line - 1).unwrap_or_default();
-    if let Some(secret) = SECRET_KEYS.iter().find(|key| of_line.contains(**key)) {
-        return format!("{place}, line {line}: {secret} must be a string in double quotes");
-    }
-    let key = key.map_or_else(String::new, |key| format!(", {key}"));
-    format!("{place}, line {line}{key}: {}", error.message())
-}
-
-fn section_mut<'a>(table: &'a mut Table, section: &str) -> Result<&'a mut Table, CliError> {
-    table
-        .entry(section)
-        .or_insert_with(|| Value::Table(Table::new()))
-        .as_table_mut()
-        .ok_or_else(|| CliError::usage(format!("{section} must be a section, as [{section}]")))
-}
-
-fn overlay_environment(
-    table: &mut Table,
-    variables: impl Iterator<Item = (String, String)>,
-) -> Result<(), CliError> {
-    for (name, value) in variables {
-        let Some(rest) = name.strip_prefix(PREFIX) else {
-            continue;
-        };
-        let rest = rest.to_ascii_lowercase();
-        let found = SECTIONS
-            .iter()
-            .find_map(|section| Some((*section, rest.strip_prefix(section)?.strip_prefix('_')?)));
-        if let Some((section, key)) = found
-            && !FLAG_VARIABLES.contains(&name.as_str())
-        {
-            let value = environment_value(key, &value);
-            section_mut(table, section)?.insert(key.to_owned(), value);
+    fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+        for (name, value) in variables {
+            let Some(rest) = name.strip_prefix(PREFIX) else {
+                continue;
+            };
+            let rest = rest.to_ascii_lowercase();
+            let found = TABLES.iter().find_map(|table| {
+                let key = rest.strip_prefix(table)?.strip_prefix('_')?;
+                Some((*table, key))
+            });
+            if let Some((table, key)) = found
+                && !FLAG_VARIABLES.contains(&name.as_str())
+            {
+                self.lay(table, key, environment_value(key, &value), name);
+            }
         }
     }
-    Ok(())
+
+    fn flags(&mut self, args: &ServeArgs) -> Result<(), CliError> {
+        let store = args.store.as_ref().map(|path| {
+            let path = path.to_str().map(str::to_owned);
+            path.ok_or_else(|| CliError::usage("--store must be valid UTF-8"))
+        });
+        let address = |address: Option<std::net::SocketAddr>| address.map(|it| it.to_string());
+        let key = |key: Option<Pubkey>| key.map(|key| key.to_string());
+        for (table, name, flag, value) in [
+            ("http", "listen", "--listen", address(args.listen)),
+            ("http", "upstream", "--upstream", args.upstream.clone()),
+            (
+                "admin",
+                "listen",
+                "--admin-listen",
+                address(args.admin_listen),
+            ),
+            ("chain", "rpc_url", "--rpc-url", args.rpc_url.clone()),
+            ("chain", "payee", "--payee", key(args.payee)),
+            ("chain", "program", "--program", key(args.program)),
+            ("chain", "mint", "--mint", key(args.mint)),
+            ("store", "path", "--store", store.transpose()?),
+        ] {
+            if let Some(value) = value {
+                self.lay(table, name, Value::from(value), flag.to_owned());
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The environment has only text: what reads as a TOML number, boolean or array is one, the rest is a
@@ -303,60 +266,147 @@ fn environment_value(key: &str, text: &str) -> Value {
     }
 }
 
-fn overlay_flags(table: &mut Table, args: &ServeArgs) -> Result<(), CliError> {
-    let store = args
-        .store
-        .as_ref()
-        .map(|path| {
-            path.to_str()
-                .map(str::to_owned)
-                .ok_or_else(|| CliError::usage("--store must be valid UTF-8"))
-        })
-        .transpose()?;
-    for (section, key, value) in [
-        (
-            "http",
-            "listen",
-            args.listen.map(|address| address.to_string()),
-        ),
-        (
-            "http",
-            "metrics_listen",
-            args.metrics_listen.map(|address| address.to_string()),
-        ),
-        ("http", "upstream", args.upstream.clone()),
-        ("chain", "rpc_url", args.rpc_url.clone()),
-        ("chain", "payee", args.payee.map(|key| key.to_string())),
-        ("chain", "program", args.program.map(|key| key.to_string())),
-        ("chain", "mint", args.mint.map(|key| key.to_string())),
-        ("store", "path", store),
-    ] {
-        if let Some(value) = value {
-            section_mut(table, section)?.insert(key.to_owned(), Value::from(value));
+impl<'a> Whole<'a> {
+    fn new(file: Option<&'a File>, overlay: &'a Overlay) -> Self {
+        let mut text = file.map_or_else(String::new, |file| file.text.clone());
+        let mut laid = Vec::new();
+        for ((table, key), Laid { value, from }) in &overlay.values {
+            let start = text.len();
+            let _ = write!(text, "\n{table}.{key} = {value}");
+            laid.push((start..text.len(), from.as_str()));
+        }
+        Self { file, text, laid }
+    }
+
+    /// The file's table with what lies over it.
+    fn table(&self) -> Result<Spanned<DeTable<'_>>, toml::de::Error> {
+        let length = self.file.map_or(0, |file| file.text.len());
+        let mut table = DeTable::parse(&self.text[..length])?;
+        for (range, _) in &self.laid {
+            // As far from the start as in the whole text, so that its place tells it from the file's.
+            let line = &self.text[range.clone()];
+            let laid = DeTable::parse(line)?;
+            for (name, inner) in laid.into_inner() {
+                let DeValue::Table(inner) = inner.into_inner() else {
+                    continue;
+                };
+                let within = table
+                    .get_mut()
+                    .entry(name)
+                    .or_insert_with(|| Spanned::new(range.clone(), DeValue::Table(DeTable::new())));
+                if let DeValue::Table(within) = within.get_mut() {
+                    for (key, value) in inner {
+                        let key = Spanned::new(range.clone(), key.into_inner());
+                        within.remove(&key);
+                        within.insert(key, Spanned::new(range.clone(), value.into_inner()));
+                    }
+                }
+            }
+        }
+        Ok(table)
+    }
+
+    fn config(&self) -> Result<Config, CliError> {
+        let table = self.table().map_err(|error| self.at(&error))?;
+        Config::deserialize(table.into_deserializer()).map_err(|error| self.at(&error))
+    }
+
+    /// Where a key has its value, if it has one.
+    fn place_of(&self, key: &str) -> Option<Range<usize>> {
+        let mut table = self.table().ok()?.into_inner();
+        let mut names = key.split('.').peekable();
+        loop {
+            let (_, value) = table.remove_entry(names.next()?)?;
+            if names.peek().is_none() {
+                return Some(value.span());
+            }
+            let DeValue::Table(inner) = value.into_inner() else {
+                return None;
+            };
+            table = inner;
         }
     }
-    Ok(())
+
+    /// Says where the wrong value is, and quotes no secret, as the error itself would.
+    fn at(&self, error: &toml::de::Error) -> CliError {
+        let span = error.span().unwrap_or(0..0);
+        let line = self.text[..span.start.min(self.text.len())]
+            .matches('\n')
+            .count();
+        let of_line = self.text.lines().nth(line).unwrap_or_default();
+        let key = of_line
+            .split_once('=')
+            .map(|(key, _)| key.trim().trim_matches('"'));
+        let secret = SECRET_KEYS.iter().find(|key| of_line.contains(**key));
+        let message = match (secret, key) {
+            (Some(secret), _) => format!("{secret} must be a string in double quotes"),
+            (None, Some(key)) if !self.is_laid(&span) => format!("{key}: {}", error.message()),
+            (None, _) => error.message().to_owned(),
+        };
+        CliError::usage(format!("{}: {message}", self.place(&span)))
+    }
+
+    fn is_laid(&self, span: &Range<usize>) -> bool {
+        self.laid
+            .iter()
+            .any(|(range, _)| range.contains(&span.start))
+    }
+
+    /// The line, the variable or the flag at a place.
+    fn place(&self, span: &Range<usize>) -> String {
+        let laid = self
+            .laid
+            .iter()
+            .find(|(range, _)| range.contains(&span.start));
+        match (laid, self.file) {
+            (Some((_, from)), _) => (*from).to_owned(),
+            (None, Some(file)) => {
+                let line = file.text[..span.start.min(file.text.len())]
+                    .matches('\n')
+                    .count();
+                format!("{}, line {}", file.path.display(), line + 1)
+            }
+            (None, None) => format!("there is no {DEFAULT_FILE} here"),
+        }
+    }
+
+    /// Says where the key of a value that makes no sense is.
+    fn explain(&self, error: &ConfigError) -> CliError {
+        let place = match error {
+            ConfigError::Value { key, .. } => self.place_of(key),
+            ConfigError::Toml(_) => None,
+        };
+        let place = match (place, self.file) {
+            (Some(span), _) => self.place(&span),
+            (None, Some(file)) => format!("{}, FARTHING_* and flags together", file.path.display()),
+            (None, None) => {
+                format!("there is no {DEFAULT_FILE} here; FARTHING_* and flags together")
+            }
+        };
+        CliError::usage(format!("{place}: {error}"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn overlaid(variables: &[(&str, &str)]) -> Table {
-        let mut table: Table = toml::from_str(
-            "[http]\nupstream = \"http://file\"\nmax_body_bytes = 1\n[chain]\nmin_deposit = \"1\"",
-        )
-        .expect("TOML");
-        let variables = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        overlay_environment(&mut table, variables).expect("sections are tables");
-        table
+    const ANY_ADDRESS: &str = "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU";
+
+    fn file(text: &str) -> File {
+        File {
+            path: PathBuf::from("farthing.toml"),
+            text: text.to_owned(),
+        }
     }
 
     #[test]
     fn the_environment_overrides_the_file_with_the_right_types() {
-        let table = overlaid(&[
+        let file = file(
+            "[http]\nupstream = \"http://file\"\nmax_body_bytes = 1\n[chain]\nmin_deposit = \"1\"",
+        );
+        let mut overlay = Overlay::default();
+        let variables = [
             ("FARTHING_HTTP_UPSTREAM", "http://environment"),
             ("FARTHING_HTTP_MAX_BODY_BYTES", "2"),
             ("FARTHING_CHAIN_MIN_DEPOSIT", "5"),
@@ -366,51 +416,67 @@ mod tests {
             ("FARTHING_RPC_URL", "a flag's"),
             ("FARTHING_SETTLER_KEY", "a flag's"),
             ("PATH", "/bin"),
-        ]);
-        let expected = "\
-            [http]\nupstream = \"http://environment\"\nmax_body_bytes = 2\nlisten = \"127.0.0.1:0\"\n\
-            [chain]\nmin_deposit = \"5\"\n[pricing]\nfree_models = [\"a\"]\n\
-            [facilitator]\nbearer_token = \"0123\"";
-        assert_eq!(table, toml::from_str::<Table>(expected).expect("TOML"));
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        overlay.environment(variables.into_iter());
+        let config = Whole::new(Some(&file), &overlay).config();
+        let config = config.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(config.http.upstream.as_deref(), Some("http://environment"));
+        assert_eq!(config.http.max_body_bytes.as_u64(), 2);
+        assert_eq!(config.http.listen.port(), 0);
+        assert_eq!(config.chain.min_deposit.0.0, 5_000_000);
+        assert_eq!(config.pricing.free_models, ["a"]);
+        assert!(config.facilitator.is_some());
+        assert_eq!(config.rpc_url(), "");
     }
 
     /// What is wrong with a file, alone or with what is laid over it.
     fn wrong_with(text: &str, over: &[(&str, &str, &str)]) -> Option<String> {
-        let path = PathBuf::from("farthing.toml");
-        let text = text.to_owned();
-        let file = File { path, text };
-        let checked = file.table().and_then(|mut table| {
-            for (section, key, value) in over {
-                let value = Value::from(*value);
-                section_mut(&mut table, section)?.insert((*key).to_owned(), value);
-            }
-            let file = Some(file);
-            Settings { file, table }.check_types()
-        });
-        checked.err().map(|error| error.to_string())
+        let mut overlay = Overlay::default();
+        for (table, key, value) in over {
+            overlay.lay(table, key, Value::from(*value), format!("--{key}"));
+        }
+        let settings = Settings::of(Some(file(text)), overlay);
+        settings.err().map(|error| error.to_string())
     }
 
     #[test]
     fn what_is_wrong_in_the_file_is_told_with_its_line_and_its_key() {
         let complete = "[http]\nupstream = \"http://x\"\n";
-        for text in ["", complete, "[pricing.models.x]\n"] {
+        for text in ["", complete, "[chain]\npoll_interval_ms = 5"] {
             let wrong = wrong_with(text, &[]);
             assert_eq!(wrong, None, "the rest may come from elsewhere");
         }
         for (more, line, named) in [
             ("upsteam = 1\n", 3, "upsteam"),
-            ("max_body_bytes = \"many\"\n", 3, "max_body_bytes"),
+            ("max_body_bytes = [1]\n", 3, "max_body_bytes"),
             ("[chain]\npayee = \"0\"\n", 4, "payee"),
+            // What is missing before is not in the way.
+            (
+                "[chain]\nmin_deposit = \"1\"\n[store]\npth = \"x\"\n",
+                6,
+                "pth",
+            ),
+            (
+                "[pricing.models.x]\nmax_output_tokens = 5\n",
+                3,
+                "input_per_million",
+            ),
+            ("[stoer]\n", 3, "stoer"),
             ("[http\n", 3, ""),
         ] {
-            let error = wrong_with(&format!("{complete}{more}"), &[]).expect("it is wrong");
-            let place = format!("farthing.toml, line {line}");
-            assert!(error.contains(&place) && error.contains(named), "{error}");
+            // With a flag, as everybody has one.
+            for over in [&[][..], &[("store", "path", "x")]] {
+                let error = wrong_with(&format!("{complete}{more}"), over).expect("it is wrong");
+                let place = format!("farthing.toml, line {line}");
+                assert!(error.contains(&place) && error.contains(named), "{error}");
+            }
         }
         for place in [
             "upstream_api_key =",
             "[facilitator]\nbearer_token =",
             "[facilitator]\n\"bearer_token\"=",
+            "[chain]\nrpc_url =",
         ] {
             for secret in ["sk-424242", "424242", "\"sk-424242"] {
                 let text = format!("{complete}{place} {secret}\n");
@@ -431,10 +497,25 @@ mod tests {
         assert_eq!(wrong_with(file, &[payee]), None);
         let wrong = ("chain", "mint", "0");
         let error = wrong_with(file, &[payee, wrong]).expect("no address");
-        assert!(error.contains("`chain.mint`"), "{error}");
+        assert!(error.starts_with("--mint: "), "{error}");
         let misspelt = ("http", "upsteam", "http://x");
         let error = wrong_with(file, &[payee, misspelt]).expect("an unknown key");
-        assert!(error.contains("unknown field `upsteam`"), "{error}");
+        assert!(
+            error.starts_with("--upsteam: unknown field `upsteam`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_has_a_line_too() {
+        let file = file("[http]\nupstream = \"http://x\"\nmax_connections = 0\n");
+        let overlay = Overlay::default();
+        let whole = Whole::new(Some(&file), &overlay);
+        let config = whole.config().unwrap_or_else(|error| panic!("{error}"));
+        let error = config.check().expect_err("nobody could connect");
+        let error = whole.explain(&error).to_string();
+        let expected = "farthing.toml, line 3: http.max_connections: must be at least 1";
+        assert_eq!(error, expected);
     }
 
     #[test]

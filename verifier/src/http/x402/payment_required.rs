@@ -8,30 +8,29 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use farthing_protocol::BaseUnits;
 use farthing_wire::x402::{
     NETWORK_DEVNET, NETWORK_MAINNET, PAYMENT_REQUIRED, PaymentRequired, PaymentRequirements,
+    encode_header,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use serde_with::{DisplayFromStr, serde_as};
 use sfv::{KeyRef, ListSerializer, StringRef, TokenRef};
 
-use super::header;
-
 /// One item for each way to pay, for clients that choose without decoding base64.
 pub(crate) const PAYMENT_METHODS: HeaderName = HeaderName::from_static("payment-methods");
 /// The version whose clients read the body.
 const VERSION_1: u8 = 1;
 
-/// The terms of a 402.
+/// The answer 402.
 #[derive(Debug, Clone)]
-pub(crate) struct Terms {
+pub(crate) struct PaymentRequiredAnswer {
     /// How it was asked.
     pub(crate) method: Method,
     pub(crate) required: PaymentRequired,
 }
 
-impl Terms {
+impl PaymentRequiredAnswer {
     pub(super) fn write_to(&self, headers: &mut HeaderMap) {
-        headers.insert(PAYMENT_REQUIRED, header(&self.required));
+        headers.insert(PAYMENT_REQUIRED, base64_header(&self.required));
         if let Some(methods) = payment_methods(&self.required.accepts) {
             headers.insert(PAYMENT_METHODS, methods);
         }
@@ -70,8 +69,8 @@ struct Version1<'a> {
 }
 
 impl<'a> Version1<'a> {
-    fn of(way: &'a PaymentRequirements, terms: &'a Terms) -> Option<Self> {
-        let resource = &terms.required.resource;
+    fn of(way: &'a PaymentRequirements, answer: &'a PaymentRequiredAnswer) -> Option<Self> {
+        let resource = &answer.required.resource;
         let network = match way.network.as_str() {
             NETWORK_MAINNET => "solana",
             NETWORK_DEVNET => "solana-devnet",
@@ -84,7 +83,7 @@ impl<'a> Version1<'a> {
             resource: &resource.url,
             description: resource.description.as_deref().unwrap_or_default(),
             mime_type: resource.mime_type.as_deref().unwrap_or_default(),
-            output_schema: json!({"input": {"type": "http", "method": terms.method.as_str()}}),
+            output_schema: json!({"input": {"type": "http", "method": answer.method.as_str()}}),
             pay_to: &way.pay_to,
             max_timeout_seconds: way.max_timeout_seconds,
             asset: &way.asset,
@@ -113,6 +112,11 @@ fn payment_methods(ways: &[PaymentRequirements]) -> Option<HeaderValue> {
         list.bare_item(scheme).parameters(parameters);
     }
     HeaderValue::try_from(list.finish()?).ok()
+}
+
+/// A header's value: base64 of JSON.
+pub(super) fn base64_header<T: Serialize>(value: &T) -> HeaderValue {
+    HeaderValue::try_from(encode_header(value)).expect("base64 is a header value")
 }
 
 #[cfg(test)]
@@ -145,11 +149,11 @@ mod tests {
 
     fn version_1(network: &str) -> Map<String, Value> {
         let mut body = Map::new();
-        let terms = Terms {
+        let answer = PaymentRequiredAnswer {
             method: Method::POST,
             required: required(network),
         };
-        terms.add_version_1(&mut body);
+        answer.add_version_1(&mut body);
         body
     }
 

@@ -16,15 +16,15 @@ use axum::response::{IntoResponse, Response};
 use farthing_protocol::{Generation, LaneIndex};
 use farthing_wire::x402::STATE_SIGNATURE;
 
-use super::error::ApiError;
-use super::till::Till;
-use crate::gateway::StateQuestion;
+use crate::http::error::ApiError;
+use crate::http::sale::checkout::Checkout;
+use crate::payment::LaneStateRequest;
 
 /// The route.
 pub(crate) const LANE_STATE: &str = "/x402/channels/{channel}/lanes/{lane}";
 
 pub(crate) async fn lane_state(
-    State(till): State<Arc<Till>>,
+    State(checkout): State<Arc<Checkout>>,
     Path((channel, lane)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
@@ -35,15 +35,15 @@ pub(crate) async fn lane_state(
         (Some(signature), None) => signature.to_str().ok(),
         _ => None,
     };
-    let question = StateQuestion {
+    let question = LaneStateRequest {
         channel: parsed("channel", Some(&channel))?,
         lane: LaneIndex(parsed("lane", Some(&lane))?),
         generation: Generation(parsed("generation", in_query("generation"))?),
         unix_seconds: parsed("at", in_query("at"))?,
         signature: parsed(STATE_SIGNATURE, signature)?,
     };
-    let now = till.clock.unix_seconds();
-    let state = till.gateway.lane_state(&question, now).await?;
+    let now = checkout.clock.unix_seconds();
+    let state = checkout.payments.lane_state(&question, now).await?;
     Ok(([(CACHE_CONTROL, "no-store")], Json(state)).into_response())
 }
 

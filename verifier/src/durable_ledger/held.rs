@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use farthing_protocol::BaseUnits;
 
-use super::{Books, ReserveError};
+use super::{DurableLedger, ReserveError};
 use crate::ledger::{ChannelFacts, Decision, Earlier, Refusal, VerifiedVoucher};
 use crate::record::{
     LaneKey, LaneSnapshot, OutcomeRecord, ReceiptRecord, Remembered, RequestKey, ReservationId,
@@ -44,7 +44,7 @@ pub enum Charged {
     /// It was charged, or released if the charge is nothing. The lane afterwards; that is durable when the ticket says so.
     New(LaneSnapshot, Ticket),
     /// It was charged the same before.
-    Again(ReservationId, OutcomeRecord),
+    Before(ReservationId, OutcomeRecord),
 }
 
 /// Why a payment is not charged. Nothing was changed.
@@ -76,7 +76,7 @@ impl From<Refusal> for ChargeError {
     }
 }
 
-impl Books {
+impl DurableLedger {
     /// Reserves the maximum of a payment for somebody who serves, and keeps it until it is charged or released. They
     /// may serve once the ticket says that this is durable.
     ///
@@ -133,7 +133,7 @@ impl Books {
         let earlier = shared.ledger.earlier(&request)?;
         let (id, mut records) = match earlier {
             Some(Earlier::Ended(id, outcome)) if outcome.charged == amount => {
-                return Ok(Charged::Again(id, outcome));
+                return Ok(Charged::Before(id, outcome));
             }
             Some(Earlier::Ended(_, outcome)) => {
                 let charged = outcome.charged;

@@ -6,12 +6,13 @@ use axum::response::Response;
 use farthing_wire::idempotency::IDEMPOTENT_REPLAYED;
 use farthing_wire::x402::SettleResponse;
 
-use super::challenge::{Final, PaymentHeaders, receipt};
-use super::error::ApiError;
-use super::stream::{event_stream_receipt, is_event_stream_type};
-use crate::gateway::Replay;
+use super::event_stream::{event_stream_receipt, is_event_stream_type};
+use crate::http::error::ApiError;
+use crate::http::x402::payment_headers::PaymentHeaders;
+use crate::http::x402::receipt::{FinalCharge, receipt};
 use crate::metering::end_of_events;
 use crate::metrics::{Outcome, Served};
+use crate::payment::Replay;
 use crate::receipts::{Charge, Draft, Issuer};
 use crate::record::AnswerRecord;
 
@@ -60,7 +61,7 @@ pub(crate) fn replay(issuer: &Issuer, replay: Replay) -> Result<Response, ApiErr
         charged_total: outcome.charged_total,
     };
     let draft = remembered.receipt.as_ref().map(Draft::from);
-    let end = Final {
+    let end = FinalCharge {
         charged: outcome.charged,
         receipt: issuer.issue(&payer, &charge, draft),
     };

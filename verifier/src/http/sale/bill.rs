@@ -6,14 +6,15 @@ use farthing_protocol::BaseUnits;
 use farthing_wire::receipt::Sold;
 use farthing_wire::x402::SettleResponse;
 
-use super::challenge::{Final, PaymentHeaders, receipt};
-use super::error::ApiError;
-use super::till::Till;
-use crate::books::Reservation;
+use super::checkout::Checkout;
 use crate::crash_point::CrashPoint;
-use crate::gateway::Accepted;
+use crate::durable_ledger::Reservation;
+use crate::http::error::ApiError;
+use crate::http::x402::payment_headers::PaymentHeaders;
+use crate::http::x402::receipt::{FinalCharge, receipt};
 use crate::metering::{Cost, Produced, Tariff};
 use crate::metrics::{Requests, Served};
+use crate::payment::Accepted;
 use crate::receipts::{Charge, Draft, Issuer, Payer};
 use crate::record::{AnswerRecord, Remembered};
 use crate::store::{StoreFailed, Ticket};
@@ -33,22 +34,21 @@ pub(crate) struct PaidBill {
     reserved: Option<Ticket>,
     payer: Payer,
     /// Hash of what was asked.
-    request: [u8; 32],
+    request_digest: [u8; 32],
     issuer: Arc<Issuer>,
     requests: Arc<Requests>,
     tariff: Tariff,
 }
 
 impl Bill {
-    /// `request` is the hash of what was asked.
-    pub(crate) fn paid(accepted: Accepted, tariff: Tariff, request: [u8; 32], till: &Till) -> Self {
+    pub(crate) fn paid(accepted: Accepted, tariff: Tariff, checkout: &Checkout) -> Self {
         Self::Paid(Box::new(PaidBill {
             reservation: accepted.reservation,
             reserved: Some(accepted.durable),
             payer: accepted.payer,
-            request,
-            issuer: Arc::clone(&till.issuer),
-            requests: Arc::clone(&till.requests),
+            request_digest: accepted.request_digest,
+            issuer: Arc::clone(&checkout.issuer),
+            requests: Arc::clone(&checkout.requests),
             tariff,
         }))
     }
@@ -140,11 +140,11 @@ impl Bill {
         let durable = ticket.durable();
         // Signed meanwhile.
         let charge = Charge {
-            request: Some(bill.request),
+            request: Some(bill.request_digest),
             charged,
             charged_total: lane.charged,
         };
-        let end = Final {
+        let end = FinalCharge {
             charged,
             receipt: bill.issuer.issue(&bill.payer, &charge, draft),
         };
@@ -154,7 +154,7 @@ impl Bill {
         Ok(Some(receipt(network, &bill.payer.key, &lane, Some(end))))
     }
 
-    /// The same for an answer whose headers have not been sent yet.
+    /// [`Self::settle`], for an answer whose headers have not been sent yet.
     pub(crate) async fn settle_with_headers(
         self,
         produced: Produced,

@@ -15,14 +15,13 @@ use crate::crash_point::CrashPoint;
 use crate::ledger::{ChannelFacts, Earlier, Kept, Ledger, OutcomeLimits, Refusal, VerifiedVoucher};
 use crate::ports::{Clock, Moment};
 use crate::record::{
-    LaneKey, LaneSnapshot, OutcomeRecord, Record, Remembered, RequestKey, ReservationId,
-    SettlementRecord,
+    LaneKey, LaneSnapshot, Record, Remembered, RequestKey, ReservationId, SettlementRecord,
 };
 use crate::store::{Activity, Store, StoreError, StoreFailed, Ticket, Writer};
 
 pub use held::{ChargeError, Charged, Hold, HoldError};
 
-/// Why the books could not be opened.
+/// Why the ledger could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The store cannot be read or written.
@@ -49,37 +48,6 @@ pub enum ReserveError {
     Store(#[from] StoreFailed),
 }
 
-/// What came of an attempt to reserve.
-#[derive(Debug)]
-pub enum Reserved {
-    /// The service may begin at once; nothing of it may leave before the ticket says that the
-    /// reservation is durable.
-    New(Reservation, Ticket),
-    /// Somebody asked the same before, with the same key.
-    Again(Again),
-}
-
-/// A request that was asked before with the same key.
-#[derive(Debug)]
-pub enum Again {
-    /// It is in flight; the end of it can be waited for.
-    InFlight(Ended),
-    /// It has ended, with this outcome.
-    Ended(ReservationId, OutcomeRecord),
-}
-
-/// The end of a request in flight.
-#[derive(Debug)]
-pub struct Ended(watch::Receiver<()>);
-
-impl Ended {
-    /// Waits for it.
-    pub async fn wait(mut self) {
-        // The sender says nothing; it is dropped.
-        while self.0.changed().await.is_ok() {}
-    }
-}
-
 /// What one lock protects.
 #[derive(Debug)]
 struct Shared {
@@ -88,30 +56,16 @@ struct Shared {
     awaited: HashMap<ReservationId, watch::Sender<()>>,
 }
 
-impl Shared {
-    fn again(&mut self, request: &RequestKey) -> Result<Option<Again>, Refusal> {
-        let earlier = self.ledger.earlier(request)?;
-        Ok(earlier.map(|earlier| match earlier {
-            Earlier::Ended(id, outcome) => Again::Ended(id, outcome),
-            Earlier::InFlight(id) => {
-                let sender = self.awaited.entry(id);
-                let sender = sender.or_insert_with(|| watch::channel(()).0);
-                Again::InFlight(Ended(sender.subscribe()))
-            }
-        }))
-    }
-}
-
-/// The books of all channels.
+/// The ledger of all channels, with its writer.
 #[derive(Debug)]
-pub struct Books {
+pub struct DurableLedger {
     shared: Mutex<Shared>,
     writer: Writer,
     clock: Arc<dyn Clock>,
 }
 
-impl Books {
-    /// Reads the store, charges what a crash left without an outcome, and opens the books. Returns
+impl DurableLedger {
+    /// Reads the store, charges what a crash left without an outcome, and opens the ledger. Returns
     /// the settlements without an outcome as well.
     ///
     /// # Errors
@@ -141,7 +95,7 @@ impl Books {
                 "charged requests without an outcome their last checkpoint"
             );
         }
-        let books = Self {
+        let durable_ledger = Self {
             shared: Mutex::new(Shared {
                 ledger,
                 awaited: HashMap::new(),
@@ -149,7 +103,7 @@ impl Books {
             writer: Writer::start(store)?,
             clock,
         };
-        Ok((Arc::new(books), settlements))
+        Ok((Arc::new(durable_ledger), settlements))
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -158,7 +112,8 @@ impl Books {
             .expect("the ledger does not panic while it is locked")
     }
 
-    /// Accepts a request of at most `maximum`, unless the one with the same key came before.
+    /// Accepts a request of at most `maximum`, unless one with the same key came before, which is returned instead. The
+    /// service may begin at once; nothing of it may leave before the ticket says that the reservation is durable.
     ///
     /// # Errors
     /// [`ReserveError`]; nothing was changed.
@@ -168,13 +123,13 @@ impl Books {
         voucher: &VerifiedVoucher,
         maximum: BaseUnits,
         request: Option<RequestKey>,
-    ) -> Result<Reserved, ReserveError> {
+    ) -> Result<Result<(Reservation, Ticket), Earlier>, ReserveError> {
         self.require_writer()?;
         let mut shared = self.lock();
         if let Some(request) = &request
-            && let Some(again) = shared.again(request)?
+            && let Some(earlier) = shared.ledger.earlier(request)?
         {
-            return Ok(Reserved::Again(again));
+            return Ok(Err(earlier));
         }
         let now = self.clock.now();
         let ledger = &mut shared.ledger;
@@ -183,14 +138,14 @@ impl Books {
         drop(shared);
         CrashPoint::Reserved.pass();
         let reservation = Reservation {
-            books: Arc::clone(self),
+            durable_ledger: Arc::clone(self),
             id: decision.reservation,
             accepted: decision.lane,
             has_key: request.is_some(),
             if_dropped: BaseUnits::ZERO,
             ended: false,
         };
-        Ok(Reserved::New(reservation, ticket))
+        Ok(Ok((reservation, ticket)))
     }
 
     fn require_writer(&self) -> Result<(), StoreFailed> {
@@ -201,12 +156,27 @@ impl Books {
         }
     }
 
-    /// The request that was asked before with the same key, on a lane that accepts nothing new.
+    /// The request that came before with the same key, on a lane that accepts nothing new.
     ///
     /// # Errors
     /// [`Refusal::KeyReused`] if it asked for something else.
-    pub fn again(&self, request: &RequestKey) -> Result<Option<Again>, Refusal> {
-        self.lock().again(request)
+    pub fn earlier(&self, request: &RequestKey) -> Result<Option<Earlier>, Refusal> {
+        self.lock().ledger.earlier(request)
+    }
+
+    /// Waits until a request is no longer in flight.
+    pub async fn ended(&self, id: ReservationId) {
+        let mut end = {
+            let mut shared = self.lock();
+            if !shared.ledger.is_in_flight(id) {
+                return;
+            }
+            let sender = shared.awaited.entry(id);
+            let sender = sender.or_insert_with(|| watch::channel(()).0);
+            sender.subscribe()
+        };
+        // The sender says nothing; it is dropped.
+        while end.changed().await.is_ok() {}
     }
 
     /// What is kept beside an outcome, which is durable then.
@@ -297,7 +267,7 @@ impl Books {
 /// so that no reservation is ever left behind.
 #[derive(Debug)]
 pub struct Reservation {
-    books: Arc<Books>,
+    durable_ledger: Arc<DurableLedger>,
     id: ReservationId,
     accepted: LaneSnapshot,
     has_key: bool,
@@ -325,15 +295,15 @@ impl Reservation {
 
     /// Writes down what the request has cost so far: what it is charged after a crash.
     pub fn checkpoint(&mut self) -> Option<Ticket> {
-        let mut shared = self.books.lock();
+        let mut shared = self.durable_ledger.lock();
         let record = shared.ledger.checkpoint(self.id, self.if_dropped)?;
-        Some(self.books.writer.enqueue(vec![record]))
+        Some(self.durable_ledger.writer.enqueue(vec![record]))
     }
 
     /// Whether the store failed, so that nothing more may leave.
     #[must_use]
     pub fn store_has_failed(&self) -> bool {
-        self.books.has_failed()
+        self.durable_ledger.has_failed()
     }
 
     /// Charges `actual`, at most what was reserved, and keeps answer and receipt of a request with a key. The
@@ -348,7 +318,7 @@ impl Reservation {
         remembered: Remembered,
     ) -> Result<(LaneSnapshot, Ticket), StoreFailed> {
         self.ended = true;
-        let completed = self.books.complete(self.id, actual, remembered);
+        let completed = self.durable_ledger.complete(self.id, actual, remembered);
         completed.ok_or(StoreFailed)
     }
 }
@@ -358,7 +328,9 @@ impl Drop for Reservation {
         if !self.ended {
             // Nobody waits for this charge; the queue's order makes it durable in its turn.
             let nothing = Remembered::default();
-            let _ = self.books.complete(self.id, self.if_dropped, nothing);
+            let _ = self
+                .durable_ledger
+                .complete(self.id, self.if_dropped, nothing);
         }
     }
 }

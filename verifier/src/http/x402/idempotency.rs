@@ -11,8 +11,8 @@ use farthing_wire::receipt::request_digest;
 use farthing_wire::x402::PaymentPayload;
 use serde_json::{Value, json};
 
-use super::error::ApiError;
-use crate::gateway::ClientKey;
+use crate::http::error::ApiError;
+use crate::payment::ClientKey;
 
 /// The key that a request brings, if it brings one, with the digest of what was asked.
 pub(crate) fn client_key(

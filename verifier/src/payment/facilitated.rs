@@ -3,21 +3,18 @@
 //! To verify is to reserve: a payment that was only looked at could be shown to two servers, or twice to one, before it is
 //! charged. So a voucher is good for one verification, whatever becomes of it.
 
-use std::sync::Arc;
-
 use farthing_protocol::limits::MIN_GRACE_SECONDS;
-use farthing_protocol::{BaseUnits, Generation, LaneIndex, Voucher};
+use farthing_protocol::{BaseUnits, Voucher};
 use farthing_wire::idempotency::IdempotencyKey;
 use farthing_wire::pricing::PriceList;
 use farthing_wire::x402::facilitator::{FacilitatorRequest, SupportedKind};
-use farthing_wire::x402::{EscrowPayload, SCHEME, X402_VERSION};
-use serde::Deserialize;
+use farthing_wire::x402::{SCHEME, X402_VERSION};
 use sha2::{Digest, Sha256};
-use solana_sdk::pubkey::Pubkey;
 
-use super::{ClientKey, Gateway, PaymentError, Refused, signer_of};
-use crate::books::{ChargeError, Charged, Hold, HoldError, ReserveError};
-use crate::ledger::{ChannelFacts, Refusal, VerifiedVoucher};
+use super::voucher::{IdentifiedVoucher, Purpose, read_payload};
+use super::{ClientKey, PaymentError, Payments, RefusedPayment};
+use crate::durable_ledger::{ChargeError, Charged, Hold, HoldError, ReserveError};
+use crate::ledger::Refusal;
 use crate::receipts::Payer;
 use crate::record::{LaneKey, LaneSnapshot, ReceiptRecord, RequestKey};
 use crate::store::StoreFailed;
@@ -48,7 +45,7 @@ pub enum FacilitatorError {
     TooMany,
     /// The payment is refused, as it would be for what is sold here.
     #[error("{}", .0.error)]
-    Refused(Box<Refused>),
+    Refused(Box<RefusedPayment>),
     /// The voucher is used, and nothing is held for it.
     #[error(
         "this voucher is used and nothing is held for it: it was not settled in time, or paid for something else"
@@ -68,15 +65,15 @@ pub enum FacilitatorError {
     },
 }
 
-impl From<Refused> for FacilitatorError {
-    fn from(refused: Refused) -> Self {
+impl From<RefusedPayment> for FacilitatorError {
+    fn from(refused: RefusedPayment) -> Self {
         Self::Refused(Box::new(refused))
     }
 }
 
 impl From<PaymentError> for FacilitatorError {
     fn from(error: PaymentError) -> Self {
-        Refused::from(error).into()
+        RefusedPayment::from(error).into()
     }
 }
 
@@ -88,7 +85,7 @@ impl From<StoreFailed> for FacilitatorError {
 
 /// A payment that was settled.
 #[derive(Debug)]
-pub struct Settled {
+pub struct SettledPayment {
     /// Who paid.
     pub payer: Payer,
     /// What was charged.
@@ -99,17 +96,13 @@ pub struct Settled {
     pub receipt: Option<ReceiptRecord>,
 }
 
-/// A payment whose signature is its lane's.
-struct Identified {
-    facts: Arc<ChannelFacts>,
-    verified: VerifiedVoucher,
-    payer: Payer,
+/// A payment that is known again by its request.
+struct IdentifiedPayment {
+    voucher: IdentifiedVoucher,
     request: RequestKey,
-    /// Whether its lane accepts anything new. What was accepted before can be charged without.
-    accepting: Result<(), PaymentError>,
 }
 
-impl Gateway {
+impl Payments {
     /// The way to pay that is facilitated.
     #[must_use]
     pub fn supported_kind(&self) -> SupportedKind {
@@ -117,7 +110,7 @@ impl Gateway {
             x402_version: X402_VERSION,
             scheme: SCHEME.to_owned(),
             network: self.offer.network.clone(),
-            extra: self.extra(None, PriceList::default()),
+            extra: self.offer.extra(None, PriceList::default()),
         }
     }
 
@@ -140,22 +133,24 @@ impl Gateway {
         if requirements.amount == BaseUnits::ZERO {
             return Err(FacilitatorError::NothingToPay);
         }
-        let payment = self.identify(asked, id).await?;
-        let refused = |error| self.explain(error, &payment.facts, payment.verified.voucher);
-        payment.accepting.clone().map_err(refused)?;
+        let IdentifiedPayment { voucher, request } = self.identify_payment(asked, id).await?;
+        let refused = |error| self.explain(error, &voucher.facts, voucher.verified.voucher);
+        voucher.accepting.clone().map_err(refused)?;
         let hold = Hold {
             maximum: requirements.amount,
-            request: payment.request,
+            request,
             seconds,
             max_held,
         };
-        let held = self.books.hold(&payment.facts, &payment.verified, &hold);
+        let held = self
+            .durable_ledger
+            .hold(&voucher.facts, &voucher.verified, &hold);
         let durable = held.map_err(|error| match error {
             HoldError::TooMany => FacilitatorError::TooMany,
             HoldError::Reserve(error) => refused(error.into()).into(),
         })?;
         durable.durable().await?;
-        Ok(payment.payer)
+        Ok(voucher.payer)
     }
 
     /// Charges a payment, once, whether or not it was verified before; that is durable then. Nothing is charged for an
@@ -169,32 +164,32 @@ impl Gateway {
         asked: &FacilitatorRequest,
         id: Option<&IdempotencyKey>,
         draft: ReceiptRecord,
-    ) -> Result<Settled, FacilitatorError> {
-        let payment = self.identify(asked, id).await?;
+    ) -> Result<SettledPayment, FacilitatorError> {
+        let IdentifiedPayment { voucher, request } = self.identify_payment(asked, id).await?;
         let amount = asked.payment_requirements.amount;
-        let accepting = payment.accepting.is_ok().then_some(&payment.facts);
-        let charged = self.books.charge(
-            &payment.facts,
+        let accepting = voucher.accepting.is_ok().then_some(&voucher.facts);
+        let charged = self.durable_ledger.charge(
+            &voucher.facts,
             accepting,
-            &payment.verified,
-            payment.request,
+            &voucher.verified,
+            request,
             amount,
             draft.clone(),
         );
-        let payer = payment.payer;
-        match charged.map_err(|error| self.not_charged(error, payment))? {
+        let payer = voucher.payer;
+        match charged.map_err(|error| self.not_charged(error, voucher))? {
             Charged::New(lane, durable) => {
                 durable.durable().await?;
-                Ok(Settled {
+                Ok(SettledPayment {
                     payer,
                     charged: amount,
                     lane,
                     receipt: Some(draft),
                 })
             }
-            Charged::Again(id, outcome) => {
-                let remembered = self.books.remembered(id).await?;
-                Ok(Settled {
+            Charged::Before(id, outcome) => {
+                let remembered = self.durable_ledger.remembered(id).await?;
+                Ok(SettledPayment {
                     payer,
                     charged: outcome.charged,
                     lane: outcome.lane_then(),
@@ -204,7 +199,7 @@ impl Gateway {
         }
     }
 
-    fn not_charged(&self, error: ChargeError, payment: Identified) -> FacilitatorError {
+    fn not_charged(&self, error: ChargeError, payment: IdentifiedVoucher) -> FacilitatorError {
         let voucher = payment.verified.voucher;
         let refused = |error| self.explain(error, &payment.facts, voucher).into();
         match error {
@@ -221,12 +216,12 @@ impl Gateway {
         }
     }
 
-    /// Checks everything but the books.
-    async fn identify(
+    /// Checks everything but the ledger.
+    async fn identify_payment(
         &self,
         asked: &FacilitatorRequest,
         id: Option<&IdempotencyKey>,
-    ) -> Result<Identified, FacilitatorError> {
+    ) -> Result<IdentifiedPayment, FacilitatorError> {
         let (payment, requirements) = (&asked.payment_payload, &asked.payment_requirements);
         if asked.x402_version != X402_VERSION || payment.x402_version != X402_VERSION {
             return Err(FacilitatorError::Version);
@@ -234,52 +229,12 @@ impl Gateway {
         if let Some(field) = self.offer.difference(requirements) {
             return Err(FacilitatorError::Requirements { field });
         }
-        self.require_accepted(&payment.accepted, requirements.amount)?;
-        let EscrowPayload::Voucher {
-            channel,
-            lane,
-            generation,
-            authorized,
-            signature,
-        } = EscrowPayload::deserialize(&payment.payload)
-            .map_err(|error| PaymentError::Malformed(error.to_string()))?;
-        let (facts, served) = match self.channels.served(channel).await {
-            Ok(facts) => (facts, Ok(())),
-            Err(error) => match self.channels.known(&channel) {
-                Some(facts) => (facts, Err(error)),
-                None => return Err(PaymentError::from(error).into()),
-            },
-        };
-        let voucher = Voucher {
-            domain: facts.domain,
-            lane: LaneIndex(lane),
-            generation: Generation(generation),
-            authorized,
-        };
-        let accepting = served.map_err(PaymentError::from).and_then(|()| {
-            facts.lane(voucher.lane, voucher.generation)?;
-            Ok(())
-        });
-        let signature = <[u8; 64]>::from(signature);
-        let signer = signer_of(&facts, &voucher).map(|lane| lane.signer);
-        let message = voucher.to_bytes();
-        let is_signer = |signer: &[u8; 32]| self.signers.is_signed(&message, &signature, signer);
-        let Some(signer) = signer.filter(is_signer) else {
-            let error = accepting.err().unwrap_or(PaymentError::Signature);
-            return Err(self.explain(error, &facts, voucher).into());
-        };
-        let lane = LaneKey::of(&voucher);
-        Ok(Identified {
-            payer: Payer {
-                key: Pubkey::new_from_array(signer),
-                channel,
-                lane,
-            },
-            verified: VerifiedVoucher { voucher, signature },
-            request: known_by(id, &voucher, &lane),
-            facts,
-            accepting,
-        })
+        self.offer
+            .require_accepted(&payment.accepted, requirements.amount)?;
+        let payload = read_payload(&payment.payload)?;
+        let voucher = self.identify(&payload, Purpose::Charge).await?;
+        let request = known_by(id, &voucher.verified.voucher, &voucher.payer.lane);
+        Ok(IdentifiedPayment { voucher, request })
     }
 }
 

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use farthing_wire::causes::with_causes;
+use secrecy::ExposeSecret;
 
 use super::error::ApiError;
 use crate::config::HttpConfig;
@@ -56,7 +57,7 @@ pub(crate) struct Upstream {
 }
 
 /// What the upstream is asked.
-pub(crate) struct Question<'a> {
+pub(crate) struct UpstreamRequest<'a> {
     pub(crate) method: Method,
     /// With its query, if it has one.
     pub(crate) path: &'a str,
@@ -84,7 +85,7 @@ impl Upstream {
             .upstream_api_key
             .as_ref()
             .map(|key| {
-                let mut value = HeaderValue::try_from(format!("Bearer {key}"))
+                let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret()))
                     .map_err(|_| UpstreamError::Key)?;
                 value.set_sensitive(true);
                 Ok::<_, UpstreamError>(value)
@@ -92,7 +93,7 @@ impl Upstream {
             .transpose()?;
         Ok(Self {
             client: reqwest::Client::builder()
-                .connect_timeout(config.connect_timeout())
+                .connect_timeout(config.connect_timeout)
                 .redirect(reqwest::redirect::Policy::none())
                 // The configuration says where requests go, not the environment.
                 .no_proxy()
@@ -104,36 +105,36 @@ impl Upstream {
                 .build()?,
             base: config.upstream_base().to_owned(),
             authorization,
-            first_byte_timeout: config.first_byte_timeout(),
+            first_byte_timeout: config.first_byte_timeout,
         })
     }
 
     /// Asks, and answers with what of it a client may see, or with an error.
-    pub(crate) async fn ask(&self, question: Question<'_>) -> Response {
-        match self.send(question).await {
+    pub(crate) async fn ask(&self, request: UpstreamRequest<'_>) -> Response {
+        match self.send(request).await {
             Ok(answer) => answer,
             Err(error) => error.into_response(),
         }
     }
 
     /// Sends a request and waits for the head of the answer.
-    async fn send(&self, question: Question<'_>) -> Result<Response, ApiError> {
-        let url = format!("{}{}", self.base, question.path);
-        let mut request = self
+    async fn send(&self, request: UpstreamRequest<'_>) -> Result<Response, ApiError> {
+        let url = format!("{}{}", self.base, request.path);
+        let mut sending = self
             .client
-            .request(question.method, url)
-            .headers(forwarded(question.client_headers))
-            .body(question.body);
-        if let Some(content_type) = question.content_type {
-            request = request.header(CONTENT_TYPE, content_type);
+            .request(request.method, url)
+            .headers(forwarded(request.client_headers))
+            .body(request.body);
+        if let Some(content_type) = request.content_type {
+            sending = sending.header(CONTENT_TYPE, content_type);
         }
-        for (name, value) in question.tier_headers {
-            request = request.header(name, value);
+        for (name, value) in request.tier_headers {
+            sending = sending.header(name, value);
         }
         if let Some(authorization) = &self.authorization {
-            request = request.header("authorization", authorization.clone());
+            sending = sending.header("authorization", authorization.clone());
         }
-        let answer = match tokio::time::timeout(self.first_byte_timeout, request.send()).await {
+        let answer = match tokio::time::timeout(self.first_byte_timeout, sending.send()).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(unanswered(error)),
             Err(_) => return Err(ApiError::upstream_timeout()),

@@ -4,13 +4,12 @@
 //! Who may verify and settle shows a token. What became of a payment is told in x402's words and in its shape, with 200 or
 //! 503; everything else is an error of ours.
 
-use std::fmt;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -22,57 +21,17 @@ use farthing_wire::x402::facilitator::{
     VerifyResponse,
 };
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
-use super::challenge::{Final, receipt, refusal_response};
-use super::error::ApiError;
+use super::challenge::refusal_response;
 use super::idempotency;
-use super::routes::App;
-use super::serve::count_answer;
-use super::till::{Place, Till};
-use crate::config::FacilitatorConfig;
-use crate::gateway::{FacilitatorError, PaymentError};
+use super::receipt::{FinalCharge, receipt};
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::http::sale::checkout::{Checkout, Place};
+use crate::http::sale::serve::count_answer;
 use crate::metrics::{self, Outcome};
+use crate::payment::{FacilitatorError, PaymentError};
 use crate::receipts::{Charge, Draft};
-
-/// Other servers sell through this verifier.
-pub(crate) struct Facilitator {
-    /// SHA-256 of the token, so that comparing takes the same time however long the other one is.
-    token: [u8; 32],
-    max_held: usize,
-}
-
-impl fmt::Debug for Facilitator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Facilitator")
-            .field("max_held", &self.max_held)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Facilitator {
-    pub(crate) fn new(config: &FacilitatorConfig) -> Self {
-        Self {
-            token: Sha256::digest(&config.bearer_token).into(),
-            max_held: config.max_held_payments,
-        }
-    }
-
-    /// Whether a request shows the token.
-    fn admits(&self, headers: &HeaderMap) -> bool {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let (Some(value), None) = (values.next(), values.next()) else {
-            return false;
-        };
-        let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' '))
-        else {
-            return false;
-        };
-        let shown: [u8; 32] = Sha256::digest(token).into();
-        scheme.eq_ignore_ascii_case("bearer") && bool::from(shown.ct_eq(&self.token))
-    }
-}
 
 pub(crate) fn routes(app: Arc<App>) -> Router<Arc<App>> {
     Router::new()
@@ -83,25 +42,29 @@ pub(crate) fn routes(app: Arc<App>) -> Router<Arc<App>> {
 }
 
 async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let counting = app.till.requests.begin(metrics::Asked::Facilitator);
+    let counting = app.checkout.requests.begin(metrics::Asked::Facilitator);
     count_answer(counting, next.run(request).await)
 }
 
 async fn supported(State(app): State<Arc<App>>) -> Json<Supported> {
-    let kind = app.till.gateway.supported_kind();
+    let kind = app.checkout.payments.supported_kind();
     let extensions = vec![PAYMENT_IDENTIFIER.to_owned()];
-    Json(Supported::one(kind, &app.till.issuer.settler(), extensions))
+    Json(Supported::one(
+        kind,
+        &app.checkout.issuer.settler(),
+        extensions,
+    ))
 }
 
 async fn verify(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
-    let asked = Asked::read(&app, request, Till::place).await?;
+    let asked = Admitted::read(&app, request, Checkout::place).await?;
     let verified = match idempotency::from_extension(&asked.request.payment_payload) {
         Ok(id) => {
-            let verified = app
-                .till
-                .gateway
-                .verify(&asked.request, id.as_ref(), asked.max_held);
-            verified.await.map_err(Refusal::from)
+            let verified =
+                app.checkout
+                    .payments
+                    .verify(&asked.request, id.as_ref(), asked.max_held);
+            verified.await.map_err(FacilitatorRefusal::from)
         }
         Err(error) => Err(error.into()),
     };
@@ -133,48 +96,51 @@ async fn verify(State(app): State<Arc<App>>, request: Request) -> Result<Respons
 
 /// Also while the verifier shuts down: whoever settles has served.
 async fn settle(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
-    let asked = Asked::read(&app, request, Till::place_to_end).await?;
-    Ok(match settled(&app.till, &asked.request).await {
+    let asked = Admitted::read(&app, request, Checkout::place_to_end).await?;
+    Ok(match settled(&app.checkout, &asked.request).await {
         Ok(response) => answer("settled", StatusCode::OK, &response),
         Err(refusal) => {
             let (code, status) = (refusal.code, refusal.status);
-            let response = refusal_response(&app.till.gateway, code, refusal.message);
+            let response = refusal_response(&app.checkout.payments, code, refusal.message);
             answer(code, status, &response)
         }
     })
 }
 
-async fn settled(till: &Till, asked: &FacilitatorRequest) -> Result<SettleResponse, Refusal> {
+async fn settled(
+    checkout: &Checkout,
+    asked: &FacilitatorRequest,
+) -> Result<SettleResponse, FacilitatorRefusal> {
     let id = idempotency::from_extension(&asked.payment_payload)?;
-    let draft = till.issuer.draft(None).record();
-    let settled = till.gateway.settle(asked, id.as_ref(), draft).await?;
+    let draft = checkout.issuer.draft(None).record();
+    let settled = checkout.payments.settle(asked, id.as_ref(), draft).await?;
     let charge = Charge {
         request: None,
         charged: settled.charged,
         charged_total: settled.lane.charged,
     };
     let draft = settled.receipt.as_ref().map(Draft::from);
-    let end = Final {
+    let end = FinalCharge {
         charged: settled.charged,
-        receipt: till.issuer.issue(&settled.payer, &charge, draft),
+        receipt: checkout.issuer.issue(&settled.payer, &charge, draft),
     };
-    let network = till.issuer.network();
+    let network = checkout.issuer.network();
     let payer = &settled.payer.key;
     Ok(receipt(network, payer, &settled.lane, Some(end)))
 }
 
-/// What somebody asks who may.
-struct Asked {
+/// A request of somebody who may ask.
+struct Admitted {
     request: FacilitatorRequest,
     max_held: usize,
     _place: Place,
 }
 
-impl Asked {
+impl Admitted {
     async fn read(
         app: &App,
         request: Request<Body>,
-        place: impl FnOnce(&Till) -> Result<Place, ApiError>,
+        place: impl FnOnce(&Checkout) -> Result<Place, ApiError>,
     ) -> Result<Self, ApiError> {
         let facilitator = app.facilitator.as_ref();
         let facilitator = facilitator.ok_or_else(ApiError::route_not_sold)?;
@@ -182,8 +148,8 @@ impl Asked {
         if !facilitator.admits(&head.headers) {
             return Err(ApiError::token_invalid());
         }
-        let place = place(&app.till)?;
-        let body = app.till.read_body(&head.headers, body).await?;
+        let place = place(&app.checkout)?;
+        let body = app.checkout.read_body(&head.headers, body).await?;
         let request = serde_json::from_slice(&body).map_err(|error| {
             let message = format!("the body is not a payment with its requirements: {error}");
             ApiError::invalid_request(message, None)
@@ -204,14 +170,14 @@ fn answer(outcome: &'static str, status: StatusCode, body: &impl Serialize) -> R
 }
 
 /// Why a payment is not verified or settled, as it is told.
-struct Refusal {
+struct FacilitatorRefusal {
     status: StatusCode,
     code: &'static str,
     message: String,
     state: Option<StateExtra>,
 }
 
-impl From<ApiError> for Refusal {
+impl From<ApiError> for FacilitatorRefusal {
     fn from(error: ApiError) -> Self {
         let status = if error.status.is_server_error() {
             error.status
@@ -227,7 +193,7 @@ impl From<ApiError> for Refusal {
     }
 }
 
-impl From<FacilitatorError> for Refusal {
+impl From<FacilitatorError> for FacilitatorRefusal {
     fn from(error: FacilitatorError) -> Self {
         let code = match &error {
             FacilitatorError::Version => "invalid_x402_version",

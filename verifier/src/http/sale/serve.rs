@@ -16,11 +16,12 @@ use farthing_protocol::BaseUnits;
 use futures_util::{FutureExt, StreamExt};
 
 use super::bill::Bill;
-use super::error::ApiError;
+use super::checkout::{Checkout, Place};
+use super::event_stream::is_event_stream_type;
 use super::replay::kept;
-use super::stream::{is_event_stream_type, relay};
-use super::till::{Place, Till};
+use super::stream::relay;
 use crate::crash_point::CrashPoint;
+use crate::http::error::ApiError;
 use crate::metering::{Metering, Produced};
 use crate::metrics::{Asked, Counting, Outcome, Served};
 
@@ -43,14 +44,14 @@ pub(crate) struct Sale {
 /// Sells until it is answered or cut off, and counts how it ended. Dropping it stops the service and charges what a client
 /// would owe that went away.
 pub(crate) async fn counted(
-    till: &Till,
+    checkout: &Checkout,
     asked: Asked,
     selling: impl Future<Output = Result<Response, ApiError>>,
 ) -> Response {
-    let counting = till.requests.begin(asked);
+    let counting = checkout.requests.begin(asked);
     let outcome = tokio::select! {
         outcome = selling => outcome,
-        () = till.cut_off.cancelled() => Err(ApiError::shutting_down()),
+        () = checkout.cut_off.cancelled() => Err(ApiError::shutting_down()),
     };
     count_answer(counting, outcome.unwrap_or_else(ApiError::into_response))
 }
@@ -68,20 +69,20 @@ pub(crate) fn count_answer(counting: Counting, mut response: Response) -> Respon
 /// # Errors
 /// [`ApiError`], with a receipt if there is one.
 pub(crate) async fn serve(
-    till: &Arc<Till>,
+    checkout: &Arc<Checkout>,
     sale: Sale,
     service: impl Future<Output = Response> + Send + 'static,
 ) -> Result<Response, ApiError> {
     if sale.stops_with_client || !sale.bill.is_repeatable() {
-        return run(till, sale, service).await;
+        return run(checkout, sale, service).await;
     }
     // Whoever may ask again finds the answer, so it is worth having even if nobody waits for it.
-    let cut_off = till.cut_off.clone();
-    let serving = till.tasks.spawn({
-        let till = Arc::clone(till);
+    let cut_off = checkout.cut_off.clone();
+    let serving = checkout.tasks.spawn({
+        let checkout = Arc::clone(checkout);
         async move {
             tokio::select! {
-                outcome = run(&till, sale, service) => outcome,
+                outcome = run(&checkout, sale, service) => outcome,
                 () = cut_off.cancelled() => Err(ApiError::shutting_down()),
             }
         }
@@ -93,7 +94,7 @@ pub(crate) async fn serve(
 }
 
 async fn run(
-    till: &Till,
+    checkout: &Checkout,
     sale: Sale,
     service: impl Future<Output = Response>,
 ) -> Result<Response, ApiError> {
@@ -120,7 +121,7 @@ async fn run(
     // An error of ours means that the service did not answer.
     let failure: Option<Outcome> = response.extensions_mut().remove();
     if failure.is_none() {
-        till.requests.answered_after(asked_at.elapsed());
+        checkout.requests.answered_after(asked_at.elapsed());
     }
     CrashPoint::UpstreamAnswered.pass();
     if let Some(Charged(charge)) = response.extensions_mut().remove() {
@@ -129,27 +130,27 @@ async fn run(
     // Of the body as the service made it.
     response.headers_mut().remove(CONTENT_LENGTH);
     if response.status().is_success() && is_event_stream_type(response.headers()) {
-        return relay(till, response, asked, bill, metering, place).await;
+        return relay(checkout, response, asked, bill, metering, place).await;
     }
     let outcome = failure.unwrap_or(Outcome::Served(if response.status().is_success() {
         bill.served()
     } else {
         Served::UpstreamError
     }));
-    let mut response = pass_whole(till, response, bill, &metering).await?;
+    let mut response = pass_whole(checkout, response, bill, &metering).await?;
     response.extensions_mut().insert(outcome);
     Ok(response)
 }
 
 /// The charge is queued without waiting for the reservation's commit: the queue keeps their order.
 async fn pass_whole(
-    till: &Till,
+    checkout: &Checkout,
     response: Response,
     mut bill: Bill,
     metering: &Metering,
 ) -> Result<Response, ApiError> {
     let (mut head, body) = response.into_parts();
-    let read = read_whole(till, body, |length| {
+    let read = read_whole(checkout, body, |length| {
         bill.if_dropped(metering.so_far(length));
     });
     let body = match read.await {
@@ -165,7 +166,7 @@ async fn pass_whole(
         // The service failed, whatever its body says.
         Produced::Nothing
     };
-    let is_kept = bill.is_repeatable() && body.len() <= till.limits.max_stored_answer_bytes;
+    let is_kept = bill.is_repeatable() && body.len() <= checkout.limits.max_stored_answer_bytes;
     let answer = is_kept.then(|| kept(head.status, &head.headers, &body, true));
     let payment = bill.settle_with_headers(produced, answer).await?;
     payment.write_to(&mut head.headers);
@@ -174,7 +175,7 @@ async fn pass_whole(
 
 /// Reads a whole answer, bounded in length and in pauses. `progress` is told how long it is so far.
 async fn read_whole(
-    till: &Till,
+    checkout: &Checkout,
     body: Body,
     mut progress: impl FnMut(u64),
 ) -> Result<Bytes, ApiError> {
@@ -182,7 +183,7 @@ async fn read_whole(
     let mut body = BytesMut::new();
     loop {
         let next = AssertUnwindSafe(chunks.next()).catch_unwind();
-        let chunk = match tokio::time::timeout(till.limits.idle_timeout, next).await {
+        let chunk = match tokio::time::timeout(checkout.limits.idle_timeout, next).await {
             Ok(Ok(Some(Ok(chunk)))) => chunk,
             Ok(Ok(None)) => return Ok(body.freeze()),
             Ok(Ok(Some(Err(_))) | Err(_)) => {
@@ -191,7 +192,7 @@ async fn read_whole(
             }
             Err(_) => return Err(ApiError::upstream_timeout()),
         };
-        let limit = till.limits.max_answer_bytes;
+        let limit = checkout.limits.max_answer_bytes;
         if body.len() + chunk.len() > limit {
             let message = format!("the answer is longer than {limit} bytes");
             return Err(ApiError::upstream_invalid(message));

@@ -7,19 +7,21 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Unit;
 
 use super::page::{Page, base_units};
-use crate::books::Books;
+use crate::durable_ledger::DurableLedger;
 use crate::ports::Clock;
 
 #[derive(Debug)]
-pub(super) struct BooksCollector {
-    pub(super) books: Arc<Books>,
+pub(super) struct LedgerCollector {
+    pub(super) durable_ledger: Arc<DurableLedger>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-impl Collector for BooksCollector {
+impl Collector for LedgerCollector {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let now = self.clock.now();
-        let (size, held) = self.books.read(|ledger| (ledger.size(now), ledger.held()));
+        let (size, held) = self
+            .durable_ledger
+            .read(|ledger| (ledger.size(now), ledger.held()));
         let mut page = Page::new(encoder);
         page.gauge(
             "channels",

@@ -9,14 +9,14 @@ use farthing_wire::x402::{LaneStateInfo, VoucherStateInfo};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use super::Gateway;
+use super::Payments;
 use crate::ledger::Refusal;
 use crate::record::{ALL_USED, LaneKey};
 use crate::store::StoreFailed;
 
 /// A question about one lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StateQuestion {
+pub struct LaneStateRequest {
     /// The channel's address.
     pub channel: Pubkey,
     /// The lane.
@@ -31,7 +31,7 @@ pub struct StateQuestion {
 
 /// Why a question is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum StateQueryError {
+pub enum LaneStateError {
     /// Signed too long ago, or ahead of time.
     #[error(
         "the question was signed for another minute: sign it anew, by a clock that is right; here it is {now} in Unix time"
@@ -54,29 +54,29 @@ pub enum StateQueryError {
     Store(#[from] StoreFailed),
 }
 
-impl Gateway {
+impl Payments {
     /// The state of a lane, durable when it is told.
     ///
     /// # Errors
-    /// [`StateQueryError`] names the first rule that is broken.
+    /// [`LaneStateError`] names the first rule that is broken.
     pub async fn lane_state(
         &self,
-        question: &StateQuestion,
+        question: &LaneStateRequest,
         now: u64,
-    ) -> Result<LaneStateInfo, StateQueryError> {
+    ) -> Result<LaneStateInfo, LaneStateError> {
         let state = self.read_state(question, now)?;
         // What is told is true after a crash as well.
-        self.books.record(Vec::new()).durable().await?;
+        self.durable_ledger.record(Vec::new()).durable().await?;
         Ok(state)
     }
 
     fn read_state(
         &self,
-        question: &StateQuestion,
+        question: &LaneStateRequest,
         now: u64,
-    ) -> Result<LaneStateInfo, StateQueryError> {
+    ) -> Result<LaneStateInfo, LaneStateError> {
         let known = self.channels.known(&question.channel);
-        let facts = known.ok_or(StateQueryError::ChannelUnknown)?;
+        let facts = known.ok_or(LaneStateError::ChannelUnknown)?;
         let query = StateQuery {
             domain: facts.domain,
             lane: question.lane,
@@ -84,35 +84,35 @@ impl Gateway {
             unix_seconds: question.unix_seconds,
         };
         if !query.is_fresh(now) {
-            return Err(StateQueryError::Stale { now });
+            return Err(LaneStateError::Stale { now });
         }
         let lane = facts.lanes.get(usize::from(question.lane.0));
-        let lane = lane.ok_or(StateQueryError::Lane(Refusal::LaneUnknown))?;
+        let lane = lane.ok_or(LaneStateError::Lane(Refusal::LaneUnknown))?;
         if lane.generation != question.generation {
             let expected = lane.generation;
-            return Err(StateQueryError::Lane(Refusal::GenerationMismatch {
+            return Err(LaneStateError::Lane(Refusal::GenerationMismatch {
                 expected,
             }));
         }
         if lane.rotating {
-            return Err(StateQueryError::Lane(Refusal::LaneRevoked));
+            return Err(LaneStateError::Lane(Refusal::LaneRevoked));
         }
         let signature = <[u8; 64]>::from(question.signature);
         let message = query.to_bytes();
         if !self.signers.is_signed(&message, &signature, &lane.signer) {
-            return Err(StateQueryError::Signature);
+            return Err(LaneStateError::Signature);
         }
         let key = LaneKey {
             domain: facts.domain,
             lane: question.lane,
             generation: question.generation,
         };
-        self.books.read(|ledger| {
+        self.durable_ledger.read(|ledger| {
             let lane = ledger.lane(&facts, key);
-            let lane = lane.ok_or(StateQueryError::Lane(Refusal::LaneUnknown))?;
+            let lane = lane.ok_or(LaneStateError::Lane(Refusal::LaneUnknown))?;
             let used = ledger.used(key);
             if used.floor == ALL_USED || ledger.behind(&facts).contains(&question.lane) {
-                return Err(StateQueryError::Lane(Refusal::StoreBehindChain));
+                return Err(LaneStateError::Lane(Refusal::StoreBehindChain));
             }
             Ok(LaneStateInfo {
                 state: VoucherStateInfo {

@@ -10,23 +10,22 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
-use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
-use farthing_wire::x402::{STREAM_RECEIPT_PREFIX, SettleResponse, encode_header};
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::bill::Bill;
-use super::error::ApiError;
+use super::checkout::{Checkout, Place};
+use super::event_stream::{Ending, receipt_line};
 use super::replay::kept;
-use super::till::{Place, Till};
 use crate::crash_point::CrashPoint;
+use crate::http::error::ApiError;
 use crate::metering::Metering;
-use crate::metrics::{Asked, Counting, Outcome, Served};
+use crate::metrics::{Asked, Counting, Outcome};
 
 /// Chunks that wait for a slow client; then the service waits.
 const CHUNKS_IN_FLIGHT: usize = 16;
@@ -43,38 +42,6 @@ struct Surroundings {
     place: Place,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Complete,
-    SourceCut,
-    SourceTimeout,
-    ClientGone,
-    ShuttingDown,
-    StoreFailed,
-    /// More came than was asked for, and than was reserved.
-    ReserveSpent,
-}
-
-impl Ending {
-    /// Whether a client must not take what it has for the whole.
-    fn is_cut(self) -> bool {
-        !matches!(self, Self::Complete | Self::ReserveSpent)
-    }
-
-    /// How a stream is counted that is served so, unless it was cut off.
-    const fn outcome(self, served: Served) -> Outcome {
-        match self {
-            Self::Complete => Outcome::Served(served),
-            Self::ClientGone => Outcome::Served(Served::ClientGone),
-            Self::SourceCut => Outcome::Named("upstream_cut"),
-            Self::SourceTimeout => Outcome::Named("upstream_timeout"),
-            Self::ShuttingDown => Outcome::Named("shutting_down"),
-            Self::StoreFailed => Outcome::Named("store_unavailable"),
-            Self::ReserveSpent => Outcome::Named("reserve_spent"),
-        }
-    }
-}
-
 /// What a client is told when its reserve is spent.
 const RESERVE_SPENT: &str = concat!(
     "data: {\"error\":{\"code\":\"reserve_spent\",\"message\":\"more came than was asked for and ",
@@ -83,7 +50,7 @@ const RESERVE_SPENT: &str = concat!(
 
 /// Passes an event stream on. Nothing leaves before the reservation is durable.
 pub(crate) async fn relay(
-    till: &Till,
+    checkout: &Checkout,
     response: Response,
     asked: Asked,
     mut bill: Bill,
@@ -106,16 +73,16 @@ pub(crate) async fn relay(
         line_is_open: false,
         copy,
         sender,
-        counting: till.requests.begin(asked),
+        counting: checkout.requests.begin(asked),
         surroundings: Surroundings {
-            idle_timeout: till.limits.idle_timeout,
-            checkpoint_interval: till.limits.checkpoint_interval,
-            max_stored_bytes: till.limits.max_stored_answer_bytes,
-            cut_off: till.cut_off.clone(),
+            idle_timeout: checkout.limits.idle_timeout,
+            checkpoint_interval: checkout.limits.checkpoint_interval,
+            max_stored_bytes: checkout.limits.max_stored_answer_bytes,
+            cut_off: checkout.cut_off.clone(),
             place,
         },
     };
-    till.tasks.spawn(pump.run());
+    checkout.tasks.spawn(pump.run());
     head.extensions.insert(Outcome::Streams);
     Ok(Response::from_parts(
         head,
@@ -290,29 +257,4 @@ impl Pump {
 
 fn aborted(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, reason)
-}
-
-/// The receipt as an SSE comment. After a whole stream a blank line ends it; after a cut one no blank
-/// line may follow, because it would complete an event of which only a part has arrived.
-fn receipt_line(receipt: &SettleResponse, line_is_open: bool, ending: Ending) -> Bytes {
-    let start = if line_is_open { "\n" } else { "" };
-    let end = if ending.is_cut() { "\n" } else { "\n\n" };
-    let receipt = encode_header(receipt);
-    Bytes::from(format!("{start}{STREAM_RECEIPT_PREFIX}{receipt}{end}"))
-}
-
-/// The receipt of a stream that ends as it should, after `body`.
-pub(crate) fn event_stream_receipt(receipt: &SettleResponse, body: &[u8]) -> Bytes {
-    let line_is_open = !body.is_empty() && !body.ends_with(b"\n");
-    receipt_line(receipt, line_is_open, Ending::Complete)
-}
-
-/// Whether an answer is a stream of server-sent events, by its headers.
-pub(crate) fn is_event_stream_type(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE);
-    let content_type = content_type.and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|value| {
-        let essence = value.split(';').next().unwrap_or_default();
-        essence.trim().eq_ignore_ascii_case("text/event-stream")
-    })
 }

@@ -16,19 +16,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::challenge::{self, Resource};
-use super::error::ApiError;
-use super::idempotency;
-use crate::gateway::{Accepted, Admission, ClientKey, Gateway, Replay};
+use crate::http::error::ApiError;
+use crate::http::x402::challenge::{self, Resource};
+use crate::http::x402::idempotency;
 use crate::metrics::Requests;
+use crate::payment::{Admission, ClientKey, Payments};
 use crate::ports::Clock;
 use crate::prices::Quoted;
 use crate::receipts::Issuer;
 
 /// Everything that is needed to sell.
 #[derive(Debug)]
-pub(crate) struct Till {
-    pub(crate) gateway: Gateway,
+pub(crate) struct Checkout {
+    pub(crate) payments: Payments,
     pub(crate) issuer: Arc<Issuer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
@@ -69,28 +69,19 @@ pub(crate) struct Arrived {
     pub(crate) head: Parts,
     pub(crate) body: Bytes,
     pub(crate) place: Place,
-    payment: Option<Payment>,
+    payment: Option<BroughtPayment>,
 }
 
 /// A payment that is well formed.
 #[derive(Debug)]
-struct Payment {
+struct BroughtPayment {
     payload: PaymentPayload,
     /// Hash of what was asked.
-    request: [u8; 32],
+    request_digest: [u8; 32],
     key: Option<ClientKey>,
 }
 
-/// What a payment led to.
-#[derive(Debug)]
-pub(crate) enum Collected {
-    /// It was accepted: the payment, and the hash of what was asked.
-    Paid(Accepted, [u8; 32]),
-    /// The same was asked before, and answered.
-    Again(Replay),
-}
-
-impl Till {
+impl Checkout {
     /// Takes a request in.
     ///
     /// # Errors
@@ -103,11 +94,11 @@ impl Till {
         // Only what is paid for is ever told from other requests.
         let payment = payload
             .map(|payload| {
-                let request = idempotency::digest(&head.method, original_uri(&head), &body);
-                let key = idempotency::client_key(&head.headers, &payload, request)?;
-                Ok::<_, ApiError>(Payment {
+                let digest = idempotency::digest(&head.method, original_uri(&head), &body);
+                let key = idempotency::client_key(&head.headers, &payload, digest)?;
+                Ok::<_, ApiError>(BroughtPayment {
                     payload,
-                    request,
+                    request_digest: digest,
                     key,
                 })
             })
@@ -121,7 +112,7 @@ impl Till {
     }
 
     /// A place for what may not begin any longer once the drain has.
-    pub(super) fn place(&self) -> Result<Place, ApiError> {
+    pub(crate) fn place(&self) -> Result<Place, ApiError> {
         // Counted before the drain is looked for, so that a drain either waits for it or refuses it.
         let in_flight = self.tasks.token();
         if self.draining.is_cancelled() {
@@ -131,7 +122,7 @@ impl Till {
     }
 
     /// A place also while the drain waits, for the end of what began before.
-    pub(super) fn place_to_end(&self) -> Result<Place, ApiError> {
+    pub(crate) fn place_to_end(&self) -> Result<Place, ApiError> {
         self.place_counted(self.tasks.token())
     }
 
@@ -151,27 +142,26 @@ impl Till {
         &self,
         arrived: &Arrived,
         quotes: &[Q],
-    ) -> Result<Collected, ApiError> {
+    ) -> Result<Admission, ApiError> {
         let resource = || Resource {
             method: arrived.head.method.clone(),
             url: self.url_of(&arrived.head),
         };
         let Some(payment) = &arrived.payment else {
-            return Err(challenge::required(&self.gateway, quotes, resource()));
+            return Err(challenge::required(&self.payments, quotes, resource()));
         };
-        let accepting = self
-            .gateway
-            .accept(&payment.payload, payment.key.as_ref(), quotes);
-        let admission = accepting
+        let accepting = self.payments.accept(
+            &payment.payload,
+            payment.request_digest,
+            payment.key.as_ref(),
+            quotes,
+        );
+        accepting
             .await
-            .map_err(|refused| challenge::refused(&self.gateway, quotes, resource(), &refused))?;
-        Ok(match admission {
-            Admission::Accepted(accepted) => Collected::Paid(accepted, payment.request),
-            Admission::Replay(again) => Collected::Again(again),
-        })
+            .map_err(|refused| challenge::refused(&self.payments, quotes, resource(), &refused))
     }
 
-    pub(super) async fn read_body(
+    pub(crate) async fn read_body(
         &self,
         headers: &HeaderMap,
         body: Body,

@@ -1,0 +1,17 @@
+//! What every request to the gateway meets.
+
+use std::sync::Arc;
+
+use super::sale::checkout::Checkout;
+use super::upstream::Upstream;
+use super::x402::facilitator_token::FacilitatorToken;
+
+/// The gateway's parts, as its routes share them.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) checkout: Arc<Checkout>,
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) max_header_bytes: usize,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) facilitator: Option<FacilitatorToken>,
+}

@@ -1,0 +1,46 @@
+//! What an accepted payment came to, as `PAYMENT-RESPONSE` says it.
+
+use farthing_protocol::BaseUnits;
+use farthing_wire::x402::{PaymentState, ReceiptExtra, SettleResponse};
+use solana_sdk::pubkey::Pubkey;
+
+use crate::record::LaneSnapshot;
+
+/// The final word on a payment: what it was charged, and the signed receipt.
+#[derive(Debug)]
+pub(crate) struct FinalCharge {
+    pub(crate) charged: BaseUnits,
+    pub(crate) receipt: String,
+}
+
+/// What an accepted payment came to: `end` is `None` while the answer runs.
+pub(crate) fn receipt(
+    network: &str,
+    payer: &Pubkey,
+    lane: &LaneSnapshot,
+    end: Option<FinalCharge>,
+) -> SettleResponse {
+    let state = match end {
+        Some(_) => PaymentState::Charged,
+        None => PaymentState::Reserved,
+    };
+    let charged = end.as_ref().map(|end| end.charged);
+    SettleResponse {
+        success: true,
+        error_reason: None,
+        error_message: None,
+        payer: Some(payer.to_string()),
+        transaction: String::new(),
+        network: network.to_owned(),
+        amount: charged,
+        extra: Some(ReceiptExtra {
+            state,
+            charged: charged.unwrap_or_default(),
+            charged_total: lane.charged,
+            reserved: lane.reserved,
+            authorized: lane.authorized,
+            deposit: lane.deposit,
+            receipt: end.map(|end| end.receipt),
+        }),
+    }
+}
