@@ -1,33 +1,17 @@
-//! What can be typed. Each command's arguments are in a module of its own; nothing here does anything.
+//! What can be typed: the tree of commands. Each one's arguments stand with it; nothing here does anything.
 
-pub mod channel;
+use clap::{Parser, Subcommand};
+
+use crate::commands::channel::args::ChannelCommand;
 #[cfg(feature = "dev")]
-pub mod dev;
-pub mod escrow;
-pub mod pay;
-pub mod program;
-pub mod receipt;
-pub mod reconcile;
-pub mod serve;
-pub mod store;
-
-use std::path::PathBuf;
-
-use clap::{Args, Parser, Subcommand};
-use farthing_protocol::BaseUnits;
-use farthing_wire::amount::parse_usdc;
-use solana_sdk::pubkey::Pubkey;
-
-pub use channel::ChannelCommand;
-#[cfg(feature = "dev")]
-pub use dev::DevArgs;
-pub use escrow::EscrowCommand;
-pub use pay::PayArgs;
-pub use program::ProgramCommand;
-pub use receipt::ReceiptCommand;
-pub use reconcile::ReconcileArgs;
-pub use serve::ServeArgs;
-pub use store::StoreCommand;
+use crate::commands::dev::args::DevArgs;
+use crate::commands::escrow::args::EscrowCommand;
+use crate::commands::pay::args::PayArgs;
+use crate::commands::program::args::ProgramCommand;
+use crate::commands::receipt::args::ReceiptCommand;
+use crate::commands::reconcile::args::ReconcileArgs;
+use crate::commands::serve::args::ServeArgs;
+use crate::commands::store::args::StoreCommand;
 
 /// Pay per inference on Solana: prepay once, sign a voucher per request, settle together.
 #[derive(Debug, Parser)]
@@ -68,46 +52,6 @@ pub enum Command {
     /// Run a whole economy on this machine: a local chain, a provider and a swarm that pays it
     #[cfg(feature = "dev")]
     Dev(DevArgs),
-}
-
-/// Which node, and which program on it.
-#[derive(Debug, Clone, Args)]
-pub struct ChainArgs {
-    /// URL of a Solana RPC node
-    #[arg(
-        long,
-        env = "FARTHING_RPC_URL",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    pub rpc_url: String,
-    /// Trust this program instead of the one known on the cluster
-    #[arg(long, env = "FARTHING_PROGRAM", value_name = "ADDRESS")]
-    pub program: Option<Pubkey>,
-}
-
-/// Who signs and who pays.
-#[derive(Debug, Clone, Args)]
-pub struct SignerArgs {
-    /// Key file of whoever acts
-    #[arg(long, short = 'k', env = "FARTHING_KEYPAIR", value_name = "FILE")]
-    pub keypair: PathBuf,
-    /// Key file of who pays fees and rent, by default the same
-    #[arg(long, env = "FARTHING_FEE_PAYER", value_name = "FILE")]
-    pub fee_payer: Option<PathBuf>,
-}
-
-/// Reads an amount that a person typed.
-pub(crate) fn usdc(text: &str) -> Result<BaseUnits, String> {
-    parse_usdc(text).map_err(|error| error.to_string())
-}
-
-/// Reads an amount that is not nothing.
-pub(crate) fn positive_usdc(text: &str) -> Result<BaseUnits, String> {
-    match usdc(text)? {
-        BaseUnits::ZERO => Err("the amount must be more than zero".to_owned()),
-        amount => Ok(amount),
-    }
 }
 
 #[cfg(test)]

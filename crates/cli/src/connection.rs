@@ -9,7 +9,7 @@ use solana_commitment_config::CommitmentConfig;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 
-use crate::cli::ChainArgs;
+use crate::arguments::ChainArgs;
 use crate::error::CliError;
 
 /// A node whose cluster is known.

@@ -8,6 +8,7 @@
 //!
 //! What must not live here: anything that an SDK user would need; that is `farthing-client`.
 
+pub mod arguments;
 pub mod cli;
 pub mod commands;
 pub mod connection;
@@ -19,6 +20,7 @@ pub mod error;
 #[cfg(feature = "dev")]
 pub mod localnet;
 pub mod output;
+pub mod settings;
 pub mod signals;
 pub mod signing_proxy;
 

@@ -9,7 +9,7 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::{Keypair, Signature};
 use solana_sdk::signer::Signer;
 
-use crate::cli::SignerArgs;
+use crate::arguments::SignerArgs;
 use crate::connection::Connection;
 use crate::error::CliError;
 use crate::output::Output;

@@ -10,7 +10,7 @@ use farthing_wire::signature::SignerKey;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 
-use crate::cli::channel::OpenChannelArgs;
+use crate::commands::channel::args::OpenChannelArgs;
 use crate::error::CliError;
 
 /// A lane that is to be opened, with the file of its key if that was generated here.
@@ -92,7 +92,8 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::{ChannelCommand, Cli, Command};
+    use crate::cli::{Cli, Command};
+    use crate::commands::channel::args::ChannelCommand;
 
     fn arguments(directory: &Path) -> OpenChannelArgs {
         const KEY: &str = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM";

@@ -7,10 +7,10 @@ use farthing_chain::{
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::pubkey::Pubkey;
 
+use super::authority::{Lock, authorize};
 use super::lanes::{self, PlannedLane};
 use super::report::{LaneRow, Opened};
-use super::{Lock, authorize};
-use crate::cli::channel::OpenChannelArgs;
+use crate::commands::channel::args::OpenChannelArgs;
 use crate::commands::support::{self, Signers};
 use crate::connection::Connection;
 use crate::error::CliError;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 
-use super::grace_left;
+use super::grace::grace_left;
 use super::lanes::PlannedLane;
 use crate::connection::Connection;
 use crate::output::{facts, table};

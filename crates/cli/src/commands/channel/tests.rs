@@ -4,7 +4,13 @@ use farthing_chain::token::TOKEN_PROGRAM;
 use farthing_protocol::Domain;
 use farthing_protocol::layout::{ChannelHeader, NEVER};
 
-use super::*;
+use farthing_chain::{Channel, Escrow};
+use farthing_protocol::BaseUnits;
+use farthing_protocol::deadline::ChainTime;
+use solana_sdk::pubkey::Pubkey;
+
+use super::authority::require_free;
+use super::run::require_closable;
 
 fn key(byte: u8) -> Pubkey {
     Pubkey::new_from_array([byte; 32])

@@ -6,7 +6,7 @@ use farthing_client::paying_client::{PaidAnswer, PayError, Receipt};
 use farthing_wire::amount::Usdc;
 use serde_json::Value;
 
-use super::pay_error;
+use super::connect::pay_error;
 use crate::error::CliError;
 use crate::output::Output;
 

@@ -7,8 +7,8 @@ use farthing_protocol::BaseUnits;
 use farthing_wire::amount::Usdc;
 use serde::Serialize;
 
-use super::connect;
-use crate::cli::PayArgs;
+use super::connect::connect;
+use crate::commands::pay::args::PayArgs;
 use crate::error::CliError;
 use crate::output::{Output, facts};
 use crate::signals::Signals;

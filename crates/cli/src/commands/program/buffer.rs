@@ -21,8 +21,8 @@ use tokio::time::sleep;
 
 use super::bytecode::Bytecode;
 use super::funds::Funds;
+use super::funds::priced;
 use super::present::{read_buffer, require_usable};
-use super::priced;
 use crate::commands::support::Signers;
 use crate::connection::Connection;
 use crate::error::CliError;

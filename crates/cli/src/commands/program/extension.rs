@@ -9,8 +9,8 @@ use farthing_chain::loader::{
 use solana_commitment_config::CommitmentConfig;
 use tokio::time::sleep;
 
+use super::funds::priced;
 use super::present::deployed;
-use super::priced;
 use crate::commands::support::Signers;
 use crate::connection::Connection;
 use crate::error::CliError;

@@ -1,6 +1,8 @@
 //! What a deployment costs, known before the first lamport is spent.
 
+use farthing_chain::instructions::compute_unit_price;
 use solana_commitment_config::CommitmentConfig;
+use solana_sdk::instruction::Instruction;
 use solana_sdk::pubkey::Pubkey;
 
 use super::report::sol;
@@ -56,6 +58,14 @@ impl Funds {
             sol(needed - owned),
         )))
     }
+}
+
+/// Instructions with what is offered for their execution.
+pub(super) fn priced(price: u64, mut instructions: Vec<Instruction>) -> Vec<Instruction> {
+    if price > 0 {
+        instructions.insert(0, compute_unit_price(price));
+    }
+    instructions
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use farthing_chain::BytecodeHash;
 use solana_sdk::pubkey::Pubkey;
 
-use super::{ChainArgs, SignerArgs};
+use crate::arguments::{ChainArgs, SignerArgs};
 
 /// The program itself, through the upgradeable loader.
 #[derive(Debug, Subcommand)]

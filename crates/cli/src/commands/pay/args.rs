@@ -7,7 +7,7 @@ use clap::Args;
 use farthing_protocol::BaseUnits;
 use solana_sdk::pubkey::Pubkey;
 
-use super::positive_usdc;
+use crate::arguments::positive_usdc;
 
 /// Arguments of `pay`.
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use farthing_protocol::BaseUnits;
 use farthing_protocol::limits::{MAX_GRACE_SECONDS, MIN_GRACE_SECONDS};
 use solana_sdk::pubkey::Pubkey;
 
-use super::{ChainArgs, SignerArgs, positive_usdc};
+use crate::arguments::{ChainArgs, SignerArgs, positive_usdc};
 
 /// Funds locked for one provider, with a lane per agent.
 #[derive(Debug, Subcommand)]

@@ -3,7 +3,7 @@
 use clap::Args;
 use solana_sdk::pubkey::Pubkey;
 
-use super::store::WhichStore;
+use crate::commands::store::args::WhichStore;
 
 /// Arguments of `reconcile`.
 #[derive(Debug, Args)]

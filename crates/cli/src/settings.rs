@@ -18,7 +18,7 @@ use solana_sdk::pubkey::Pubkey;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use crate::cli::ServeArgs;
+use crate::commands::serve::args::ServeArgs;
 use crate::connection::Connection;
 use crate::error::CliError;
 

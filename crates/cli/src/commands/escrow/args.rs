@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use farthing_protocol::BaseUnits;
 use solana_sdk::pubkey::Pubkey;
 
-use super::{ChainArgs, SignerArgs, positive_usdc};
+use crate::arguments::{ChainArgs, SignerArgs, positive_usdc};
 
 /// Prepaid funds of an owner.
 #[derive(Debug, Subcommand)]
