@@ -5,4 +5,7 @@ pub mod end_to_end;
 pub mod fuzz;
 #[cfg(feature = "off-chain")]
 pub mod gateway;
+#[cfg(feature = "off-chain")]
+pub mod payment;
 pub mod program;
+pub mod text;

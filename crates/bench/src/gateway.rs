@@ -22,8 +22,28 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cli::GatewayArgs;
+use clap::Args;
 use report::Report;
+
+/// Arguments of `gateway`.
+#[derive(Debug, Clone, Args)]
+pub struct GatewayArgs {
+    /// Measure only what has a name that contains this; figures that need more are null
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// How often everything is measured; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    pub rounds: u64,
+    /// Seconds of each side in each round
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: u64,
+    /// How long the sustained load lasts
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub sustained_seconds: u64,
+    /// End with the figures as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// How long anything may take that is not measured.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -21,13 +21,36 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde::de::DeserializeOwned;
 
-use crate::cli::GrowthArgs;
-use crate::text::grouped;
+use farthing_tests::text::grouped;
 use part::Part;
 use population::Population;
 use report::{Report, Sized};
+
+/// Arguments of `growth`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct GrowthArgs {
+    /// Lanes of the large store; the middle one has a tenth, the small one a thousand
+    #[arg(long, default_value_t = 1_000_000)]
+    pub lanes: usize,
+    /// How often everything is measured; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    pub rounds: u64,
+    /// Seconds of each kind of traffic in each round
+    #[arg(long, default_value_t = 10)]
+    pub seconds: u64,
+    /// Requests after which the middle store's file is looked at
+    #[arg(long, default_value_t = 400_000)]
+    pub churn: u64,
+    /// What a question to the chain takes when a whole verifier is started
+    #[arg(long, default_value_t = 100)]
+    pub round_trip_ms: u64,
+    /// End with the figures as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Lanes of the small store, and lanes that are active in the large one.
 pub const FEW: usize = 1_000;

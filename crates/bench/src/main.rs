@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use farthing_bench::cli::{Cli, Command};
-use farthing_bench::{crash, gateway, growth, model, mutants, program};
+use farthing_bench::{gateway, growth, program};
 use mimalloc::MiMalloc;
 
 /// The one of `farthing`.
@@ -14,10 +14,6 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Program(args) => program::run(&args),
-        Command::Model(args) => model::run(&args),
-        Command::Mutants(args) => mutants::run(&args),
-        Command::Crash(args) => crash::run(&args),
-        Command::ServeAndDie(args) => return crash::process::serve(args),
         Command::Growth(args) => growth::run(&args),
         Command::GrowthPart(part) => part.measure(),
         Command::Gateway(args) => gateway::run(&args),

@@ -12,8 +12,15 @@ pub mod requirements;
 
 use std::{fs, io};
 
-use crate::cli::ProgramArgs;
-use report::Report;
+use clap::Args;
+
+/// Arguments of `program`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ProgramArgs {
+    /// End with the main figures as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// What writes the page.
 pub const RUN: &str = "cargo run --release -p farthing-bench -- program";
@@ -26,7 +33,7 @@ pub const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/benc
 /// # Errors
 /// If the page cannot be written.
 pub fn run(args: &ProgramArgs) -> io::Result<()> {
-    let report = Report::measure();
+    let report = measure::measure();
     fs::write(DOCUMENT, document::render(&report))?;
     println!("docs/benchmarks.md is written");
     if args.json {

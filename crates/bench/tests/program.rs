@@ -2,12 +2,11 @@
 
 use std::fs;
 
-use farthing_bench::program::report::Report;
-use farthing_bench::program::{DOCUMENT, RUN, document, instructions, requirements};
+use farthing_bench::program::{DOCUMENT, RUN, document, instructions, measure, requirements};
 
 #[test]
 fn the_committed_page_is_a_fresh_measurement_within_the_bounds() {
-    let report = Report::measure();
+    let report = measure::measure();
 
     for requirement in requirements::of(&report) {
         assert!(requirement.is_met(), "{requirement:?}");

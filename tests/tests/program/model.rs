@@ -1,6 +1,6 @@
 //! The program against its reference model: random sequences of all instructions by all roles.
 //!
-//! `FARTHING_MODEL_SEED=n` runs the sequence of one seed. `farthing-bench model` runs millions of steps.
+//! `FARTHING_MODEL_SEED=n` runs the sequence of one seed. `farthing-trials model` runs millions of steps.
 
 use farthing_tests::program::model::explore::{Tally, explore};
 

@@ -24,7 +24,7 @@ use solana_sdk::signer::Signer;
 
 use super::Result;
 use super::swarm::Lane;
-use crate::payment;
+use farthing_tests::payment;
 
 /// A request, again and again.
 pub type Template = Request<Full<Bytes>>;

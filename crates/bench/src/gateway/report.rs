@@ -10,7 +10,7 @@ use super::load::Tally;
 use super::scenes::{CONNECTIONS, FLOOD_RATE, RATE, UPSTREAM_MS, names};
 use super::side::Comparison;
 use crate::figures;
-use crate::text::{bars, grouped, table};
+use farthing_tests::text::{bars, grouped, table};
 
 /// Everything.
 #[derive(Debug, Clone)]

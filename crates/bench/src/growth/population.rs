@@ -16,7 +16,7 @@ use rand::{Rng, SeedableRng};
 use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 
-use crate::text::grouped;
+use farthing_tests::text::grouped;
 
 /// Cap of every lane: whatever is measured costs less.
 const CAP: BaseUnits = BaseUnits(1 << 40);

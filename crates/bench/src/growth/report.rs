@@ -9,7 +9,7 @@ use super::restart::Restart;
 use super::serving::Serving;
 use super::throughput::Round;
 use crate::figures::{median, rounded};
-use crate::text::{grouped, table};
+use farthing_tests::text::{grouped, table};
 
 /// Bytes of a mebibyte.
 const MIB: u64 = 1 << 20;

@@ -8,7 +8,7 @@ use super::instructions::NAMES;
 use super::report::Report;
 use super::requirements::{self, Bound};
 use super::{RUN, published};
-use crate::text::{bars, grouped, table};
+use farthing_tests::text::{bars, grouped, table};
 
 const INSTRUCTIONS: &str = "\
 ## Every instruction

@@ -6,9 +6,10 @@ use farthing_tests::program::World;
 use farthing_tests::program::density::{Format, Provider, Settlement, add_lanes, length};
 use solana_sdk::transaction::VersionedTransaction;
 
+use super::instructions;
 use super::report::{
-    Batch, CLAIMS, Cost, Densest, Densities, FEW_LANES, MANY_LANES, Rent, SIZES, STATEMENT_LANES,
-    Size,
+    Batch, CLAIMS, Cost, Densest, Densities, FEW_LANES, MANY_LANES, Rent, Report, SIZES,
+    STATEMENT_LANES, Size,
 };
 
 /// What each settlement adds to every counter, in base units.
@@ -72,9 +73,23 @@ impl Settler {
     }
 }
 
-/// The largest transactions, with a lookup table and without.
+/// Measures everything.
 #[must_use]
-pub fn densities() -> (Densities, Densities) {
+pub fn measure() -> Report {
+    let (lookup_table, legacy) = densities();
+    Report {
+        lookup_table,
+        legacy,
+        claims: claims(),
+        statements: statements(),
+        sizes: sizes(),
+        instructions: instructions::measure(),
+        rent: rent(),
+    }
+}
+
+/// The largest transactions, with a lookup table and without.
+fn densities() -> (Densities, Densities) {
     // As many as the program takes: more than a transaction can carry.
     let mut claims = Settler::new(1, MAX_CLAIMS);
     let mut channels = Settler::new(MAX_CLAIMS, 1);
@@ -88,14 +103,12 @@ pub fn densities() -> (Densities, Densities) {
 }
 
 /// Settling by vouchers.
-#[must_use]
-pub fn claims() -> [Batch; 4] {
+fn claims() -> [Batch; 4] {
     batches(CLAIMS, Settlement::Claims)
 }
 
 /// Settling by a statement.
-#[must_use]
-pub fn statements() -> [Batch; 4] {
+fn statements() -> [Batch; 4] {
     batches(STATEMENT_LANES, Settlement::Statement)
 }
 
@@ -112,8 +125,7 @@ fn batches(sizes: [usize; 4], kind: fn(usize) -> Settlement) -> [Batch; 4] {
 }
 
 /// Channels of different sizes.
-#[must_use]
-pub fn sizes() -> [Size; 3] {
+fn sizes() -> [Size; 3] {
     SIZES.map(|lanes| {
         let mut settler = Settler::of(if lanes <= MANY_LANES {
             Provider::new(1, lanes)
@@ -133,8 +145,7 @@ pub fn sizes() -> [Size; 3] {
 }
 
 /// What lies in the accounts.
-#[must_use]
-pub fn rent() -> Rent {
+fn rent() -> Rent {
     let (mut world, channel, _) = World::with_channel(STEP, 1);
     let before = world.chain.lamports(&channel.address);
     add_lanes(&mut world, &channel, 1);

@@ -4,8 +4,7 @@ use farthing_protocol::limits::MAX_LANES;
 use farthing_tests::program::density::Largest;
 use serde::Serialize;
 
-use super::instructions::{self, InstructionCost};
-use super::measure;
+use super::instructions::InstructionCost;
 
 /// How many claims the batches have.
 pub const CLAIMS: [usize; 4] = [1, 4, 8, 12];
@@ -163,21 +162,6 @@ pub struct Figures {
 }
 
 impl Report {
-    /// Measures everything.
-    #[must_use]
-    pub fn measure() -> Self {
-        let (lookup_table, legacy) = measure::densities();
-        Self {
-            lookup_table,
-            legacy,
-            claims: measure::claims(),
-            statements: measure::statements(),
-            sizes: measure::sizes(),
-            instructions: instructions::measure(),
-            rent: measure::rent(),
-        }
-    }
-
     /// The main figures.
     #[must_use]
     pub const fn figures(&self) -> Figures {

@@ -2,7 +2,7 @@
 
 use crate::program::published;
 use crate::program::report::{Batch, Densest, FEW_LANES, MANY_LANES, Report};
-use crate::text::{bars, grouped, table};
+use farthing_tests::text::{bars, grouped, table};
 
 const COMPARISON: &str = "\
 ## Beside payment-channels

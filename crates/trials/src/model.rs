@@ -6,10 +6,23 @@
 use std::io;
 use std::thread;
 
+use clap::Args;
 use farthing_tests::program::model::explore::{Difference, Tally, explore};
 use serde::Serialize;
 
-use crate::cli::ModelArgs;
+/// Arguments of `model`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ModelArgs {
+    /// How many steps to take, in sequences of 50
+    #[arg(long, default_value_t = 1_000_000)]
+    pub steps: u64,
+    /// Seed of the first sequence; the next ones follow. A run that was stopped goes on from the one printed last
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// End with the figures as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Steps of a sequence.
 const STEPS: usize = 50;

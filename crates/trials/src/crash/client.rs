@@ -14,7 +14,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::oracle::Told;
 use super::{PATIENCE, Result};
-use crate::payment;
+use farthing_tests::payment;
 
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::Args;
+use farthing_verifier::crash_point::CrashPoint;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -22,7 +24,30 @@ use tokio::time::timeout;
 
 use super::plan::Passage;
 use super::{PATIENCE, Result};
-use crate::cli::DyingArgs;
+
+/// Arguments of the process that `crash` kills.
+#[derive(Debug, Clone, Args)]
+pub struct DyingArgs {
+    /// Where to die
+    #[arg(long, value_name = "NAME", value_parser = crash_point)]
+    pub point: Option<CrashPoint>,
+    /// At which passage
+    #[arg(long, default_value_t = 1)]
+    pub passage: u64,
+    /// Count from the start, and not from the first line on stdin
+    #[arg(long)]
+    pub from_start: bool,
+    /// Arguments of `farthing serve`
+    #[arg(last = true)]
+    pub serve: Vec<OsString>,
+}
+
+fn crash_point(name: &str) -> std::result::Result<CrashPoint, String> {
+    let mut points = CrashPoint::ALL.iter().copied();
+    points
+        .find(|point| point.name() == name)
+        .ok_or_else(|| format!("there is no crash point {name}"))
+}
 
 /// The hidden command.
 pub const COMMAND: &str = "serve-and-die";

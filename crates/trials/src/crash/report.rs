@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::load::Tally;
 use super::oracle::{Fault, Kind};
-use crate::text::{grouped, table};
+use farthing_tests::text::{grouped, table};
 
 /// The most faults that are shown. One defect has many.
 const MAX_SHOWN: usize = 20;

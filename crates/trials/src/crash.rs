@@ -20,15 +20,29 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use farthing_verifier::crash_point::CrashPoint;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::cli::CrashArgs;
 use plan::{deaths, deaths_per_point};
 use report::Report;
 use trial::Trial;
 use world::World;
+
+/// Arguments of `crash`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct CrashArgs {
+    /// How many processes to kill
+    #[arg(long, default_value_t = 200)]
+    pub kills: usize,
+    /// Decides when they die, by default chance
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// End with the figures as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Requests between two deaths, at most, about.
 const PACE: u64 = 400;

@@ -14,7 +14,7 @@ use solana_sdk::signer::Signer;
 use super::Result;
 use super::client::{Answer, Client, Ending};
 use super::oracle::{Fault, Kind, LaneBooks, LaneHistory, Request, Told};
-use crate::payment::payload;
+use farthing_tests::payment::payload;
 
 /// The code for a value that has bought something.
 const USED: &str = "voucher_used";

@@ -1,6 +1,6 @@
 //! The verifier dies once at every crash point and a few times in between, and nothing is lost, doubled or leaked.
 
-use farthing_bench::crash::{Options, measure};
+use farthing_trials::crash::{Options, measure};
 use farthing_verifier::crash_point::CrashPoint;
 
 /// One death at every point, and one at any moment.
@@ -13,7 +13,7 @@ async fn a_verifier_that_is_killed_loses_doubles_and_leaks_nothing() {
         seed: 1,
         // The longest run takes a minute and not ten.
         pace: 100,
-        executable: env!("CARGO_BIN_EXE_farthing-bench").into(),
+        executable: env!("CARGO_BIN_EXE_farthing-trials").into(),
     };
 
     let report = measure(&options).await.expect("it comes to its end");

@@ -17,10 +17,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cli::MutantsArgs;
+use clap::Args;
 use list::Mutant;
 use report::{Figures, Outcome};
 use trial::Trials;
+
+/// Arguments of `mutants`.
+#[derive(Debug, Clone, Args)]
+pub struct MutantsArgs {
+    /// Try only those whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// End with the figures as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Mutates the program, and shows what no test noticed.
 ///
