@@ -1,5 +1,5 @@
-//! What the end-to-end tests share: programs that are not ours, an economy on a local chain, and raw
-//! requests as somebody without our client sends them.
+//! Helpers of the end-to-end tests: third-party programs, an economy on a local chain, and raw requests without our
+//! client.
 
 pub mod aimock;
 pub mod example_server;

@@ -1,8 +1,9 @@
-//! What must hold for any bytes: the bodies of the fuzz targets, and what feeds them on stable Rust.
+//! The bodies of the fuzz targets, which check properties that hold for any bytes, and the inputs that run them on
+//! stable Rust.
 //!
 //! Each target is a module with a function `run` that panics if and only if a property is violated. libFuzzer
 //! calls it from `fuzz/fuzz_targets`; `tests/tests/fuzz.rs` calls it with the committed corpus and with
-//! bounded [`mutations`](mutate). What each target promises stands in its module, and in short in
+//! bounded [`mutations`](mutate). The properties of each target are documented in its module, and briefly in
 //! `fuzz/README.md`.
 
 pub mod account;
@@ -20,18 +21,18 @@ pub mod seeds;
 pub mod statement;
 pub mod voucher;
 
-/// A target.
+/// A fuzz target.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Its name, which is that of its binary and of its corpus.
+    /// Name of the target, of its binary and of its corpus.
     pub name: &'static str,
-    /// Its body.
+    /// Body of the target.
     pub run: fn(&[u8]),
-    /// How many mutations of its corpus `cargo test` runs: what takes a few seconds.
+    /// Number of mutations of its corpus that `cargo test` runs, chosen to take a few seconds.
     pub mutations: usize,
 }
 
-/// All targets. Those that need the verifier come with its feature.
+/// All fuzz targets. Those that need the verifier exist only with its feature.
 pub const TARGETS: &[Target] = &[
     Target {
         name: "account",

@@ -1,6 +1,6 @@
-//! A gateway over real sockets with everything around it under the test's control: the chain and the
-//! clock are fakes that implement the verifier's ports, the upstream is a real HTTP server, the store a
-//! real database that can be told to fail.
+//! A gateway over real sockets, with everything around it under the test's control. The chain and the clock are fakes
+//! that implement the verifier's ports, the upstream is a real HTTP server, and the store is a real database that can
+//! be made to fail.
 
 pub mod account;
 pub mod agent;

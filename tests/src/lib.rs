@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers that the integration tests share.
 
 #[cfg(feature = "off-chain")]
 pub mod end_to_end;

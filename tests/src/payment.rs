@@ -1,4 +1,4 @@
-//! Payments by hand, as the clients of the measurements write and read them.
+//! Builds payments and reads their outcomes without the client library, for the clients of trials and benchmarks.
 
 use farthing_client::payer::SignedVoucher;
 use farthing_wire::x402::{
@@ -23,7 +23,8 @@ pub fn payload(channel: Pubkey, signed: &SignedVoucher) -> EscrowPayload {
     }
 }
 
-/// The header that pays in the way that was chosen, whose JSON is written once for many payments.
+/// The payment header for an accepted offer. The offer is passed as JSON, so that it is serialised once for many
+/// payments.
 ///
 /// # Panics
 /// Never: a payload is JSON.
@@ -37,7 +38,7 @@ pub fn header(chosen: &RawValue, payload: &impl Serialize) -> String {
     })
 }
 
-/// A `PaymentPayload` whose parts are JSON already.
+/// A `PaymentPayload` whose parts are already serialised to JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Payment<'a> {
@@ -46,13 +47,13 @@ struct Payment<'a> {
     accepted: &'a RawValue,
 }
 
-/// A header of an answer, if it is there and well formed.
+/// A decoded header of an answer, if it is present and well formed.
 #[must_use]
 pub fn told<T: DeserializeOwned>(headers: &HeaderMap, name: &str) -> Option<T> {
     decode_header(headers.get(name)?.as_bytes()).ok()
 }
 
-/// What became of the payment, by the answer's head.
+/// The outcome of the payment, from the answer's headers.
 #[must_use]
 pub fn outcome(headers: &HeaderMap) -> Option<SettleResponse> {
     told(headers, PAYMENT_RESPONSE)

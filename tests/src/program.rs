@@ -1,4 +1,4 @@
-//! The program as bytecode: the committed artifact in an in-process SVM, with a clock that tests set.
+//! Runs the program's committed bytecode in an in-process SVM whose clock is set by the tests.
 //!
 //! [`Chain`] runs transactions and knows every key, so that a test says which accounts sign and no more.
 //! [`World`] is a chain with an escrow on it, and builds the instructions from the types that the program's

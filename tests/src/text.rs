@@ -1,11 +1,11 @@
-//! What pages are made of: numbers, tables and bars, as text that reads the same in an editor and rendered.
+//! Formats numbers, tables and bar charts for pages, as Markdown that is readable both as text and rendered.
 
 use std::fmt::Write;
 
-/// Columns that the longest bar takes.
+/// Width of the longest bar, in characters.
 const BAR: u64 = 40;
 
-/// A number with a comma after every three digits.
+/// Formats a number with a comma between groups of three digits.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -54,7 +54,7 @@ pub fn table<const COLUMNS: usize>(header: [&str; COLUMNS], rows: &[[String; COL
     text
 }
 
-/// Bars of a length in proportion to their values, with the values behind them, as a block of text.
+/// A bar chart as a block of text: the lengths are proportional to the values, which follow the bars.
 #[must_use]
 pub fn bars(unit: &str, rows: &[(&str, u64)]) -> String {
     let most = rows.iter().map(|row| row.1).max().unwrap_or(0).max(1);
@@ -62,7 +62,7 @@ pub fn bars(unit: &str, rows: &[(&str, u64)]) -> String {
     let width = width.unwrap_or(0);
     let mut text = format!("```text\n{unit}\n");
     for (name, value) in rows {
-        // At least one, so that what is small is still seen.
+        // At least one character, so that small values are visible.
         let length = (value * BAR / most).max(1);
         let bar = "█".repeat(usize::try_from(length).expect("a bar has few columns"));
         writeln!(text, "{name:<width$}  {bar} {}", grouped(*value))

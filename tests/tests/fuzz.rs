@@ -1,8 +1,8 @@
-//! The fuzz targets on stable Rust: every input of their corpora, and bounded mutations, the same in every
-//! run.
+//! Runs the fuzz targets on stable Rust: with every input of their corpora, and with a bounded number of mutations,
+//! which are the same in every run.
 //!
-//! `FARTHING_FUZZ_MUTATIONS=n` runs n times as many. `FARTHING_BLESS=1` writes the seeds anew; then read the
-//! difference. To run one input, put it into the target's corpus.
+//! `FARTHING_FUZZ_MUTATIONS=n` runs n times as many mutations. `FARTHING_BLESS=1` rewrites the seeds; review the diff
+//! afterwards. To run one input, add it to the target's corpus.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

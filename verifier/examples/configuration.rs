@@ -1,4 +1,4 @@
-//! Prints the page that lists every key of the configuration, `docs/configuration.md`.
+//! Prints `docs/configuration.md`, the page that lists every configuration key.
 
 fn main() {
     print!("{}", farthing_verifier::config::reference_page());

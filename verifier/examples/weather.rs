@@ -1,7 +1,7 @@
-//! An axum application that sells its own handlers: no gateway, no upstream, no second process.
+//! An axum application that sells its own handlers, without a gateway, an upstream or a second process.
 //!
-//! `farthing dev --keep` leaves a chain, a payee, a settler and an agent's lane to try it with, and prints the line that
-//! starts this example. Then, as it says itself:
+//! To try it, run `farthing dev --keep`. It leaves a chain, a payee, a settler and an agent's lane running, and prints
+//! the command that starts this example. Then run, as it also prints:
 //!
 //! ```sh
 //! farthing pay --listen 127.0.0.1:8400 http://127.0.0.1:8403 --channel … --lane-key … --rpc-url …
@@ -27,9 +27,9 @@ use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 
 const ADDRESS: &str = "127.0.0.1:8403";
-/// The least grace of a channel on a local chain, where nobody waits for days.
+/// Minimum grace of a channel on a local chain, in seconds: the shortest that is allowed.
 const GRACE_SECONDS: u32 = 900;
-/// What a forecast of one day takes, as an event.
+/// Upper bound of the length of one day's forecast as an event, in bytes.
 const BYTES_PER_DAY: u64 = 64;
 
 #[tokio::main]
@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let _ = tokio::signal::ctrl_c().await;
         })
         .await?;
-    // What was sold is paid before this ends.
+    // Waits until everything that was sold is settled.
     let report = seller.shutdown().await?;
     println!("settled {} base units", report.base_units);
     Ok(())
@@ -67,7 +67,7 @@ fn arguments() -> Result<[String; 3], Box<dyn Error>> {
 }
 
 fn application(seller: &Seller) -> Router {
-    // 0.001 USDC a look, and 0.1 USDC per million bytes of a forecast, of which a week is the longest.
+    // 0.001 USDC for the weather. A forecast costs 0.0001 USDC plus 0.1 USDC per million bytes, for at most a week.
     let look = RoutePrice::per_request(BaseUnits(1_000));
     let by_length = RoutePrice {
         answer: Some(AnswerPrice {
@@ -92,7 +92,7 @@ fn application(seller: &Seller) -> Router {
         .merge(seller.routes())
 }
 
-/// A request that fails costs nothing, and a handler may charge less than was quoted.
+/// The weather of a city. A request that fails is not charged, and a handler may charge less than was quoted.
 async fn weather(extract::Path(city): extract::Path<String>) -> Response {
     let weather = match city.as_str() {
         "atlantis" => return (StatusCode::NOT_FOUND, "no such city any more").into_response(),
@@ -101,13 +101,14 @@ async fn weather(extract::Path(city): extract::Path<String>) -> Response {
     };
     let mut answer = Json(json!({"city": city, "weather": weather})).into_response();
     if city == "london" {
-        // Nobody should pay much for that.
+        // Charges less than the quoted price.
         answer.extensions_mut().insert(Charged(BaseUnits(10)));
     }
     answer
 }
 
-/// A stream is charged what of it arrived: an agent that leaves on Tuesday pays until Tuesday.
+/// The forecast of a city as an event stream, which is charged by the bytes that were sent: an agent that disconnects
+/// after Tuesday pays until Tuesday.
 async fn forecast(
     extract::Path(city): extract::Path<String>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {

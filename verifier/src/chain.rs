@@ -1,8 +1,8 @@
-//! The chain as the verifier sees it: channels, looked up once and then followed in the background,
-//! so that a request waits for no RPC.
+//! The verifier's view of the chain: channels are looked up once and then polled in the background, so that requests do
+//! not wait for RPC.
 //!
-//! [`view`] decides what two readings of a channel mean and is pure; [`watcher`] keeps the readings
-//! fresh; `rpc` is the only place that knows an RPC client.
+//! [`view`] interprets the readings of a channel and is pure; [`watcher`] keeps the readings fresh; `rpc` is the only
+//! module that knows an RPC client.
 
 mod rpc;
 pub mod view;

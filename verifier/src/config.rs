@@ -1,8 +1,8 @@
 //! The verifier's configuration: one small struct per concern, read from TOML.
 //!
-//! Unknown keys are errors, so that a misspelt limit is never a missing limit. Amounts are decimal
-//! USDC strings here and [`BaseUnits`](farthing_protocol::BaseUnits) everywhere else. What must not
-//! live here: reading files or the environment, which is the command line's part.
+//! Unknown keys are errors, so that a misspelt limit is never silently missing. Amounts are decimal USDC strings here
+//! and [`BaseUnits`](farthing_protocol::BaseUnits) everywhere else. This module must not read files or the environment:
+//! the command line does.
 
 mod admin;
 mod chain;
@@ -40,50 +40,50 @@ pub use usdc::UsdcAmount;
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The server and its upstream.
+    /// The HTTP server, its limits, and the upstream.
     pub http: HttpConfig,
-    /// What is sold.
+    /// Prices of everything that is sold.
     pub pricing: PricingConfig,
-    /// Where the ledger is kept.
+    /// The database of the ledger, and the stored answers.
     pub store: StoreConfig,
-    /// Which chain, which program, which channels.
+    /// The cluster, the program, and the channels that are served.
     pub chain: ChainConfig,
-    /// When to settle.
+    /// When charges are settled on-chain.
     pub settler: SettlerConfig,
-    /// Whether other servers sell through this verifier.
+    /// The x402 facilitator, through which other servers sell; off without this table.
     pub facilitator: Option<FacilitatorConfig>,
-    /// What only the operator reaches.
+    /// The operator's address for metrics and health checks.
     pub admin: AdminConfig,
 }
 
-/// The configuration of a [`Seller`](crate::Seller): without a server and without prices, which the application has
-/// itself.
+/// The configuration of a [`Seller`](crate::Seller). It has no server and no prices, because the application defines
+/// its own.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SellerConfig {
-    /// What a request may take.
+    /// Limits on requests.
     pub requests: RequestsConfig,
-    /// Where the ledger is kept.
+    /// The database of the ledger, and the stored answers.
     pub store: StoreConfig,
-    /// Which chain, which program, which channels.
+    /// The cluster, the program, and the channels that are served.
     pub chain: ChainConfig,
-    /// When to settle.
+    /// When charges are settled on-chain.
     pub settler: SettlerConfig,
 }
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Not TOML, an unknown key, a missing key or a value of the wrong type. The message names the
+    /// The text is not TOML, or has an unknown key, a missing key or a value of the wrong type. The message names the
     /// line.
     #[error("{0}")]
     Toml(#[from] toml::de::Error),
-    /// A value that is well formed and makes no sense.
+    /// A value has the right type but is not allowed.
     #[error("{key}: {reason}")]
     Value {
         /// The key, as `section.key`.
         key: &'static str,
-        /// What is wrong and what would be right.
+        /// What is wrong with the value, and what is allowed.
         reason: String,
     },
 }
@@ -108,7 +108,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Checks what types alone cannot.
+    /// Checks constraints on the values that their types do not express.
     ///
     /// # Errors
     /// [`ConfigError::Value`] names the first key that is wrong.
@@ -125,13 +125,13 @@ impl Config {
             .map_or(Ok(()), FacilitatorConfig::check)
     }
 
-    /// Something is sold, by this verifier's upstream or by other servers.
+    /// Checks that something is sold, through this verifier's upstream or by other servers through its facilitator.
     fn check_sale(&self) -> Result<(), ConfigError> {
         let has_upstream = self.http.upstream.is_some();
         match (has_upstream, self.pricing.is_empty()) {
             (false, false) => Err(ConfigError::value(
                 "http.upstream",
-                "name the upstream that serves what [pricing] sells",
+                "set the URL of the upstream that serves what [pricing] sells",
             )),
             (_, true) if has_upstream || self.facilitator.is_none() => Err(ConfigError::value(
                 "pricing.models",
@@ -141,13 +141,13 @@ impl Config {
         }
     }
 
-    /// The node's URL, which may carry an access key; empty if none is named.
+    /// The RPC node's URL, which may contain an access key; empty if it is not set.
     #[must_use]
     pub fn rpc_url(&self) -> &str {
         self.chain.rpc_url.expose_secret()
     }
 
-    /// What is not about the server and its prices.
+    /// The part of the configuration that does not concern the server and its prices.
     pub(crate) fn seller(&self) -> SellerConfig {
         SellerConfig {
             requests: self.http.requests(),
@@ -169,7 +169,7 @@ impl SellerConfig {
         Ok(config)
     }
 
-    /// Checks what types alone cannot.
+    /// Checks constraints on the values that their types do not express.
     ///
     /// # Errors
     /// [`ConfigError::Value`] names the first key that is wrong.

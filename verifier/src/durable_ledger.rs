@@ -29,11 +29,11 @@ pub enum OpenError {
     Store(#[from] StoreError),
     /// The store was made from an export, which may be old.
     #[error(
-        "the store was made from an export, which may be old: compare it with the chain first, by `farthing reconcile`"
+        "the store was made from an export, which may be old: run `farthing reconcile` before serving from it"
     )]
     Imported,
-    /// There is no thread for the writer.
-    #[error("the system has no thread for the store: {0}")]
+    /// The system cannot start the writer's thread.
+    #[error("cannot start the store's writer thread: {0}")]
     Thread(#[from] std::io::Error),
 }
 
@@ -48,11 +48,11 @@ pub enum ReserveError {
     Store(#[from] StoreFailed),
 }
 
-/// What one lock protects.
+/// The state behind the ledger's lock.
 #[derive(Debug)]
 struct Shared {
     ledger: Ledger,
-    /// Requests in flight that somebody else waits for.
+    /// Requests in flight whose end is awaited. Dropping the sender signals the end.
     awaited: HashMap<ReservationId, watch::Sender<()>>,
 }
 
@@ -65,8 +65,8 @@ pub struct DurableLedger {
 }
 
 impl DurableLedger {
-    /// Reads the store, charges what a crash left without an outcome, and opens the ledger. Returns
-    /// the settlements without an outcome as well.
+    /// Reads the store, charges the requests that a crash interrupted, and opens the ledger. Also returns the
+    /// settlements whose outcome is not known yet.
     ///
     /// # Errors
     /// [`OpenError`]; nothing may then be served.
@@ -92,7 +92,7 @@ impl DurableLedger {
         if unfinished > 0 {
             tracing::warn!(
                 unfinished,
-                "charged requests without an outcome their last checkpoint"
+                "charged the unfinished requests of the last run their last checkpoint"
             );
         }
         let durable_ledger = Self {
@@ -112,8 +112,9 @@ impl DurableLedger {
             .expect("the ledger does not panic while it is locked")
     }
 
-    /// Accepts a request of at most `maximum`, unless one with the same key came before, which is returned instead. The
-    /// service may begin at once; nothing of it may leave before the ticket says that the reservation is durable.
+    /// Accepts a request that costs at most `maximum`, or returns the earlier request with the same idempotency key.
+    /// Serving may begin at once, but no byte of the answer may leave before the ticket says that the reservation is
+    /// durable.
     ///
     /// # Errors
     /// [`ReserveError`]; nothing was changed.
@@ -156,10 +157,11 @@ impl DurableLedger {
         }
     }
 
-    /// The request that came before with the same key, on a lane that accepts nothing new.
+    /// The earlier request with the same idempotency key, if there is one. Needed for a lane that accepts nothing new;
+    /// otherwise [`Self::reserve`] looks for it.
     ///
     /// # Errors
-    /// [`Refusal::KeyReused`] if it asked for something else.
+    /// [`Refusal::KeyReused`] if the earlier request was a different one.
     pub fn earlier(&self, request: &RequestKey) -> Result<Option<Earlier>, Refusal> {
         self.lock().ledger.earlier(request)
     }
@@ -175,14 +177,14 @@ impl DurableLedger {
             let sender = sender.or_insert_with(|| watch::channel(()).0);
             sender.subscribe()
         };
-        // The sender says nothing; it is dropped.
+        // Nothing is ever sent: `changed` fails when the request ends, because the sender is dropped.
         while end.changed().await.is_ok() {}
     }
 
-    /// What is kept beside an outcome, which is durable then.
+    /// Reads the stored answer and receipt of an outcome. The outcome is durable when this returns.
     ///
     /// # Errors
-    /// [`StoreFailed`] if that is not known.
+    /// [`StoreFailed`] if the store failed.
     pub async fn remembered(&self, id: ReservationId) -> Result<Remembered, StoreFailed> {
         self.writer.remembered(id).await
     }
@@ -198,7 +200,7 @@ impl DurableLedger {
         let now = self.clock.now();
         let decision = shared.ledger.complete(id, actual, remembered, now)?;
         let ticket = self.writer.enqueue(decision.records);
-        // Whoever waits hears of it by the end of the sender.
+        // Dropping the sender wakes the tasks that wait for the end of this request.
         shared.awaited.remove(&id);
         Some((decision.lane, ticket))
     }
@@ -214,16 +216,16 @@ impl DurableLedger {
         read(&self.lock().ledger)
     }
 
-    /// Notes that a settlement planned at `planned_at` debited a lane for good.
+    /// Notes that a settlement planned at `planned_at` is final.
     pub fn settled(&self, key: LaneKey, debit_to: BaseUnits, planned_at: Moment) {
         let mut shared = self.lock();
         if let Some(record) = shared.ledger.settled(key, debit_to, planned_at) {
-            // Not waited for: the chain says it again.
+            // Not waited for: if the record is lost, the on-chain counter still has it.
             drop(self.writer.enqueue(vec![record]));
         }
     }
 
-    /// Forgets a channel that is gone, as [`Ledger::forget`] does.
+    /// Removes a channel that is gone, see [`Ledger::forget`].
     ///
     /// # Errors
     /// [`Kept`] says why nothing was changed.
@@ -235,13 +237,13 @@ impl DurableLedger {
     ) -> Result<(), Kept> {
         let mut shared = self.lock();
         for records in shared.ledger.forget(domain, seen, min_claim)? {
-            // Not waited for: what comes back after a crash is forgotten again.
+            // Not waited for: if a crash loses the records, the channel is removed again later.
             drop(self.writer.enqueue(records));
         }
         Ok(())
     }
 
-    /// Queues records that are no decision of the ledger.
+    /// Queues records that are not decisions of the ledger.
     pub fn record(&self, records: Vec<Record>) -> Ticket {
         self.writer.enqueue(records)
     }
@@ -252,19 +254,19 @@ impl DurableLedger {
         self.writer.has_failed()
     }
 
-    /// What the store's writer does.
+    /// The activity of the store's writer.
     pub(crate) fn store_activity(&self) -> &Activity {
         self.writer.activity()
     }
 
-    /// Writes what is queued and closes the store; everything afterwards fails.
+    /// Writes what is queued and closes the store. Every later use fails.
     pub fn close(&self) {
         self.writer.close();
     }
 }
 
-/// A request in flight. Dropped without an outcome it is charged what [`Self::if_dropped`] said last,
-/// so that no reservation is ever left behind.
+/// A request in flight. If it is dropped without [`Self::complete`], it is charged the cost last given to
+/// [`Self::if_dropped`], so that no reservation is ever left behind.
 #[derive(Debug)]
 pub struct Reservation {
     durable_ledger: Arc<DurableLedger>,
@@ -276,38 +278,39 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// The lane when the request was accepted.
+    /// The lane's figures when the request was accepted.
     #[must_use]
     pub fn accepted(&self) -> &LaneSnapshot {
         &self.accepted
     }
 
-    /// Whether the client may ask again with its key, so that the answer is worth keeping.
+    /// Whether the request has an idempotency key, so that a retry may need its answer.
     #[must_use]
     pub fn has_key(&self) -> bool {
         self.has_key
     }
 
-    /// What to charge if the client goes away now.
+    /// Sets what to charge if the client disconnects now.
     pub fn if_dropped(&mut self, cost: BaseUnits) {
         self.if_dropped = cost;
     }
 
-    /// Writes down what the request has cost so far: what it is charged after a crash.
+    /// Queues a checkpoint with what the request has cost so far, which is what it is charged after a crash. `None` if
+    /// the reservation has ended.
     pub fn checkpoint(&mut self) -> Option<Ticket> {
         let mut shared = self.durable_ledger.lock();
         let record = shared.ledger.checkpoint(self.id, self.if_dropped)?;
         Some(self.durable_ledger.writer.enqueue(vec![record]))
     }
 
-    /// Whether the store failed, so that nothing more may leave.
+    /// Whether the store failed, so that nothing more may be sent to the client.
     #[must_use]
     pub fn store_has_failed(&self) -> bool {
         self.durable_ledger.has_failed()
     }
 
-    /// Charges `actual`, at most what was reserved, and keeps answer and receipt of a request with a key. The
-    /// receipt may leave once the ticket says so.
+    /// Charges `actual`, at most what was reserved, and stores the answer and the receipt of a request with an
+    /// idempotency key. The receipt may be sent once the ticket says that the charge is durable.
     ///
     /// # Errors
     /// [`StoreFailed`] if the ledger does not know the reservation, which cannot happen unless the
@@ -326,7 +329,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.ended {
-            // Nobody waits for this charge; the queue's order makes it durable in its turn.
+            // Nobody waits for this charge; it becomes durable in the order of the queue.
             let nothing = Remembered::default();
             let _ = self
                 .durable_ledger

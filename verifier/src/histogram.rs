@@ -1,4 +1,4 @@
-//! How long something took, counted without a lock: the crate's own histogram has one.
+//! A histogram of durations that counts without a lock, unlike that of `prometheus_client`.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use prometheus_client::encoding::{MetricEncoder, NoLabelSet};
 
-/// Durations, counted by their bounds.
+/// A histogram of durations.
 pub(crate) struct Histogram {
-    /// Ascending.
+    /// The upper bounds of the buckets, ascending.
     bounds: &'static [Duration],
-    /// Those up to each bound and above the one before, and last those above all.
+    /// The count of each bucket, not cumulative; the last one counts durations above all bounds.
     counts: Box<[AtomicU64]>,
     sum_microseconds: AtomicU64,
 }
@@ -39,7 +39,7 @@ impl Histogram {
             .chain([f64::INFINITY])
             .zip(counts.map(|count| count.load(Ordering::Relaxed)))
             .collect();
-        // Of what was just read, so that the parts of one scrape agree.
+        // Computed from the counts just read, so that the values of one scrape agree.
         let count = buckets.iter().map(|(_, count)| count).sum();
         let sum = Duration::from_micros(self.sum_microseconds.load(Ordering::Relaxed));
         encoder.encode_histogram::<NoLabelSet>(sum.as_secs_f64(), count, &buckets, None)

@@ -1,11 +1,11 @@
-//! HTTP, and nothing but: routes, headers, status codes, bytes. Whether a payment is accepted is [`crate::payment`]'s to
-//! say, what an answer costs [`crate::metering`]'s.
+//! The HTTP layer: routes, headers, status codes and bytes, and nothing else. [`crate::payment`] decides whether a
+//! payment is accepted; [`crate::metering`] decides what an answer costs.
 //!
-//! * [`sale`]: one request from its arrival to its bill, whatever is sold.
-//! * [`x402`]: what x402 writes into headers and bodies, and its facilitator.
-//! * Beside them the router, the server, the upstream, and what only looks.
+//! * [`sale`]: handles one request from its arrival to its charge, for models and plain routes alike.
+//! * [`x402`]: the headers and bodies that x402 defines, and the x402 facilitator API.
+//! * The other modules: the router, the server, the upstream client, and read-only pages and endpoints.
 //!
-//! A route that is neither listed in [`routes`] nor in the configuration is not sold: 404.
+//! A route that is listed neither in [`routes`] nor in the configuration is answered with 404.
 
 pub(crate) mod admin;
 pub(crate) mod app;

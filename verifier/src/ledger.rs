@@ -1,9 +1,8 @@
-//! The ledger: who authorised what, what was charged, and what is in flight. Pure: no IO, no clock.
+//! The ledger: what each lane authorized, what it was charged, and which requests are in flight. Pure: no IO, no clock.
 //!
-//! Every decision returns the [`Record`]s that make it durable; whoever calls writes them, in the
-//! order of the decisions, before anything that depends on them leaves the process. The rules are
-//! those of section "Ledger" in `docs/protocol.md`; the arithmetic is
-//! [`farthing_protocol::debit::accept`].
+//! Every decision returns the [`Record`]s that make it durable. The caller writes them, in the order of the
+//! decisions, before anything that depends on them leaves the process. The rules are those of section "Ledger" in
+//! `docs/protocol.md`; the arithmetic is [`farthing_protocol::debit::accept`].
 
 mod channel;
 mod forget;
@@ -70,13 +69,14 @@ pub enum Refusal {
         /// The lane's generation.
         expected: Generation,
     },
-    /// The chain debited more than the books know of: used vouchers are unknown.
+    /// The chain debited more than the ledger knows of, so which vouchers were used is unknown.
     #[error("the chain debited this lane beyond this provider's records, pay through another lane")]
     StoreBehindChain,
-    /// This voucher, or one that cannot be told from it, has bought something already.
+    /// The voucher's value was used before, or is at or below the floor, where used and unused values are no longer
+    /// told apart.
     #[error("this voucher value was used: sign a higher one")]
     VoucherUsed,
-    /// The client's key belongs to another request.
+    /// The client's idempotency key belongs to another request.
     #[error("this idempotency key was used for another request: choose a new one")]
     KeyReused,
     /// The amounts do not fit.
@@ -84,19 +84,19 @@ pub enum Refusal {
     Amount(#[from] AcceptError),
 }
 
-/// A decision: the figures after it and the records that make it durable.
+/// A decision of the ledger: the lane's figures after it, and the records that make it durable.
 #[derive(Debug)]
 pub struct Decision {
     /// The reservation.
     pub reservation: ReservationId,
     /// The lane afterwards.
     pub lane: LaneSnapshot,
-    /// To be written, in order, all or none.
+    /// The records to write: in this order, all or none.
     pub records: Vec<Record>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Reservation {
+struct OpenReservation {
     key: LaneKey,
     maximum: BaseUnits,
     checkpoint: BaseUnits,
@@ -105,18 +105,18 @@ struct Reservation {
     held: Option<Held>,
 }
 
-/// The books of all channels.
+/// The ledger of all channels.
 #[derive(Debug, Default)]
 pub struct Ledger {
     channels: HashMap<Domain, ChannelLedger>,
-    /// The oldest first.
-    reservations: BTreeMap<ReservationId, Reservation>,
-    /// Those that are held, by when they are released.
+    /// Requests in flight, the oldest first.
+    reservations: BTreeMap<ReservationId, OpenReservation>,
+    /// The held reservations, ordered by when they are released.
     held: BTreeSet<(Moment, ReservationId)>,
     last_reservation: u64,
     outcomes: Outcomes,
     counts: Counts,
-    /// How long verifiers ran with this store before, and since when this one does.
+    /// For how long verifiers ran with this store before this process, and when this process started.
     ran_before: Duration,
     runs_since: Moment,
 }
@@ -132,7 +132,7 @@ impl Ledger {
     /// Accepts a request that costs at most `maximum`, or refuses it and changes nothing.
     ///
     /// The caller verified the signature with the lane's key in `facts`, that `facts` are fresh, and
-    /// that no [`Self::earlier`] request has the same key.
+    /// that no [`Self::earlier`] request has the same idempotency key.
     ///
     /// # Errors
     /// [`Refusal`] names the first rule that is broken.
@@ -151,7 +151,7 @@ impl Ledger {
             generation: voucher.generation,
         };
         let lane_facts = facts.lane(key.lane, key.generation)?;
-        // Empty books decide nothing, so a refusal that leaves them behind changes nothing.
+        // An empty channel ledger affects no decision, so it may stay behind after a refusal.
         let channel = self
             .channels
             .entry(key.domain)
@@ -183,7 +183,7 @@ impl Ledger {
 
         self.last_reservation += 1;
         let id = ReservationId(self.last_reservation);
-        let reservation = Reservation {
+        let reservation = OpenReservation {
             key,
             maximum,
             checkpoint: BaseUnits::ZERO,
@@ -206,18 +206,18 @@ impl Ledger {
         })
     }
 
-    /// Notes what a stream has cost so far; after a crash that is what it is charged. `None` if the
-    /// reservation has ended.
+    /// Notes what a stream has cost so far, which is what it is charged after a crash. `None` if the reservation has
+    /// ended.
     pub fn checkpoint(&mut self, id: ReservationId, cost: BaseUnits) -> Option<Record> {
         let reservation = self.reservations.get_mut(&id)?;
         reservation.checkpoint = cost.min(reservation.maximum).max(reservation.checkpoint);
         Some(reservation_record(id, reservation))
     }
 
-    /// The request that came before with the same key, if one did and is remembered.
+    /// The earlier request with the same idempotency key, if there is one and its outcome has not expired.
     ///
     /// # Errors
-    /// [`Refusal::KeyReused`] if it asked for something else.
+    /// [`Refusal::KeyReused`] if the earlier request was a different one.
     pub fn earlier(&self, request: &RequestKey) -> Result<Option<Earlier>, Refusal> {
         let Some(id) = self.outcomes.id_of(&request.key) else {
             return Ok(None);
@@ -238,8 +238,8 @@ impl Ledger {
         }
     }
 
-    /// Ends a reservation: charges `actual`, never more than was reserved, and keeps answer and receipt of a
-    /// request with a key. `None` if it has ended already.
+    /// Ends a reservation: charges `actual`, at most what was reserved, and stores the answer and the receipt of a
+    /// request with an idempotency key. `None` if the reservation has ended already.
     pub fn complete(
         &mut self,
         id: ReservationId,
@@ -247,7 +247,7 @@ impl Ledger {
         remembered: Remembered,
         now: Moment,
     ) -> Option<Decision> {
-        let Reservation {
+        let OpenReservation {
             key,
             maximum,
             request,
@@ -303,7 +303,7 @@ impl Ledger {
         })
     }
 
-    /// Figures of a lane: as charged here or, if nobody has used it here, as debited on-chain.
+    /// Figures of a lane: from the ledger or, if the lane was never used with this verifier, from the on-chain counter.
     #[must_use]
     pub fn lane(&self, facts: &ChannelFacts, key: LaneKey) -> Option<LaneSnapshot> {
         let lane_facts = facts.lanes.get(usize::from(key.lane.0))?;
@@ -321,7 +321,7 @@ impl Ledger {
         }
     }
 
-    /// The voucher values of a lane that buy nothing any longer, besides those up to what it was charged.
+    /// The used voucher values of a lane. Values up to what the lane was charged are refused as well, and not listed.
     #[must_use]
     pub fn used(&self, key: LaneKey) -> Used {
         let channel = self.channels.get(&key.domain);
@@ -329,46 +329,46 @@ impl Ledger {
         lane.map_or_else(Used::default, |lane| lane.used.list())
     }
 
-    /// For how many seconds verifiers have run with this store. No clock that anybody can set is
-    /// asked, so an outcome lives at least as long as is promised.
+    /// For how many seconds verifiers have run with this store. Based on the monotonic clock alone, so that setting the
+    /// system's clock cannot expire an outcome early.
     fn running_time(&self, now: Moment) -> u64 {
         (self.ran_before + now.since(self.runs_since)).as_secs()
     }
 
-    /// The lanes of a channel with books that the chain debited beyond what they know of: the store is an
-    /// old copy, or somebody else settles.
+    /// The lanes of a channel that the chain debited beyond what the ledger knows of: the store is an old copy, or
+    /// another process settles with the same key. Empty if the channel is not in the ledger.
     #[must_use]
     pub fn behind(&self, facts: &ChannelFacts) -> Vec<LaneIndex> {
         let channel = self.channels.get(&facts.domain);
         channel.map_or_else(Vec::new, |channel| channel.behind(facts))
     }
 
-    /// The outcomes that are kept for whoever asks again.
+    /// How many outcomes are kept for idempotent retries.
     #[must_use]
     pub fn outcomes(&self) -> usize {
         self.outcomes.len()
     }
 
-    /// The bytes of the answers that are kept for whoever asks again.
+    /// The bytes of the answers that are stored for idempotent retries.
     #[must_use]
     pub fn answer_bytes(&self) -> u64 {
         self.outcomes.answer_bytes()
     }
 
-    /// Whether a request has no end yet.
+    /// Whether a request is still in flight.
     #[must_use]
     pub fn is_in_flight(&self, id: ReservationId) -> bool {
         self.reservations.contains_key(&id)
     }
 
-    /// The requests in flight.
+    /// How many requests are in flight.
     #[must_use]
     pub fn reservations(&self) -> usize {
         self.reservations.len()
     }
 }
 
-/// Rules 0, 2 and 3: the lane's new `authorized`, or why the voucher buys nothing.
+/// Applies rules 0, 2 and 3: the lane's new `authorized`, or why the voucher is refused.
 fn judge(
     channel: &ChannelLedger,
     key: LaneKey,
@@ -413,7 +413,7 @@ fn lane_record(lane: &LaneLedger) -> LaneRecord {
     }
 }
 
-fn reservation_record(id: ReservationId, reservation: &Reservation) -> Record {
+fn reservation_record(id: ReservationId, reservation: &OpenReservation) -> Record {
     let record = ReservationRecord {
         key: reservation.key,
         maximum: reservation.maximum,

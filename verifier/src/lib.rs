@@ -1,11 +1,12 @@
 //! The verifier: a gateway in front of an OpenAI-compatible upstream that sells each request for a
-//! voucher, and a settler that takes the vouchers to the chain. A [`Seller`] is the same without upstream and server, for
-//! an application that sells what it serves itself.
+//! voucher, and a settler that submits the vouchers to the chain. A [`Seller`] does the same without an upstream and
+//! without a server, for an application that sells its own handlers.
 //!
-//! One request walks through `http::routes` (what is asked for), `http::checkout` (headers, body), [`payments`] (payment),
-//! [`durable_ledger`] (the pure [`ledger`] and the [`store`]'s writer), `http::proxy` (the upstream), `http::serve` and
-//! `http::stream` (the answer) and back through [`durable_ledger`] (the charge). [`chain`] keeps what is known of channels fresh;
-//! [`settlement`] claims what was charged.
+//! One request passes through `http::routes` (which route it is for), `http::sale::checkout` (headers, body),
+//! [`payment`] (whether the payment is accepted), [`durable_ledger`] (the pure [`ledger`] and the [`store`]'s writer),
+//! `http::upstream` (the upstream), `http::sale::serve` and `http::sale::stream` (the answer), and back through
+//! [`durable_ledger`] (the charge). [`chain`] keeps the verifier's view of channels fresh; [`settlement`] claims
+//! charges on-chain.
 //!
 //! Architecture invariants: only `http` knows HTTP, only [`chain`] knows RPC, only [`store`] knows a
 //! database; [`ledger`] and [`settlement::planner`] do no IO and read no clock.

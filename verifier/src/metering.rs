@@ -1,6 +1,7 @@
-//! How an answer is counted while it passes: by its tokens if a model gives it, else by its bytes; and what that costs.
+//! Metering: counts an answer while it is passed on, by tokens for models and by bytes for plain routes, and computes
+//! its cost.
 //!
-//! What must not live here: HTTP, and whoever pays.
+//! This module must know neither HTTP nor who pays.
 
 mod cost;
 mod events;
@@ -18,12 +19,12 @@ use events::Events;
 use produced::BYTES_PER_TOKEN;
 use tokens::Meter;
 
-/// A model's server answered with something else than what a model answers with.
+/// The upstream's answer for a model is not a JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the model's server did not answer with JSON")]
+#[error("the upstream's answer is not a JSON object")]
 pub(crate) struct NotAnAnswer;
 
-/// Counts one answer.
+/// Meters one answer.
 #[derive(Debug)]
 pub(crate) enum Metering {
     Tokens(TokenMetering),
@@ -33,9 +34,9 @@ pub(crate) enum Metering {
 #[derive(Debug)]
 pub(crate) struct TokenMetering {
     meter: Meter,
-    /// Whether the client did not ask for the chunk that says what was used.
+    /// Whether to drop the chunk with the usage, because the client did not ask for it.
     hides_usage: bool,
-    /// The output tokens that were asked for.
+    /// Maximum number of output tokens that the request asked for.
     bound: u64,
 }
 
@@ -43,12 +44,12 @@ pub(crate) struct TokenMetering {
 pub(crate) struct ByteMetering {
     events: Events,
     passed: u64,
-    /// The most that is paid for.
+    /// Maximum number of bytes that are paid for, if there is one.
     bound: Option<u64>,
 }
 
 impl Metering {
-    /// For a model that was asked for at most `bound` output tokens.
+    /// Metering for a model request of at most `bound` output tokens.
     pub(crate) fn of_model(bound: u64, hides_usage: bool) -> Self {
         Self::Tokens(TokenMetering {
             meter: Meter::default(),
@@ -57,7 +58,7 @@ impl Metering {
         })
     }
 
-    /// For a plain route whose answers are paid for up to `bound` bytes.
+    /// Metering for a plain route whose answers are paid for up to `bound` bytes.
     pub(crate) fn of_route(bound: Option<u64>) -> Self {
         Self::Bytes(ByteMetering {
             events: Events::default(),
@@ -66,12 +67,12 @@ impl Metering {
         })
     }
 
-    /// What there is once the service has begun.
+    /// What was produced at the moment at which the service began: nothing but the input was used.
     pub(crate) const fn begun(&self) -> Produced {
         self.so_far(0)
     }
 
-    /// What there is of an answer that is not a stream, at a glance, when so many bytes of it have come.
+    /// A cheap estimate of what was produced when `length` bytes of an answer that is not a stream have arrived.
     pub(crate) const fn so_far(&self, length: u64) -> Produced {
         match self {
             Self::Tokens(_) => Produced::Estimated(length / BYTES_PER_TOKEN),
@@ -79,10 +80,10 @@ impl Metering {
         }
     }
 
-    /// What a whole answer that is not a stream came to.
+    /// What was produced by a complete answer that is not a stream.
     ///
     /// # Errors
-    /// [`NotAnAnswer`] of a model.
+    /// [`NotAnAnswer`] if it is a model's and not a JSON object.
     pub(crate) fn of_answer(&self, body: &[u8]) -> Result<Produced, NotAnAnswer> {
         match self {
             Self::Tokens(_) => tokens::of_answer(body).ok_or(NotAnAnswer),
@@ -90,8 +91,8 @@ impl Metering {
         }
     }
 
-    /// Takes bytes of an event stream and returns what of them passes on: whole events, so that whatever ends a stream
-    /// does not end it within one.
+    /// Takes bytes of an event stream and returns those that may be passed on: only complete events, so that a stream
+    /// never ends within one.
     pub(crate) fn feed(&mut self, bytes: &Bytes) -> Vec<Bytes> {
         match self {
             Self::Tokens(tokens) => {
@@ -110,7 +111,7 @@ impl Metering {
         }
     }
 
-    /// What came after the last event, when nothing comes any more.
+    /// Ends the stream and returns the bytes after the last complete event.
     pub(crate) fn rest(&mut self) -> Bytes {
         match self {
             Self::Tokens(tokens) => tokens.meter.rest(),
@@ -122,7 +123,7 @@ impl Metering {
         }
     }
 
-    /// Whether more came than was paid for.
+    /// Whether the answer exceeds what was paid for.
     pub(crate) fn is_spent(&self) -> bool {
         match self {
             Self::Tokens(tokens) => tokens.meter.exceeds(tokens.bound),
@@ -130,7 +131,7 @@ impl Metering {
         }
     }
 
-    /// What a stream came to that ended by itself.
+    /// What was produced by a stream that ended by itself.
     pub(crate) fn complete(&self) -> Produced {
         match self {
             Self::Tokens(tokens) => tokens.meter.complete(),
@@ -138,7 +139,7 @@ impl Metering {
         }
     }
 
-    /// What a stream came to that its source cut off.
+    /// What was produced by a stream that its source cut off.
     pub(crate) fn cut(&self) -> Produced {
         match self {
             Self::Tokens(tokens) => tokens.meter.cut(),
@@ -147,7 +148,7 @@ impl Metering {
         }
     }
 
-    /// What a stream came to that was stopped, because nobody reads it or because it was spent.
+    /// What was produced by a stream that was stopped, because its client disconnected or its reserve was spent.
     pub(crate) fn stopped(&self) -> Produced {
         match self {
             Self::Tokens(tokens) => tokens.meter.stopped(),

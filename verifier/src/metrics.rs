@@ -1,9 +1,10 @@
-//! What an operator's Prometheus reads: how much the books hold and since when, how the store and the chain keep up,
-//! what was earned, and what became of requests.
+//! Metrics for Prometheus: the size and age of the ledger's contents, the state of the store and of the chain readings,
+//! what was charged and settled, and the outcomes of requests.
 //!
-//! Whoever does the work counts it, with atomics; a scrape puts the figures together. It looks at no lane and takes
-//! the ledger's lock for a few reads. Labels are words of this program and never of a client, so that nobody can
-//! make more of them. `http/metrics.rs` serves it; `docs/operate.md` says what each is for.
+//! Each component counts its own work, with atomics; a scrape collects the figures. A scrape iterates over no lanes and
+//! holds the ledger's lock only for a few reads. Label values are constants of this program and never come from a
+//! client, so that clients cannot increase their number. `http/admin.rs` serves the metrics; `docs/operate.md` explains
+//! each one.
 
 mod chain;
 mod ledger;
@@ -23,25 +24,25 @@ use crate::chain::Channels;
 use crate::durable_ledger::DurableLedger;
 use crate::ports::Clock;
 
-pub(crate) use requests::{Asked, Counting, Outcome, Requests, Served};
+pub(crate) use requests::{Counting, Outcome, RequestKind, Requests, Served};
 
-/// Whom a scrape asks.
+/// The components from which a scrape reads.
 #[derive(Debug)]
 pub(crate) struct Sources {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) durable_ledger: Arc<DurableLedger>,
     pub(crate) channels: Arc<Channels>,
-    pub(crate) settlement: Arc<crate::settlement::figures::Figures>,
+    pub(crate) settlement: Arc<crate::settlement::figures::SettlementFigures>,
     pub(crate) requests: Arc<Requests>,
-    /// Places for requests in flight.
+    /// Permits for requests in flight.
     pub(crate) permits: Arc<Semaphore>,
-    /// How many there are.
+    /// Total number of these permits.
     pub(crate) max_requests: usize,
-    /// The store's file.
+    /// Path of the store's file.
     pub(crate) store_path: PathBuf,
 }
 
-/// Everything that is measured.
+/// The registry of all metrics.
 #[derive(Debug)]
 pub(crate) struct Metrics(Registry);
 
@@ -49,7 +50,7 @@ impl Metrics {
     pub(crate) fn new(sources: Sources) -> Self {
         let mut registry = Registry::with_prefix("farthing");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The version that runs", version);
+        registry.register("build", "Version of the running program", version);
         let Sources {
             clock,
             durable_ledger,
@@ -81,7 +82,7 @@ impl Metrics {
         Self(registry)
     }
 
-    /// The figures of this moment, in the text format of OpenMetrics 1.0.
+    /// The current values, in the text format of OpenMetrics 1.0.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.0)

@@ -1,7 +1,7 @@
-//! Whether a payment is accepted: offer, channels, signatures and ledger put together. HTTP stays outside.
+//! Payment acceptance: checks a payment against the offer, the channel, the signature and the ledger. Knows no HTTP.
 //!
-//! The order of checks is the order of what they cost and of what they give away: the way to pay, the
-//! voucher ([`voucher`]), and the ledger last.
+//! Checks are ordered by their cost and by how much their result reveals: first the way to pay, then the voucher
+//! ([`voucher`]), and the ledger last.
 
 mod facilitated;
 mod lane_state;
@@ -28,12 +28,12 @@ use voucher::{IdentifiedVoucher, Purpose, read_payload};
 
 pub use facilitated::{FacilitatorError, MAX_HELD_SECONDS, SettledPayment};
 pub use lane_state::{LaneStateError, LaneStateRequest};
-pub use offer::Offer;
+pub use offer::ProviderOffer;
 
 /// Why a payment is not accepted. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PaymentError {
-    /// The payment is not what the scheme describes.
+    /// The payment does not have the format of the scheme.
     #[error("the payment is malformed: {0}")]
     Malformed(String),
     /// The client chose a way to pay that is not offered.
@@ -46,7 +46,7 @@ pub enum PaymentError {
     #[error(transparent)]
     Channel(#[from] ChannelError),
     /// The signature is not that of the lane's key over the voucher.
-    #[error("the signature is not that of the lane's key over this voucher")]
+    #[error("the lane's key did not sign this voucher: check the lane and its key")]
     Signature,
     /// The ledger refuses.
     #[error(transparent)]
@@ -65,10 +65,10 @@ impl From<ReserveError> for PaymentError {
     }
 }
 
-/// A refusal with what the client may be told.
+/// A refused payment, with the state that the client may know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedPayment {
-    /// Why.
+    /// Why the payment is refused.
     pub error: PaymentError,
     /// The channel's state, public on the chain, if it is known.
     pub channel_state: Option<ChannelStateInfo>,
@@ -86,17 +86,17 @@ impl From<PaymentError> for RefusedPayment {
     }
 }
 
-/// The key by which a client may ask again.
+/// The idempotency key of a client's request, with the request's digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientKey {
-    /// As the client chose it.
+    /// The key as the client chose it.
     pub text: String,
-    /// Hash of what was asked.
+    /// Digest of the request.
     pub digest: [u8; 32],
 }
 
 impl ClientKey {
-    /// The key in the namespace of a lane in one generation.
+    /// The key within the namespace of one lane and generation.
     #[must_use]
     pub fn of_lane(&self, lane: &LaneKey) -> RequestKey {
         let key = Sha256::new()
@@ -112,21 +112,21 @@ impl ClientKey {
     }
 }
 
-/// What a good payment leads to.
+/// The result of a valid payment.
 #[derive(Debug)]
 pub enum Admission {
     /// The service may begin.
     Accepted(Accepted),
-    /// The same was asked before with the same key; nothing was changed.
+    /// The same request was served before with the same idempotency key; nothing was changed.
     Replay(Replay),
 }
 
-/// The end of a request that was asked before.
+/// The outcome of an earlier request with the same idempotency key.
 #[derive(Debug)]
 pub struct Replay {
-    /// What it came to.
+    /// What the earlier request was charged.
     pub outcome: OutcomeRecord,
-    /// Its answer and receipt, as far as they are kept.
+    /// Its answer and receipt, as far as they are stored.
     pub remembered: Remembered,
     /// Who paid.
     pub payer: Payer,
@@ -135,31 +135,35 @@ pub struct Replay {
 /// An accepted payment: the service may begin.
 #[derive(Debug)]
 pub struct Accepted {
-    /// What is reserved.
+    /// The reservation of the request's maximum.
     pub reservation: Reservation,
-    /// When that is durable. Nothing of the service may leave before.
+    /// Resolves when the reservation is durable. Nothing of the answer may be sent before.
     pub durable: Ticket,
     /// Who pays.
     pub payer: Payer,
-    /// Hash of what was asked, for the receipt.
+    /// Digest of the request, for the receipt.
     pub request_digest: [u8; 32],
-    /// Which of the quotes it pays.
+    /// Index of the quote that it pays.
     pub chosen: usize,
 }
 
 /// Accepts payments.
 #[derive(Debug)]
 pub struct Payments {
-    offer: Offer,
+    offer: ProviderOffer,
     durable_ledger: Arc<DurableLedger>,
     channels: Arc<Channels>,
     signers: Signers,
 }
 
 impl Payments {
-    /// A gateway for one offer.
+    /// Payment acceptance for one offer.
     #[must_use]
-    pub fn new(offer: Offer, durable_ledger: Arc<DurableLedger>, channels: Arc<Channels>) -> Self {
+    pub fn new(
+        offer: ProviderOffer,
+        durable_ledger: Arc<DurableLedger>,
+        channels: Arc<Channels>,
+    ) -> Self {
         Self {
             offer,
             durable_ledger,
@@ -168,9 +172,9 @@ impl Payments {
         }
     }
 
-    /// What is sold.
+    /// The offer: what is sold and how it is paid for.
     #[must_use]
-    pub fn offer(&self) -> &Offer {
+    pub fn offer(&self) -> &ProviderOffer {
         &self.offer
     }
 
@@ -180,8 +184,8 @@ impl Payments {
         self.durable_ledger.has_failed()
     }
 
-    /// Accepts a payment for a quote and reserves its maximum, or waits for what an earlier request with the same key
-    /// came to.
+    /// Accepts a payment for one of the quotes and reserves its maximum. If an earlier request has the same idempotency
+    /// key, waits for its outcome instead.
     ///
     /// # Errors
     /// [`RefusedPayment`]; nothing was changed.
@@ -228,13 +232,13 @@ impl Payments {
                         payer,
                     }));
                 }
-                // If it was charged nothing, this request takes its place.
+                // Waits for the earlier request, then tries again: if it was charged nothing, this request replaces it.
                 Err(Earlier::InFlight(id)) => self.durable_ledger.ended(id).await,
             }
         }
     }
 
-    /// Reserves, unless the same request came before.
+    /// Reserves the maximum, unless there was an earlier request with the same idempotency key.
     fn reserve(
         &self,
         voucher: &IdentifiedVoucher,

@@ -1,5 +1,5 @@
-//! The ports through which the verifier touches the world, all replaceable by a test: the clock and
-//! the chain. (The third, the store, is described in [`crate::store`].)
+//! The ports of the verifier to the outside, which tests can replace: the clock and the chain. The third port, the
+//! store, is in [`crate::store`].
 
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -23,20 +23,20 @@ impl Moment {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// This moment and `duration`.
+    /// The moment `duration` after this one.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
     }
 }
 
-/// A monotonic clock, by which everything is decided, and one on the wall, which dates receipts and tells whether a
-/// state query is fresh.
+/// A monotonic clock and a wall clock. The wall clock only dates receipts and checks whether a state query is fresh;
+/// everything else uses the monotonic clock.
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
-    /// The time now; never earlier than a reading before.
+    /// The present time of the monotonic clock; never earlier than a previous reading.
     fn now(&self) -> Moment;
 
-    /// Unix time in seconds, as the system believes it to be.
+    /// The wall clock: Unix time in seconds.
     fn unix_seconds(&self) -> u64;
 }
 
@@ -68,7 +68,7 @@ impl Clock for SystemClock {
 /// How certain an observation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Level {
-    /// Seen first, may be rolled back.
+    /// Processed, and may still be rolled back.
     Processed,
     /// Final.
     Finalized,
@@ -79,7 +79,7 @@ pub enum Level {
 pub struct Observation {
     /// The slot of the reading.
     pub slot: u64,
-    /// In the order asked for; `None` where there is no account.
+    /// The accounts in the requested order; `None` where there is no account.
     pub accounts: Vec<Option<Account>>,
 }
 
@@ -92,7 +92,7 @@ pub struct RecentBlockhash {
     pub last_valid_block_height: u64,
 }
 
-/// What the cluster says of a transaction.
+/// The status of a transaction on the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionStatus {
     /// Whether it is final.
@@ -104,9 +104,9 @@ pub struct TransactionStatus {
 /// Whether a transaction is sent for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// Simulated by the node before it is passed on.
+    /// First delivery: the node simulates the transaction before it forwards it.
     First,
-    /// Passed on as it is: simulation would object to what may have landed already.
+    /// Repeated delivery: the node forwards it without simulation, which would fail if it has landed already.
     Again,
 }
 
@@ -126,12 +126,12 @@ pub trait ChainSource: Send + Sync + fmt::Debug + 'static {
     /// The finalized block height.
     async fn finalized_block_height(&self) -> Result<u64, ChainError>;
 
-    /// Sends a transaction; success says that the node took it, nothing more. An error that
-    /// [is final](ChainError::is_final) says that it cannot succeed.
+    /// Sends a transaction. Success only means that the node accepted it. An error that
+    /// [is final](ChainError::is_final) means that the transaction cannot succeed.
     async fn send(&self, transaction: &Transaction, delivery: Delivery) -> Result<(), ChainError>;
 
-    /// What became of at most 256 transactions, in the order asked for; `None` where the cluster
-    /// knows nothing.
+    /// The statuses of at most 256 transactions, in the requested order; `None` where the cluster does not know the
+    /// transaction.
     async fn statuses(
         &self,
         signatures: &[Signature],

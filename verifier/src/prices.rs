@@ -1,4 +1,4 @@
-//! What is sold, and at what price: names and patterns of models, in tiers, and plain routes. Pure.
+//! The prices of everything that is sold: of models, by name or pattern and in tiers, and of plain routes. Pure.
 
 mod quoted;
 pub(crate) mod reserved;
@@ -12,52 +12,52 @@ use wildmatch::WildMatch;
 pub use quoted::{Quoted, RouteQuote};
 pub use routes::{Route, RoutePrices};
 
-/// Everything that is sold or given away.
+/// The prices of everything that is sold or free.
 #[derive(Debug, Clone, Default)]
 pub struct Prices {
     /// The standard tier, then the others.
     pub tiers: Vec<Tier>,
-    /// What is given away.
+    /// Models that are free.
     pub free: ModelPrices,
     /// Routes that have a price of their own, or are free.
     pub routes: RoutePrices,
 }
 
-/// One price of every model that it sells.
+/// A price tier: one price for each model that it sells.
 #[derive(Debug, Clone, Default)]
 pub struct Tier {
-    /// Its name; the standard tier has none.
+    /// Name of the tier; `None` for the standard tier.
     pub name: Option<String>,
     /// Its prices.
     pub models: ModelPrices,
-    /// What tells the upstream of it.
+    /// Headers that select the tier at the upstream.
     pub upstream_headers: Vec<(String, String)>,
 }
 
 impl Tier {
-    /// Its name, whether it has one or not.
+    /// Name of the tier, also for the standard tier.
     #[must_use]
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or(STANDARD_TIER)
     }
 }
 
-/// Prices by name and pattern.
+/// Prices by model name and pattern.
 #[derive(Debug, Clone, Default)]
 pub struct ModelPrices {
-    /// The first that matches is the price.
+    /// Ordered by precedence: the first entry that matches is the price.
     prices: Vec<(WildMatch, String, ModelPrice)>,
 }
 
 impl ModelPrices {
-    /// Prices by model name, or by a pattern in which `*` stands for anything.
+    /// Prices by model name, or by a pattern in which `*` matches any text.
     #[must_use]
     pub fn new(prices: impl IntoIterator<Item = (String, ModelPrice)>) -> Self {
         let prices = prices
             .into_iter()
             .map(|(pattern, price)| (WildMatch::new(&escaped(&pattern)), pattern, price));
         let mut prices: Vec<_> = prices.collect();
-        // Names first, then the longest pattern, which says the most.
+        // Names come first, then patterns, of which the longest is the most specific.
         prices
             .sort_by_key(|(_, pattern, _)| (is_pattern(pattern), std::cmp::Reverse(pattern.len())));
         Self { prices }
@@ -91,24 +91,24 @@ fn is_pattern(pattern: &str) -> bool {
     pattern.contains('*')
 }
 
-/// Only `*` is special in a pattern.
+/// Escapes a pattern for [`WildMatch`], so that only `*` is special in it.
 fn escaped(pattern: &str) -> String {
     pattern.replace('\\', "\\\\").replace('?', "\\?")
 }
 
-/// A request that has a price, or is free.
+/// A request that was priced.
 #[derive(Debug, Clone)]
 pub enum Order {
-    /// To be paid in one of these ways, the first of which is the standard one if the model has one.
+    /// The request must be paid for in one of these tiers; the standard tier comes first if it sells the model.
     Paid(Vec<TierQuote>),
-    /// Free.
+    /// The request is free.
     Free(Quote),
 }
 
 /// What a request costs in one tier.
 #[derive(Debug, Clone)]
 pub struct TierQuote {
-    /// The tier, by its place in [`Prices::tiers`].
+    /// Index of the tier in [`Prices::tiers`].
     pub tier: usize,
     /// What it costs.
     pub quote: Quote,
@@ -117,7 +117,7 @@ pub struct TierQuote {
 /// Why a request has no price.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
-    /// Its body has none.
+    /// The request's body cannot be priced.
     #[error(transparent)]
     Quote(#[from] QuoteError),
     /// No tier of that name sells the model.
@@ -139,7 +139,7 @@ impl Prices {
         lists.any(|models| models.all().next().is_some())
     }
 
-    /// Prices a request: in every tier that sells its model, or in the one that it asks for.
+    /// Prices a request: in every tier that sells its model, or only in the tier that it asks for.
     ///
     /// # Errors
     /// [`OrderError`] names what is malformed, unbounded or not sold.
@@ -155,7 +155,7 @@ impl Prices {
             .filter(|(_, known)| tier.is_none_or(|tier| tier == known.name()))
             .filter_map(|(index, known)| Some((index, known.models.of(model)?)))
             .collect();
-        // A name that is given away precedes a pattern that is sold, and the other way round.
+        // A free model, by name or pattern, takes precedence over sold patterns, but not over a sold name.
         let free = self.free.of(model);
         let is_named = |list: &ModelPrices| list.names().any(|(name, _)| name == model);
         let is_sold_by_name = || self.tiers.iter().any(|tier| is_named(&tier.models));

@@ -1,7 +1,6 @@
-//! Receipts as this verifier issues them: who sold what to whom, signed with the settler's key.
+//! Issues receipts: who sold what to whom, signed with the settler's key.
 //!
-//! What must not live here: what a receipt looks like, which clients must know as well
-//! ([`farthing_wire::receipt`]), and HTTP.
+//! What must not live here: the format of receipts, which clients need as well ([`farthing_wire::receipt`]), and HTTP.
 
 mod key;
 
@@ -20,7 +19,7 @@ use crate::record::{LaneKey, ReceiptRecord};
 
 use key::ReceiptKey;
 
-/// Who pays: one generation of a lane.
+/// The payer: one generation of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payer {
     /// The lane's key.
@@ -31,18 +30,18 @@ pub struct Payer {
     pub lane: LaneKey,
 }
 
-/// What one request came to.
+/// The charge of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
-    /// Hash of what was asked; unknown if somebody else served.
+    /// Hash of the request; unknown if another seller's server served it.
     pub request: Option<[u8; 32]>,
-    /// Charged for it.
+    /// What the request was charged.
     pub charged: BaseUnits,
-    /// Charged to the lane in total then.
+    /// The lane's total charge after the request.
     pub charged_total: BaseUnits,
 }
 
-/// What a receipt says beside its figures.
+/// The part of a receipt beside its figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// When it was issued, in seconds of Unix time.
@@ -58,7 +57,7 @@ impl Draft {
         self.sold.as_ref()
     }
 
-    /// As it is kept: what is read from that is the same draft.
+    /// Converts to the record that is stored. Converting it back gives the same draft.
     #[must_use]
     pub fn record(&self) -> ReceiptRecord {
         ReceiptRecord {
@@ -68,7 +67,7 @@ impl Draft {
     }
 }
 
-/// What another version wrote in another way is not known any longer.
+/// Converts from the stored record. If another version wrote what was sold in another form, it is left out.
 impl From<&ReceiptRecord> for Draft {
     fn from(record: &ReceiptRecord) -> Self {
         Self {
@@ -112,13 +111,13 @@ impl Issuer {
         &self.network
     }
 
-    /// Who signs.
+    /// The public key of the settler, which signs the receipts.
     #[must_use]
     pub fn settler(&self) -> Pubkey {
         self.key.pubkey()
     }
 
-    /// What a receipt of this moment says beside its figures: `sold` is `None` where those are all that is known.
+    /// Drafts a receipt issued now. `sold` is `None` if nothing but the figures is known.
     #[must_use]
     pub fn draft(&self, sold: Option<Sold>) -> Draft {
         Draft {
@@ -127,8 +126,8 @@ impl Issuer {
         }
     }
 
-    /// Signs a receipt: the same draft and charge give the same bytes. Without a draft it has the figures alone, and
-    /// the date of now.
+    /// Signs a receipt. The same draft and charge give the same bytes. Without a draft the receipt has only the
+    /// figures, and is issued now.
     #[must_use]
     pub fn issue(&self, payer: &Payer, charge: &Charge, draft: Option<Draft>) -> String {
         let Draft { issued_at, sold } = draft.unwrap_or_else(|| self.draft(None));

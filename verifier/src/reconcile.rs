@@ -1,13 +1,13 @@
-//! A store that may be an old copy, compared with the chain: what the chain debited beyond it, and what
-//! that makes public. Pure.
+//! Compares a store that may be an old copy with the chain: what the chain debited beyond the store, and which vouchers
+//! were published by that. Pure.
 //!
-//! A lane whose counter on the chain is above what the store knows was used after the copy was made. Its
-//! books are set to the chain's counter, and every voucher value up to the highest one that was published
-//! counts as used: whoever reads the chain can send those again. What was signed and never settled is
-//! nowhere to be seen; its signer can spend it once more, and what it was charged is lost.
+//! A lane whose on-chain counter is above what the store knows was used after the copy was made. Its charge is set to
+//! the on-chain counter, and every voucher value up to the highest published one counts as used, because anyone who
+//! reads the chain could send those vouchers again. Vouchers that were signed and never settled cannot be seen: their
+//! signer can spend them once more, and what they were charged is lost.
 //!
-//! Where the history that the node knows does not explain the counter, a voucher may be public that we do
-//! not see. Such a lane is held: it accepts nothing until its signer is rotated.
+//! If the history that the node has does not explain the counter, a voucher may have been published that is not in that
+//! history. Such a lane is held: it accepts nothing until its signer is rotated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -26,22 +26,22 @@ use crate::record::{ALL_USED, LaneKey, LaneRecord, Record, ReservationId, Stored
 pub struct LaneBehind {
     /// The lane.
     pub lane: LaneIndex,
-    /// What the store knows to have been charged, whatever the generation.
+    /// What the store knows to have been charged: the highest over all generations.
     pub charged: BaseUnits,
     /// What the chain debited.
     pub debited: BaseUnits,
 }
 
-/// What becomes of a lane that is behind.
+/// The result for a lane that was behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reconciled {
-    /// The lane as it was.
+    /// The lane before it was reconciled.
     pub behind: LaneBehind,
-    /// Voucher values at or below count as used; `None` if the lane is held.
+    /// Voucher values at or below this count as used; `None` if the lane is held.
     pub used_through: Option<BaseUnits>,
 }
 
-/// What a store knows, lane by lane: read once, however many lanes are behind.
+/// The content of a store, indexed by lane. It is built once, however many lanes are behind.
 #[derive(Debug, Default)]
 pub struct Known {
     channels: BTreeSet<Domain>,
@@ -50,7 +50,7 @@ pub struct Known {
     in_flight: BTreeMap<LaneKey, Vec<ReservationId>>,
 }
 
-/// The generations of a lane.
+/// The range of keys of all generations of a lane.
 fn generations(domain: Domain, lane: LaneIndex) -> RangeInclusive<LaneKey> {
     let of = |generation| LaneKey {
         domain,
@@ -61,7 +61,7 @@ fn generations(domain: Domain, lane: LaneIndex) -> RangeInclusive<LaneKey> {
 }
 
 impl Known {
-    /// What is in a store.
+    /// Indexes the content of a store.
     #[must_use]
     pub fn of(state: &StoredState) -> Self {
         let mut known = Self {
@@ -97,8 +97,8 @@ impl Known {
         lanes.filter(|lane| lane.debited > lane.charged).collect()
     }
 
-    /// Ends what a record brought up to the chain's counter makes superfluous: used values that it refuses,
-    /// and requests in flight, whose outcome is in the counter or lost.
+    /// Records that remove what is superfluous after a lane was set to the on-chain counter by `record`: used values
+    /// that its charge or floor refuses, and requests in flight, whose charge is part of the counter or lost.
     fn superfluous(&self, key: LaneKey, record: &LaneRecord) -> Vec<Record> {
         let refused = record.charged.max(record.floor);
         let used = self.used.range((key, BaseUnits::ZERO)..=(key, refused));
@@ -110,8 +110,8 @@ impl Known {
     }
 }
 
-/// Whether the debits found so far lead from what the store knows up to the chain's counter, so that
-/// nothing earlier need be read.
+/// Whether the debits found so far lead from what the store knows up to the on-chain counter, so that no earlier
+/// history need be read.
 #[must_use]
 pub fn is_explained(lane: &LaneBehind, debits: &[Debit]) -> bool {
     let mut of_lane = debits.iter().filter(|debit| debit.lane == lane.lane);
@@ -119,8 +119,8 @@ pub fn is_explained(lane: &LaneBehind, debits: &[Debit]) -> bool {
     reaches_down && of_lane.any(|debit| debit.debit_to == lane.debited)
 }
 
-/// The records that make a store agree with a channel on the chain, and what becomes of each lane that is
-/// behind. `debits` is all that is known of the channel's history.
+/// The records that make a store agree with a channel on the chain, and the result for each lane that was behind.
+/// `debits` is all that is known of the channel's history.
 #[must_use]
 pub fn reconcile(
     known: &Known,
@@ -156,7 +156,7 @@ pub fn reconcile(
     (records, reconciled)
 }
 
-/// A lane's books at the chain's counter.
+/// The record of a lane set to the on-chain counter.
 fn brought_up(
     before: Option<LaneRecord>,
     on_chain: &LaneState,
@@ -166,7 +166,7 @@ fn brought_up(
     let debited = on_chain.debited;
     let of_lane = debits.iter().filter(|debit| debit.lane == key.lane);
     let is_explained = of_lane.clone().any(|debit| debit.debit_to == debited);
-    // Vouchers of earlier generations buy nothing any longer.
+    // Vouchers of earlier generations are refused anyway, so only those of the current signer count.
     let signer = SignerKey::new(&on_chain.signer).ok();
     let published = of_lane.filter_map(|debit| debit.voucher).filter(|voucher| {
         let signed = Voucher {
@@ -193,14 +193,14 @@ fn brought_up(
             )
         }
         (_, Some(stored)) => (stored.authorized, stored.signature),
-        // As a lane that nobody has used in this generation.
+        // The same as for a lane that was never used in this generation.
         (_, None) => (BaseUnits::ZERO, None),
     };
     let published_through = highest.map_or(BaseUnits::ZERO, |voucher| voucher.authorized);
     let stored_floor = before.map_or(BaseUnits::ZERO, |record| record.floor);
     let floor = match (is_explained, authorized) {
         (false, _) => ALL_USED,
-        // At or below the charge everything is refused anyway.
+        // Nothing was published: values at or below the charge are refused anyway.
         (true, BaseUnits::ZERO) => BaseUnits::ZERO,
         (true, _) => published_through.max(stored_floor),
     };

@@ -1,7 +1,7 @@
-//! The records: what the verifier must not forget, and by which keys it is known.
+//! The records: the durable state of the verifier, and the keys that identify its parts.
 //!
-//! The ledger decides in records and a store keeps them; both know this module and not each other. [`audit`] tells
-//! whether a state is one that a ledger could have left.
+//! The ledger expresses its decisions as records and a store keeps them; both depend on this module and not on each
+//! other. [`audit`] checks whether a state is one that a ledger could have written.
 //! What must not live here: decisions, bytes on a disk.
 
 pub mod audit;
@@ -12,11 +12,11 @@ use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-/// The most used values kept above `charged`. Beyond, the lowest closes: it becomes the floor.
+/// The most used values kept above `charged`. When there are more, the lowest one becomes the floor.
 pub const MAX_USED_VALUES: usize = 1_024;
 
-/// The floor of a lane of which vouchers may be public that nobody here knows: it accepts nothing until it
-/// is rotated.
+/// The floor of a lane whose vouchers may have been published without this store knowing them: the lane accepts nothing
+/// until its key is rotated.
 pub const ALL_USED: BaseUnits = BaseUnits(u64::MAX);
 
 /// One lane of one incarnation of one channel, in one generation.
@@ -42,16 +42,16 @@ impl LaneKey {
     }
 }
 
-/// A request in flight.
+/// Identifies a reservation, and later the outcome of its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReservationId(pub u64);
 
-/// How a request that may be asked again is told from others.
+/// Identifies a request with an idempotency key, so that a retry is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestKey {
-    /// Hash of the lane, its generation and the key that the client chose.
+    /// Hash of the lane, its generation and the idempotency key that the client chose.
     pub key: [u8; 32],
-    /// Hash of what was asked: method, path, query and body, but not the payment.
+    /// Hash of the request: method, path, query and body, but not the payment.
     pub digest: [u8; 32],
 }
 
@@ -64,7 +64,7 @@ pub struct LaneSnapshot {
     pub signature: Option<[u8; 64]>,
     /// Charged in total.
     pub charged: BaseUnits,
-    /// The maxima in flight.
+    /// The sum of the maxima in flight.
     pub reserved: BaseUnits,
     /// The channel's deposit.
     pub deposit: BaseUnits,
@@ -73,35 +73,35 @@ pub struct LaneSnapshot {
 /// One change of the durable state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// A channel with books, by domain.
+    /// A channel that the ledger knows: its domain and its address.
     Channel(Domain, Pubkey),
     /// A lane's counters, replacing earlier ones.
     Lane(LaneKey, LaneRecord),
-    /// A voucher value that bought something.
+    /// A voucher value that was used.
     Used(LaneKey, BaseUnits),
-    /// A used value that need not be kept: `charged` or the floor refuses it, or its lane goes.
+    /// A used value that need not be kept: it is refused by `charged` or the floor, or its lane is removed.
     Forgotten(LaneKey, BaseUnits),
-    /// A lane that need not be kept, after its used values: its channel is gone.
+    /// A lane that need not be kept because its channel is gone. Follows the removal of its used values.
     LaneForgotten(LaneKey),
-    /// A channel that need not be kept, after its lanes.
+    /// A channel that need not be kept because it is gone. Follows the removal of its lanes.
     ChannelForgotten(Domain),
     /// A request in flight, replacing an earlier checkpoint of the same.
     Reservation(ReservationId, ReservationRecord),
     /// The end of a request.
     Completed(ReservationId),
-    /// What a request with a key came to, replacing what was said before.
+    /// The outcome of a request with an idempotency key, replacing an earlier record of the same outcome.
     Outcome(ReservationId, OutcomeRecord),
-    /// The end of an outcome's time, and of its answer's and receipt's.
+    /// An outcome expired or was evicted, with its answer and its receipt.
     OutcomeForgotten(ReservationId),
-    /// The answer that belongs to an outcome.
+    /// The stored answer of an outcome.
     Answer(ReservationId, AnswerRecord),
-    /// An answer for which there is no room any longer.
+    /// A stored answer was evicted; its outcome is kept.
     AnswerForgotten(ReservationId),
-    /// What the receipt that belongs to an outcome said beside the outcome's figures.
+    /// The part of an outcome's receipt that is not in the outcome's figures.
     Receipt(ReservationId, ReceiptRecord),
     /// The store was made from an export, which may be old.
     Imported,
-    /// The store was compared with the chain since.
+    /// The store was compared with the chain after an import.
     Reconciled,
     /// A settlement about to be sent.
     Settlement(SettlementRecord),
@@ -109,7 +109,7 @@ pub enum Record {
     SettlementEnded(Signature),
 }
 
-/// A channel with books.
+/// A channel that the ledger knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChannelRecord {
     /// Its domain.
@@ -129,51 +129,51 @@ pub struct LaneRecord {
     pub charged: BaseUnits,
     /// Voucher values at or below count as used.
     pub floor: BaseUnits,
-    /// What of it final settlements debited, as far as they were seen here.
+    /// How much of `charged` was debited by final settlements that this verifier saw.
     pub settled: BaseUnits,
 }
 
 /// A request in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReservationRecord {
-    /// Whose.
+    /// The lane that pays.
     pub key: LaneKey,
     /// The most that it may cost.
     pub maximum: BaseUnits,
     /// What it is charged if the process dies now.
     pub checkpoint: BaseUnits,
-    /// How whoever asks again is recognised, if the client gave a key.
+    /// Recognises a retry, if the client sent an idempotency key.
     pub request: Option<RequestKey>,
-    /// For how many seconds it waits for somebody else's charge, if it does: a restart does not end it, and begins that
-    /// time anew.
+    /// For how many seconds it is held for a charge by another seller's server, if it is held. A restart does not end a
+    /// held reservation, but starts its time anew.
     pub held_seconds: Option<u32>,
 }
 
-/// What a request with a key came to: what its receipt said, word for word.
+/// The outcome of a request with an idempotency key: exactly the figures of its receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutcomeRecord {
-    /// Whose.
+    /// The lane that paid.
     pub lane: LaneKey,
-    /// How whoever asks again is recognised.
+    /// Recognises a retry.
     pub request: RequestKey,
-    /// What it was charged, more than nothing.
+    /// What the request was charged; never zero.
     pub charged: BaseUnits,
-    /// Charged to the lane in total then.
+    /// The lane's total charge when the request ended.
     pub charged_total: BaseUnits,
-    /// The lane's maxima in flight then.
+    /// The lane's maxima in flight when the request ended.
     pub reserved: BaseUnits,
-    /// The highest ceiling signed then.
+    /// The highest ceiling signed when the request ended.
     pub authorized: BaseUnits,
-    /// The channel's deposit then.
+    /// The channel's deposit when the request ended.
     pub deposit: BaseUnits,
-    /// When: for how many seconds verifiers had run with this store.
+    /// When the request ended: for how many seconds verifiers had run with this store.
     pub ended_at: u64,
     /// Length of the answer in the store; `None` if it is not kept.
     pub answer_bytes: Option<u32>,
 }
 
 impl OutcomeRecord {
-    /// The lane as it was told then.
+    /// The lane's figures when the request ended, without the signature.
     #[must_use]
     pub const fn lane_then(&self) -> LaneSnapshot {
         LaneSnapshot {
@@ -186,21 +186,21 @@ impl OutcomeRecord {
     }
 }
 
-/// The answer to a request with a key, as it left.
+/// The stored answer to a request with an idempotency key, as it was sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AnswerRecord {
     /// HTTP status.
     pub status: u16,
-    /// Headers, without those of the payment.
+    /// Headers, without the payment headers.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// The body, without the receipt of a stream.
+    /// The body, without the receipt at the end of a stream.
     pub body: Vec<u8>,
-    /// Whether the body has its end.
+    /// Whether the body is complete.
     pub is_whole: bool,
 }
 
 impl AnswerRecord {
-    /// Its length in bytes, as it counts for the limits.
+    /// The answer's length in bytes (headers and body), as it counts towards the limits.
     #[must_use]
     pub fn length(&self) -> u32 {
         let headers = self.headers.iter();
@@ -209,21 +209,22 @@ impl AnswerRecord {
     }
 }
 
-/// What a receipt said beside the figures of its outcome. With them it can be signed again, byte for byte.
+/// The part of a receipt that is not in the figures of its outcome. Together they allow signing the same receipt again,
+/// byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceiptRecord {
-    /// When it was issued, in seconds of Unix time. It is shown and decides nothing.
+    /// When it was issued, in seconds of Unix time. It is only displayed and decides nothing.
     pub issued_at: u64,
-    /// What was sold, as JSON; its fields are no business of the store's.
+    /// What was sold, as JSON. The store does not interpret it.
     pub sold: String,
 }
 
-/// What is kept of a request beside its outcome, for whoever asks again.
+/// The answer and receipt stored beside an outcome, for idempotent retries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remembered {
     /// The answer.
     pub answer: Option<AnswerRecord>,
-    /// What its receipt said.
+    /// The part of the receipt that is not in the outcome's figures.
     pub receipt: Option<ReceiptRecord>,
 }
 
@@ -240,7 +241,7 @@ pub struct SettlementRecord {
     pub channel: Pubkey,
     /// The channel's domain.
     pub domain: Domain,
-    /// What it claims.
+    /// The lanes that it claims.
     pub claims: Vec<ClaimRecord>,
 }
 
@@ -253,25 +254,25 @@ pub struct ClaimRecord {
     pub generation: Generation,
     /// The counter after the settlement.
     pub debit_to: BaseUnits,
-    /// What that adds to the on-chain counter.
+    /// The amount that the claim adds to the on-chain counter.
     pub owed: BaseUnits,
 }
 
-/// Everything that a store holds.
+/// Everything that a store holds, except the stored answers and receipts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredState {
-    /// Channels with books.
+    /// Channels that the ledger knows.
     pub channels: Vec<ChannelRecord>,
     /// Lanes.
     pub lanes: Vec<(LaneKey, LaneRecord)>,
     /// Used voucher values, ascending within a lane.
     pub used: Vec<(LaneKey, BaseUnits)>,
-    /// Requests without an outcome.
+    /// Requests in flight.
     pub reservations: Vec<(ReservationId, ReservationRecord)>,
-    /// Settlements without an outcome.
+    /// Settlements whose outcome is not known yet.
     pub settlements: Vec<SettlementRecord>,
-    /// Outcomes of requests with a key. Their answers are read one by one.
+    /// Outcomes of requests with an idempotency key. Their answers and receipts are read one by one.
     pub outcomes: Vec<(ReservationId, OutcomeRecord)>,
-    /// Whether it was made from an export and not compared with the chain since.
+    /// Whether the store was made from an export and not compared with the chain since.
     pub is_imported: bool,
 }

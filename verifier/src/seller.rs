@@ -1,5 +1,5 @@
-//! A seller: everything that takes payments and settles them, without a server. The gateway is one with an upstream; an
-//! application that sells what it serves itself starts one and puts [`Seller::layer`] before its handlers.
+//! A seller: accepts payments and settles them, without a server of its own. The gateway is a seller with a server and
+//! an upstream; an application that sells its own handlers starts a seller and puts [`Seller::layer`] in front of them.
 
 mod releases;
 mod start;
@@ -34,12 +34,12 @@ use crate::record::{LaneKey, LaneSnapshot};
 use crate::settlement::{SettleError, SettlementReport, SettlerHandle};
 use crate::store::{Store, StoreError};
 
-/// How long what was cut off at the end of the drain may take to charge what it produced.
+/// Time that requests which are cut off after the drain have to charge for what they produced.
 const CUT_OFF_GRACE: Duration = Duration::from_secs(5);
 
 /// The verifier's keys.
 pub struct Keys {
-    /// Signs settlements and pays their fees. It can take nothing for itself.
+    /// Signs settlements and receipts, and pays the settlements' fees. It cannot pay itself.
     pub settler: Keypair,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// The world, as the verifier reaches it.
+/// The external systems that the verifier uses; tests replace them.
 #[derive(Debug)]
 pub struct Ports {
     /// The monotonic clock.
@@ -62,52 +62,52 @@ pub struct Ports {
     pub store: Box<dyn Store>,
 }
 
-/// Why a verifier does not start.
+/// Why a verifier cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration makes no sense.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The chain cannot be asked which one it is.
-    #[error("cannot read the genesis hash, check chain.rpc_url: {0}")]
+    /// The RPC node cannot be used: its genesis hash or the channels of the store cannot be read.
+    #[error("cannot read the chain, check chain.rpc_url: {0}")]
     Chain(#[from] ChainError),
-    /// The chain debited lanes beyond what the store knows of.
+    /// The chain debited lanes by more than the store has recorded as charged.
     #[error(
-        "the store is older than the chain, or somebody else settles with this key: {lanes} lanes were debited beyond \
-         what it knows, the first is lane {first} of channel {channel}; stop whoever else settles, then run \
-         `farthing reconcile`"
+        "the store is older than the chain, or somebody else settles with this key: {lanes} lanes were debited by more \
+         than the store has recorded, the first is lane {first} of channel {channel}; stop any other settler with this \
+         key, then run `farthing reconcile`"
     )]
     StoreBehindChain {
-        /// How many.
+        /// Number of these lanes.
         lanes: usize,
-        /// The first one's channel.
+        /// Channel of the first of them.
         channel: Pubkey,
-        /// The first one.
+        /// Index of the first of them.
         first: LaneIndex,
     },
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The books cannot be opened.
+    /// The ledger cannot be opened.
     #[error(transparent)]
     DurableLedger(#[from] OpenError),
-    /// There is no client for the upstream.
+    /// The client of the upstream cannot be made.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}, which is {key}: {error}")]
     Listen {
-        /// The key of the configuration that names it.
+        /// The configuration key of the address.
         key: &'static str,
         /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The error of the system.
         error: std::io::Error,
     },
 }
 
-/// A running seller. Dropped without [`Seller::shutdown`] it cuts off what is in flight, charges that as after a
-/// disconnect, and settles nothing.
+/// A running seller. If it is dropped without [`Seller::shutdown`], requests in flight are cut off and charged as after
+/// a disconnect, and nothing is settled.
 #[derive(Debug)]
 pub struct Seller {
     checkout: Arc<Checkout>,
@@ -122,20 +122,20 @@ pub struct Seller {
 }
 
 impl Seller {
-    /// Starts on the real clock, chain and store.
+    /// Starts with the system's clock, the configured RPC node and the configured store.
     ///
     /// # Errors
-    /// [`StartError`] says what to mend.
+    /// [`StartError`] says what to fix.
     pub async fn start(config: SellerConfig, keys: Keys) -> Result<Self, StartError> {
         config.check()?;
         let ports = start::system_ports(&config)?;
         start::start(config, keys, ports, Prices::default()).await
     }
 
-    /// Starts on the ports given.
+    /// Starts with the given clock, chain and store.
     ///
     /// # Errors
-    /// [`StartError`] says what to mend.
+    /// [`StartError`] says what to fix.
     pub async fn start_with(
         config: SellerConfig,
         keys: Keys,
@@ -145,7 +145,7 @@ impl Seller {
         start::start(config, keys, ports, Prices::default()).await
     }
 
-    /// Starts as the till of a gateway that sells by these prices.
+    /// Starts as the checkout of a gateway with these prices.
     pub(crate) async fn start_priced(
         config: SellerConfig,
         keys: Keys,
@@ -165,17 +165,18 @@ impl Seller {
 
     /// A paywall for the services of an axum application.
     ///
-    /// What has not paid is answered with 402, as the gateway does it. What has paid is served at once, while its payment
-    /// becomes durable; nothing of the answer leaves before that, and the receipt is in its header `PAYMENT-RESPONSE` or,
-    /// of an event stream, in its last line. The charge is the price's, or what the service sets by the extension
-    /// [`Charged`](crate::Charged) of its response; never more than was quoted, and nothing unless the status is 2xx.
+    /// A request without a payment is answered with 402, as the gateway does. A paid request is served at once, while
+    /// its reservation becomes durable. Nothing of the answer is sent before that. The receipt is in the header
+    /// `PAYMENT-RESPONSE` or, for an event stream, in its last line. The charge follows from the price, or is what the
+    /// service sets with the response extension [`Charged`](crate::Charged). It is never more than was quoted, and zero
+    /// unless the status is 2xx.
     ///
-    /// An event stream passes as it comes; every other answer is read to its end first, at most
-    /// `requests.max_answer_bytes`. A client that repeats its key gets the same answer again, for the same charge. A
-    /// service that panics, or breaks its answer off, costs nothing, and the client is told by 500 or 502.
+    /// An event stream is passed on as it arrives; every other answer is first read to its end, up to
+    /// `requests.max_answer_bytes`. A client that repeats its idempotency key gets the same answer again, for the same
+    /// charge. If a service panics or breaks its answer off, nothing is charged and the client gets a 500 or 502.
     ///
-    /// Use it by `route_layer`, or on single handlers: a `layer` of the whole router would ask money for its 404s.
-    /// `PAYMENT-REQUIRED`, `PAYMENT-RESPONSE` and `Payment-Methods` are headers that a web page may read only if the
+    /// Use it with `route_layer`, or on single handlers: a `layer` of the whole router would also charge for its 404s.
+    /// Web pages can read the headers `PAYMENT-REQUIRED`, `PAYMENT-RESPONSE` and `Payment-Methods` only if the
     /// application's CORS layer exposes them.
     ///
     /// ```
@@ -200,23 +201,23 @@ impl Seller {
         PaywallLayer::new(Arc::clone(&self.checkout), price)
     }
 
-    /// Routes that clients look for where they pay: the key of the receipts, and what became of a lane.
+    /// Routes that clients need besides the paid ones: the key that signs the receipts, and the state of a lane.
     pub fn routes(&self) -> Router {
         about_payments(Arc::clone(&self.checkout))
     }
 
-    /// `GET /metrics`, for Prometheus. It tells what is earned and asks for no password: serve it on an address that only
-    /// the operator reaches.
+    /// `GET /metrics`, for Prometheus. It shows what is earned and has no authentication: serve it on an address that
+    /// only the operator can reach.
     pub fn metrics(&self) -> Router {
         admin::metrics_router(Arc::clone(&self.metrics))
     }
 
-    /// Everything that an operator may ask.
+    /// Router of all operator endpoints.
     pub(crate) fn admin(&self) -> Router {
         admin::router(Arc::clone(&self.metrics), Arc::clone(&self.checkout))
     }
 
-    /// Cancelled when everything has ended.
+    /// A token that is cancelled at the end of a shutdown, after the final settlement.
     pub(crate) fn end(&self) -> CancellationToken {
         self.background.clone()
     }
@@ -238,14 +239,14 @@ impl Seller {
         self.durable_ledger.lane(&facts, key)
     }
 
-    /// The paid requests in flight, with the payments that were verified for other servers and are not settled.
+    /// Number of reservations: paid requests in flight, and payments verified for other servers and not settled yet.
     #[must_use]
     pub fn requests_in_flight(&self) -> usize {
         self.durable_ledger
             .read(crate::ledger::Ledger::reservations)
     }
 
-    /// Whether every channel with books was asked for since the start, so that no request waits for it.
+    /// Whether every channel in the ledger was read since the start, so that no request waits for its lookup.
     #[must_use]
     pub fn is_resolved(&self) -> bool {
         self.channels.is_resolved()
@@ -256,10 +257,10 @@ impl Seller {
         self.channels.poll().await;
     }
 
-    /// Settles everything that is owed now, and waits until it is final.
+    /// Settles all unsettled charges now, and waits until the settlements are finalized.
     ///
     /// # Errors
-    /// [`SettleError`] says what is left; it is settled later.
+    /// [`SettleError`] says what is left unsettled; it is settled later.
     pub async fn settle_now(&self) -> Result<SettlementReport, SettleError> {
         self.settler.settle_now().await?;
         Ok(self.report())
@@ -271,16 +272,17 @@ impl Seller {
         self.settler.report()
     }
 
-    /// Ends: no new requests, those in flight drain, everything is settled and final, the store is closed. Stop the
-    /// application's server before.
+    /// Shuts down: refuses new requests, drains those in flight, settles everything, waits until the settlements are
+    /// finalized, and closes the store. Stop the application's server before.
     ///
     /// # Errors
-    /// [`SettleError`] says what is left; the next start settles it.
+    /// [`SettleError`] says what is left unsettled; the next start settles it.
     pub async fn shutdown(self) -> Result<SettlementReport, SettleError> {
         self.shutdown_with(std::future::ready(())).await
     }
 
-    /// The same together with a server, which ends when its connections have.
+    /// Shuts down like [`Self::shutdown`], and waits during the drain for `server`, which ends with its last
+    /// connection.
     pub(crate) async fn shutdown_with(
         mut self,
         server: impl Future<Output = ()>,
@@ -293,12 +295,12 @@ impl Seller {
                 seconds: timeout.as_secs(),
             }));
         self.background.cancel();
-        // The task ends at the latest with the request that it waits for.
+        // The settler's task ends at the latest with the RPC request that it waits for.
         let _ = (&mut self.settler_task).await;
         let durable_ledger = Arc::clone(&self.durable_ledger);
         let closed = tokio::task::spawn_blocking(move || durable_ledger.close()).await;
         if closed.is_err() {
-            tracing::error!("closing the store panicked");
+            tracing::error!("panic while closing the store");
         }
         settled.map(|()| self.report())
     }
@@ -322,13 +324,13 @@ impl Seller {
         {
             return;
         }
-        tracing::warn!("requests in flight are cut off, the drain took too long");
+        tracing::warn!("drain timeout: requests still in flight are cut off");
         cut_off.cancel();
         if tokio::time::timeout(CUT_OFF_GRACE, tasks.wait())
             .await
             .is_err()
         {
-            tracing::error!("requests did not end in time");
+            tracing::error!("some cut-off requests are still running; shutting down anyway");
         }
     }
 }

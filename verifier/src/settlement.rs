@@ -1,8 +1,8 @@
-//! Settlement: what was charged goes on-chain.
+//! Settlement: claims charged amounts on-chain.
 //!
-//! [`planner`] decides what to claim and is pure; [`transaction`] turns a plan into a signed
-//! transaction; [`submitter`] records it, sends it, and follows it until it is final or cannot land
-//! any more. Claims are cumulative, so a duplicate is harmless: settlement is at-least-once.
+//! [`planner`] decides what to claim and is pure; [`transaction`] turns a plan into a signed transaction; [`submitter`]
+//! records it, sends it, and follows it until it is final or can no longer land. Settlement is at-least-once: claims
+//! are cumulative, so a duplicate is harmless.
 
 pub mod figures;
 pub mod planner;

@@ -4,25 +4,27 @@
 //! * **One writer.** A store is owned by one thread, the [`Writer`]'s, which hands it the records in
 //!   the order of the decisions that they stand for.
 //! * **Atomicity.** [`Store::commit`] writes all of its records or none of them.
-//! * **Ordering.** What an earlier commit wrote is never lost while something a later commit wrote
-//!   survives. Records of one commit apply in order; a later one of the same key wins.
-//! * **Durability.** When `commit` returns `Ok` the records survive the loss of power. That holds on
-//!   a disk that writes a sector of 512 bytes as a whole or not at all and that has written what it
-//!   says it has synced; between two syncs it may lose, tear and reorder what it likes.
+//! * **Ordering.** What an earlier commit wrote is never lost while something that a later commit wrote
+//!   survives. Records of one commit apply in order; of two records with the same key the later one wins.
+//! * **Durability.** When `commit` returns `Ok`, the records survive a power cut. This assumes a disk
+//!   that writes a sector of 512 bytes as a whole or not at all, and that has really written what it
+//!   reports as synced. Between two syncs the disk may lose, tear and reorder writes.
 //! * **Errors.** An error, or a panic, means that the outcome is unknown. The store must not be used
-//!   again: the writer fails for good and nothing that waits for it is served, even if the disk works
-//!   again. The next start reads what is there, which is the state of the last commit that returned
-//!   or of the one that failed, as a whole.
-//! * **Damage.** A file is verified whenever it is opened; what is not what was written is refused
-//!   with [`StoreError::Damaged`]. Nobody can tell an empty or missing file from a new one, or an old
-//!   copy from the last one; nor one bit that no checksum covers and that leads a store whose process
-//!   died back by one commit. A lane of such a store is refused once the chain is ahead of it (ADR 5).
-//! * **One process.** While a store is open no other process opens it; with its process ends its hold.
-//! * **Time.** Nothing depends on the time of a clock that anyone can set; only receipts have their date. Outcomes are dated by how long
-//!   verifiers have run with the store; a settlement's last valid block height is the chain's.
-//! * **Answers.** [`Store::remembered`] is asked after [`Store::load`], and sees every commit before it.
-//! * **Versions.** Every value starts with the version of its encoding; a store refuses to load what
-//!   it does not know.
+//!   again: the writer fails for good, and nothing that waits for it is served, even if the disk works
+//!   again. The next start reads a state that is whole: that of the last commit that returned, or that
+//!   of the commit that failed.
+//! * **Damage.** A file is verified whenever it is opened; a file whose content is not what was written
+//!   is refused with [`StoreError::Damaged`]. Three cases cannot be detected: an empty or missing file
+//!   looks like a new one; an old copy looks like the last one; and one bit that no checksum covers can
+//!   set a store whose process died back by one commit. A lane of such a store is refused once the chain
+//!   is ahead of it (ADR 5).
+//! * **One process.** While one process has a store open, no other process can open it. The lock ends
+//!   with its process.
+//! * **Time.** Nothing depends on a clock that can be set; only receipts carry a date. Outcomes are dated
+//!   by how long verifiers have run with the store; a settlement's last valid block height is the chain's.
+//! * **Answers.** [`Store::remembered`] is called after [`Store::load`], and sees every earlier commit.
+//! * **Versions.** Every value starts with the version of its encoding; a store refuses to load a version
+//!   that it does not know.
 
 mod audit;
 #[cfg(any(test, feature = "conformance"))]
@@ -53,22 +55,22 @@ pub use self::redb::{RedbStore, import_file, probe_commits};
 pub(crate) use self::writer::Activity;
 pub use self::writer::{StoreFailed, Ticket, Writer};
 
-/// What [`Store::read`] does with a record that it does not understand: the record's key and the error, which is
-/// returned to give up.
+/// Callback of [`Store::read`] for a record that cannot be read. It is given the record's key and the error; returning
+/// an error ends the reading.
 pub type UnreadableRecord<'a> = dyn FnMut(&[u8], StoreError) -> Result<(), StoreError> + 'a;
 
-/// A durable place for records; the module's documentation is its contract.
+/// A durable store of records. The documentation of this module is its contract.
 pub trait Store: Send + fmt::Debug + 'static {
-    /// Reads everything back that is understood. `unreadable` is told of the rest.
+    /// Reads everything that this version can read, and calls `unreadable` for every other record.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read, or what `unreadable` returns.
     fn read(&mut self, unreadable: &mut UnreadableRecord<'_>) -> Result<StoredState, StoreError>;
 
-    /// Reads everything back.
+    /// Reads everything.
     ///
     /// # Errors
-    /// [`StoreError`] if it cannot be read or is not understood; nothing may then be served.
+    /// [`StoreError`] if anything cannot be read; nothing may be served then.
     fn load(&mut self) -> Result<StoredState, StoreError> {
         self.read(&mut |_, error| Err(error))
     }
@@ -79,10 +81,10 @@ pub trait Store: Send + fmt::Debug + 'static {
     /// [`StoreError`] if the outcome is unknown; the store must not be used again.
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError>;
 
-    /// Reads the answer and the receipt that belong to an outcome, as far as they are kept.
+    /// Reads the answer and the receipt of an outcome, as far as they are stored.
     ///
     /// # Errors
-    /// [`StoreError`] if it cannot be read or is not understood; the store must not be used again.
+    /// [`StoreError`] if they cannot be read; the store must not be used again.
     fn remembered(&mut self, id: ReservationId) -> Result<Remembered, StoreError>;
 }
 
@@ -90,18 +92,18 @@ pub trait Store: Send + fmt::Debug + 'static {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database could not be opened, read or written.
-    #[error("the store failed, free its disk or mend its file and start again: {0}")]
+    #[error("the store failed, free space on its disk or repair its file, then start again: {0}")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Another process has the file open.
     #[error("the store is open in another process, which must end first: {0}")]
     InUse(String),
-    /// The file is not what was written, or no database at all.
+    /// The content of the file is not what was written, or the file is not a database at all.
     #[error(
-        "the store's file is damaged, put its last backup in its place, the lanes that it has forgotten \
-         are then refused: {0}"
+        "the store's file is damaged, restore its last backup (lanes that the chain debited beyond it are \
+         then refused): {0}"
     )]
     Damaged(String),
-    /// A record is not what this version writes.
+    /// A record that this version cannot read.
     #[error("the store holds a {what} that this version cannot read: {reason}")]
     Unreadable {
         /// The kind of record.
@@ -117,7 +119,7 @@ impl StoreError {
         Self::Database(error.into())
     }
 
-    /// Says of a record that cannot be read in which file it is.
+    /// Adds the file's path to the error of an unreadable record.
     fn in_file(self, path: &Path) -> Self {
         match self {
             Self::Unreadable { what, reason } => Self::Unreadable {

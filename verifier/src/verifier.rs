@@ -1,4 +1,4 @@
-//! A running verifier, and its end: a seller with a server of its own.
+//! A running verifier: a seller with an HTTP server of its own.
 
 mod start;
 
@@ -14,8 +14,8 @@ use crate::settlement::{SettleError, SettlementReport};
 
 pub use start::{start, start_with};
 
-/// A running verifier. Dropped without [`Verifier::shutdown`] it cuts off what is in flight, charges
-/// that as after a disconnect, and settles nothing.
+/// A running verifier. If it is dropped without [`Verifier::shutdown`], requests in flight are cut off and charged as
+/// after a disconnect, and nothing is settled.
 #[derive(Debug)]
 pub struct Verifier {
     address: SocketAddr,
@@ -25,7 +25,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// The address that is listened on.
+    /// The address on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -43,13 +43,13 @@ impl Verifier {
         format!("http://{}", self.address)
     }
 
-    /// Its seller, through which an application may sell on the same ledger.
+    /// The verifier's seller, with which an application can sell its own handlers on the same ledger.
     #[must_use]
     pub fn seller(&self) -> &Seller {
         &self.seller
     }
 
-    /// [`Seller::lane`].
+    /// Figures of a lane: see [`Seller::lane`].
     #[must_use]
     pub fn lane(
         &self,
@@ -60,48 +60,48 @@ impl Verifier {
         self.seller.lane(channel, lane, generation)
     }
 
-    /// [`Seller::requests_in_flight`].
+    /// Number of reservations: see [`Seller::requests_in_flight`].
     #[must_use]
     pub fn requests_in_flight(&self) -> usize {
         self.seller.requests_in_flight()
     }
 
-    /// [`Seller::is_resolved`].
+    /// Whether every channel in the ledger was read since the start: see [`Seller::is_resolved`].
     #[must_use]
     pub fn is_resolved(&self) -> bool {
         self.seller.is_resolved()
     }
 
-    /// [`Seller::poll_chain`].
+    /// Reads all known channels now: see [`Seller::poll_chain`].
     pub async fn poll_chain(&self) {
         self.seller.poll_chain().await;
     }
 
-    /// [`Seller::settle_now`].
+    /// Settles all unsettled charges now: see [`Seller::settle_now`].
     ///
     /// # Errors
-    /// [`SettleError`] says what is left; it is settled later.
+    /// [`SettleError`] says what is left unsettled; it is settled later.
     pub async fn settle_now(&self) -> Result<SettlementReport, SettleError> {
         self.seller.settle_now().await
     }
 
-    /// [`Seller::report`].
+    /// What was settled since the start: see [`Seller::report`].
     #[must_use]
     pub fn report(&self) -> SettlementReport {
         self.seller.report()
     }
 
-    /// Ends: no new requests, those in flight drain, everything is settled and final, the store is
-    /// closed.
+    /// Shuts down: refuses new requests, drains those in flight, settles everything, waits until the settlements are
+    /// finalized, and closes the store.
     ///
     /// # Errors
-    /// [`SettleError`] says what is left; the next start settles it.
+    /// [`SettleError`] says what is left unsettled; the next start settles it.
     pub async fn shutdown(self) -> Result<SettlementReport, SettleError> {
         let Self {
             seller, mut server, ..
         } = self;
         let ended = async {
-            // It ends when its connections have.
+            // The server's task ends when its last connection has ended.
             let _ = (&mut server).await;
         };
         let report = seller.shutdown_with(ended).await;

@@ -24,12 +24,12 @@ pub enum Command {
     Growth(GrowthArgs),
     /// What `growth` runs as a process of its own
     #[command(hide = true, subcommand)]
-    GrowthPart(growth::part::Part),
+    GrowthPart(growth::part::GrowthPart),
     /// The gateway over HTTP: throughput, latency and processor time, beside the upstream and peers
     Gateway(GatewayArgs),
     /// What `gateway` runs as a process of its own
     #[command(hide = true, subcommand)]
-    GatewayPart(gateway::part::Part),
+    GatewayPart(gateway::part::GatewayPart),
 }
 
 #[cfg(test)]

@@ -10,8 +10,10 @@
 
 pub mod caller;
 pub mod load;
+pub mod machine;
 pub mod part;
 pub mod process;
+pub mod proxies;
 pub mod report;
 pub mod scenes;
 pub mod side;
@@ -23,7 +25,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use report::Report;
+use machine::Machine;
+use report::GatewayReport;
 
 /// Arguments of `gateway`.
 #[derive(Debug, Clone, Args)]
@@ -76,7 +79,7 @@ pub fn run(args: &GatewayArgs) -> io::Result<()> {
     Ok(())
 }
 
-async fn measure(args: &GatewayArgs) -> Result<Report> {
+async fn measure(args: &GatewayArgs) -> Result<GatewayReport> {
     // Where cargo builds, since a temporary folder may be in memory, which has no flushes to wait for.
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
     fs::create_dir_all(&target)?;
@@ -92,10 +95,13 @@ async fn measure(args: &GatewayArgs) -> Result<Report> {
     let layers = scenes::layers(folder.path(), &plan).await?;
     let sustained = Duration::from_secs(args.sustained_seconds);
     let (latency, sustained) = scenes::latency(folder.path(), &plan, sustained).await?;
-    Ok(Report {
+    let streams = scenes::streams(folder.path(), &plan).await?;
+    Ok(GatewayReport {
+        machine: Machine::here(),
         throughput,
         layers,
         latency,
         sustained,
+        streams,
     })
 }

@@ -1,9 +1,10 @@
-//! The verifier's store as it grows: how long a restart takes, what a paid request costs, how much memory and disk.
+//! Measures the verifier's store as it grows: restart time, throughput of paid requests, memory and disk.
 //!
-//! Everything runs on the real database through the real books, without HTTP except where a whole verifier is
-//! started. Signatures are not verified, which the books never do. Every measurement is a process of its own, so that
-//! a restart begins with nothing and a peak of memory has one cause. The stores are filled by commits of records that
-//! a ledger could have written, lanes in random order, as agents come: pages are as full as they would be.
+//! Everything runs on the real database through the real ledger, without HTTP except where a whole verifier is
+//! started. Signatures are not verified, since the ledger never does that. Every measurement runs in its own process,
+//! so that a restart begins without caches and a memory peak has a single cause. The stores are filled by commits of
+//! records that a ledger could have written, with lanes in random order, so that database pages are as full as in real
+//! use.
 
 pub mod part;
 pub mod population;
@@ -25,44 +26,44 @@ use clap::Args;
 use serde::de::DeserializeOwned;
 
 use farthing_tests::text::grouped;
-use part::Part;
+use part::GrowthPart;
 use population::Population;
-use report::{Report, Sized};
+use report::{GrowthReport, Sized};
 
 /// Arguments of `growth`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct GrowthArgs {
-    /// Lanes of the large store; the middle one has a tenth, the small one a thousand
+    /// Number of lanes of the large store; the middle one has a tenth of it, the small one has 1,000
     #[arg(long, default_value_t = 1_000_000)]
     pub lanes: usize,
-    /// How often everything is measured; the median counts
+    /// Number of rounds in which everything is measured; the median is reported
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     pub rounds: u64,
-    /// Seconds of each kind of traffic in each round
+    /// Seconds of each kind of traffic per round
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
-    /// Requests after which the middle store's file is looked at
+    /// Number of requests after which the growth of each store's file is measured
     #[arg(long, default_value_t = 400_000)]
     pub churn: u64,
-    /// What a question to the chain takes when a whole verifier is started
+    /// Simulated latency of a request to the chain when a whole verifier is started
     #[arg(long, default_value_t = 100)]
     pub round_trip_ms: u64,
-    /// End with the figures as one line of JSON
+    /// Print the figures as one line of JSON at the end
     #[arg(long)]
     pub json: bool,
 }
 
-/// Lanes of the small store, and lanes that are active in the large one.
+/// Number of lanes of the small store, and of active lanes in the large store.
 pub const FEW: usize = 1_000;
-/// How many times smaller than the large store the middle one is.
+/// Factor by which the middle store is smaller than the large one.
 const MIDDLE: usize = 10;
 
-/// Fills stores, measures every part in a process of its own, and shows what came out.
+/// Fills the stores, runs every measurement in its own process, and prints the report.
 ///
 /// # Errors
 /// If a store cannot be written, or a measurement fails.
 pub fn run(args: &GrowthArgs) -> io::Result<()> {
-    // Where cargo builds, since a temporary folder may be in memory, which has no flushes to wait for.
+    // The stores are in cargo's target folder, because the temporary folder may be in memory, where flushes are free.
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
     fs::create_dir_all(&target)?;
     let directory = tempfile::Builder::new()
@@ -83,18 +84,18 @@ pub fn run(args: &GrowthArgs) -> io::Result<()> {
     let sized = |path: &Path, lanes: usize| -> io::Result<Sized> {
         println!("{} lanes", grouped(lanes as u64));
         let store = || path.to_owned();
-        let start = |round| Part::Serving {
+        let start = |round| GrowthPart::Serving {
             store: store(),
             lanes,
             round_trip_ms: args.round_trip_ms,
             round,
         };
-        let churn = Part::Churn {
+        let churn = GrowthPart::Churn {
             store: store(),
             lanes,
             requests: args.churn,
         };
-        let restart = |_| Part::Restart {
+        let restart = |_| GrowthPart::Restart {
             store: store(),
             lanes,
         };
@@ -110,15 +111,15 @@ pub fn run(args: &GrowthArgs) -> io::Result<()> {
         sized(&middle, stores[1])?,
         sized(&big, stores[2])?,
     ];
-    println!("serving");
-    let throughput = Part::Throughput {
+    println!("measuring throughput");
+    let throughput = GrowthPart::Throughput {
         small,
         large: big,
         lanes: large,
         rounds: args.rounds,
         seconds: args.seconds,
     };
-    let report = Report {
+    let report = GrowthReport {
         sizes,
         rounds: throughput.run()?,
     };
@@ -129,6 +130,6 @@ pub fn run(args: &GrowthArgs) -> io::Result<()> {
     Ok(())
 }
 
-fn repeat<T: DeserializeOwned>(times: u64, part: impl Fn(u64) -> Part) -> io::Result<Vec<T>> {
+fn repeat<T: DeserializeOwned>(times: u64, part: impl Fn(u64) -> GrowthPart) -> io::Result<Vec<T>> {
     (0..times).map(|round| part(round).run()).collect()
 }

@@ -1,5 +1,5 @@
-//! Accounts of the program, decoded. Layouts: `farthing_protocol::layout` for the channel, the program's
-//! `state` for the others; `tests/tests/chain` compares them with what the program writes.
+//! Decodes the program's accounts. The channel's layout is `farthing_protocol::layout`, the others are those of the
+//! program's `state`; `tests/tests/chain` compares them with what the program writes.
 
 use borsh::BorshDeserialize;
 use farthing_protocol::layout::{
@@ -15,30 +15,30 @@ use super::token::{Token, associated_token_address};
 
 const DISCRIMINATOR_LENGTH: usize = 8;
 
-/// Why account data is not what it should be.
+/// Why account data cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
-    /// Another account type.
+    /// The account is of another type.
     #[error("account is not an {expected}")]
     Discriminator {
         /// What was expected.
         expected: &'static str,
     },
-    /// A layout that this version does not know.
+    /// The account has a layout that this version does not know.
     #[error("layout {version} of the {kind} is not known: update farthing")]
     Version {
         /// The kind of account.
         kind: &'static str,
-        /// Its version.
+        /// The version of the account's layout.
         version: u8,
     },
-    /// Cut off, or with values that cannot be.
+    /// The data is too short, or has invalid values.
     #[error("{kind} account is malformed")]
     Malformed {
         /// The kind of account.
         kind: &'static str,
     },
-    /// Not a channel.
+    /// The data is not a channel.
     #[error(transparent)]
     Channel(#[from] LayoutError),
 }
@@ -46,11 +46,11 @@ pub enum AccountError {
 /// An owner's prepaid funds in one mint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Escrow {
-    /// Bump of its address.
+    /// Bump of the escrow's address.
     pub bump: u8,
-    /// Bump of its vault's address.
+    /// Bump of the vault's address.
     pub vault_bump: u8,
-    /// The cold key.
+    /// The owner's wallet, usually a cold key.
     pub owner: Pubkey,
     /// The mint.
     pub mint: Pubkey,
@@ -60,7 +60,7 @@ pub struct Escrow {
     pub escrow_id: u64,
     /// Who gets the rent back.
     pub rent_payer: Pubkey,
-    /// What the manager may still lock.
+    /// What the manager may still lock in channels.
     pub manager_allowance: BaseUnits,
     /// Locked in channels: the sum of deposit - debited + unpaid.
     pub allocated: BaseUnits,
@@ -68,13 +68,13 @@ pub struct Escrow {
     pub open_channels: u32,
     /// Number of the next event.
     pub event_sequence: u64,
-    /// The hot key, if any.
+    /// The manager's hot key, if there is a manager.
     pub manager: Option<Pubkey>,
     /// The key that signs statements, if any.
     pub countersigner: Option<Pubkey>,
 }
 
-/// The field order of the account. Trailing bytes are space that is reserved for the options.
+/// The fields in the order of the account. Trailing bytes are space that is reserved for options that are `None`.
 #[derive(BorshDeserialize)]
 struct EscrowFields {
     bump: u8,
@@ -125,23 +125,23 @@ impl Escrow {
         }
     }
 
-    /// The token account that holds the funds of the escrow at `address`; to prepay is to send to it.
+    /// The token account that holds the funds of the escrow at `address`. Tokens are prepaid by sending them to it.
     #[must_use]
     pub fn vault(&self, address: &Pubkey) -> Pubkey {
         associated_token_address(address, &self.token())
     }
 
-    /// What of the vault's balance may be withdrawn or put into channels.
+    /// The part of the vault's balance that may be withdrawn or put into channels.
     #[must_use]
     pub const fn free(&self, vault_balance: BaseUnits) -> BaseUnits {
         vault_balance.saturating_sub(self.allocated)
     }
 }
 
-/// An owner's leave for its manager to lock funds for one payee.
+/// An owner's permission for its manager to lock funds for one payee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Approval {
-    /// Bump of its address.
+    /// Bump of the approval's address.
     pub bump: u8,
     /// The escrow.
     pub escrow: Pubkey,
@@ -182,7 +182,7 @@ impl Approval {
 /// Funds locked for one payee, with its lanes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
-    /// All but the lanes.
+    /// All fields except the lanes.
     pub header: ChannelHeader,
     /// The lanes in ascending order.
     pub lanes: Vec<LaneState>,
@@ -231,8 +231,8 @@ impl Channel {
         self.lanes.get(usize::from(index.0))
     }
 
-    /// Whether the domain is that of this address on the cluster with this genesis hash. If not, every
-    /// voucher for it is worthless on that cluster, or somebody wants it to look as if it were.
+    /// Whether the channel's domain is that of `address` on the cluster with this genesis hash. If it is not, do not
+    /// rely on the channel: its vouchers are worthless on that cluster, or somebody wants them to look so.
     #[must_use]
     pub fn domain_is_of(&self, program: &Pubkey, genesis_hash: &Hash, address: &Pubkey) -> bool {
         self.header.domain
@@ -281,7 +281,7 @@ mod tests {
         for length in [0, 8, 176] {
             assert_eq!(Escrow::decode(&data[..length]), malformed, "{length}");
         }
-        // An option's tag is 0 or 1 and nothing else.
+        // The tag of an option must be 0 or 1.
         data[8 + 1 + 2 + 96 + 8 + 32 + 16 + 4 + 8] = 2;
         assert_eq!(Escrow::decode(&data), malformed);
     }

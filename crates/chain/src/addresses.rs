@@ -1,5 +1,5 @@
-//! Addresses that are derived or well known, but for those of tokens, which are in [`super::token`]. The
-//! seeds are `farthing_protocol::seeds`.
+//! Derived and well-known addresses, except those of tokens, which are in [`super::token`]. The seeds are in
+//! `farthing_protocol::seeds`.
 
 use farthing_protocol::Domain;
 use farthing_protocol::seeds::{APPROVAL_SEED, CHANNEL_SEED, ESCROW_SEED};
@@ -9,8 +9,8 @@ use solana_sdk::pubkey::Pubkey;
 
 use farthing_wire::signature::sha256;
 
-/// The program. A client never takes a program id from a 402: it compares the one there with this, or
-/// with one that its user named.
+/// Address of the program. A client never adopts a program id from a 402: it compares the one there with this one, or
+/// with one that its user configured.
 pub const PROGRAM_ID: Pubkey = pubkey!("FaryyW2ua5w5F7G57DtiGqm6SKEpdTbZPwBErDpgmZFw");
 /// USDC on mainnet-beta.
 pub const USDC_MINT_MAINNET: Pubkey = pubkey!("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v");
@@ -63,8 +63,8 @@ pub fn channel_address(
 
 /// The domain of one incarnation of a channel on the cluster with this genesis hash.
 ///
-/// The program cannot check the genesis hash that a channel was opened with: whoever relies on a channel
-/// compares the account's domain with this one.
+/// The program cannot check the genesis hash that a channel was opened with. Before relying on a channel, compare the
+/// account's domain with this one.
 #[must_use]
 pub fn channel_domain(
     program: &Pubkey,

@@ -1,4 +1,4 @@
-//! Which cluster a node belongs to, and what is known of it: x402 network id, USDC and the program.
+//! Finds out which cluster a node belongs to, with the cluster's x402 network id, USDC mint and program.
 //!
 //! The CAIP-2 id of a Solana cluster is `solana:` and the first 32 characters of its genesis hash, so
 //! the node's `getGenesisHash` is all that is needed.
@@ -18,15 +18,15 @@ const CAIP2_REFERENCE_LENGTH: usize = 32;
 pub struct Cluster {
     /// CAIP-2 id.
     pub network: &'static str,
-    /// For people.
+    /// Name for people.
     pub name: &'static str,
-    /// The program that may be trusted with money there.
+    /// The program that may be trusted with money on this cluster.
     pub program: Pubkey,
-    /// USDC.
+    /// The mint of USDC.
     pub usdc_mint: Pubkey,
 }
 
-/// The clusters and their programs: an allow-list, extended only by `--program`.
+/// The known clusters and their programs: an allow-list, which only `--program` extends.
 pub const CLUSTERS: [Cluster; 2] = [
     Cluster {
         network: NETWORK_MAINNET,
@@ -42,7 +42,7 @@ pub const CLUSTERS: [Cluster; 2] = [
     },
 ];
 
-/// A chain on this machine: it poses as devnet, because stock x402 clients know only the public ones.
+/// A chain on this machine. It uses the network id of devnet, because stock x402 clients know only the public clusters.
 pub const LOCAL: Cluster = Cluster {
     network: NETWORK_DEVNET,
     name: "local chain",
@@ -54,7 +54,7 @@ pub const LOCAL: Cluster = Cluster {
 #[must_use]
 pub fn network_id(genesis_hash: &Hash) -> String {
     let mut hash = genesis_hash.to_string();
-    // The hash of all zeros has 32 characters, and none is shorter.
+    // The shortest base58 of a hash is that of all zeros, which has 32 characters.
     hash.truncate(CAIP2_REFERENCE_LENGTH);
     format!("solana:{hash}")
 }

@@ -1,5 +1,5 @@
-//! What transactions debited a channel's lanes, and what they published: settled vouchers can be read by
-//! everybody. Pure.
+//! Reads from executed instructions what they debited from a channel's lanes, and the vouchers that they published on
+//! the chain. Pure.
 
 use borsh::BorshDeserialize;
 use farthing_protocol::debit::claimed_debit;
@@ -10,42 +10,41 @@ use solana_sdk::signature::Signature;
 
 use super::instructions::settlement::{ClaimArguments, SettleStatementArguments};
 
-/// Where the channel is among the accounts of `settle` and `settle_statement`: after the authority and the
-/// escrow.
+/// Index of the channel among the accounts of `settle` and `settle_statement`: after the authority and the escrow.
 const CHANNEL_ACCOUNT: usize = 2;
 
-/// One lane in a transaction that settled.
+/// The debit of one lane by an instruction that settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Debit {
     /// The lane.
     pub lane: LaneIndex,
-    /// Its counter afterwards, unless it was higher already.
+    /// The lane's counter after the instruction, unless it was higher already.
     pub debit_to: BaseUnits,
-    /// The voucher that proved it, if it was none of a statement.
+    /// The voucher that authorized the debit; `None` if a statement did.
     pub voucher: Option<PublishedVoucher>,
 }
 
-/// A voucher that everybody can read on the chain. Its generation is not part of what was published.
+/// A voucher that was published on the chain when it was settled. Its generation is not published with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublishedVoucher {
-    /// Its ceiling.
+    /// The voucher's ceiling.
     pub authorized: BaseUnits,
-    /// Its signature.
+    /// The lane key's signature over the voucher.
     pub signature: Signature,
 }
 
-/// An instruction of a transaction that succeeded, its accounts resolved.
+/// An instruction of a transaction that succeeded, with its accounts resolved to addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecutedInstruction {
-    /// The program.
+    /// The program that executed it.
     pub program: Pubkey,
-    /// Its accounts.
+    /// Addresses of the accounts.
     pub accounts: Vec<Pubkey>,
-    /// Its data.
+    /// The instruction's data.
     pub data: Vec<u8>,
 }
 
-/// What an instruction debited a channel's lanes; nothing if it did something else.
+/// The debits of a channel's lanes by an instruction; empty if the instruction did not settle this channel.
 #[must_use]
 pub fn debits_of(
     program: &Pubkey,
@@ -87,7 +86,7 @@ fn entries(arguments: &[u8]) -> Vec<Debit> {
     let earlier = statement.earlier;
     let entries = statement.entries.into_iter();
     entries
-        // What was signed for an earlier generation debits nothing.
+        // An entry that was signed for an earlier generation debits nothing.
         .filter(|(lane, _)| earlier.iter().all(|(rotated, _)| rotated != lane))
         .map(|(lane, debit_to)| Debit {
             lane: LaneIndex(lane),

@@ -1,7 +1,7 @@
 //! One builder for each instruction of the program; all are pure.
 //!
 //! By role: [`escrow`] for owners, [`channel`] for owners and managers, [`settlement`] for payees and
-//! settlers, [`token`] for what the token programs do. Order of arguments and accounts is the program's;
+//! settlers, [`token`] for instructions of the token programs. Arguments and accounts are in the program's order;
 //! `tests/tests/chain` compares both with what Anchor generates.
 
 pub mod channel;
@@ -28,7 +28,7 @@ use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_sdk::instruction::{AccountMeta, Instruction};
 use solana_sdk::pubkey::Pubkey;
 
-/// Offers a leader this much for each compute unit, so that a transaction lands when blocks are full.
+/// Sets the priority fee per compute unit, so that a transaction also lands when blocks are full.
 #[must_use]
 pub fn compute_unit_price(micro_lamports: u64) -> Instruction {
     ComputeBudgetInstruction::set_compute_unit_price(micro_lamports)
@@ -71,7 +71,7 @@ fn writable(key: &Pubkey) -> AccountMeta {
     AccountMeta::new(*key, false)
 }
 
-/// Anchor's mark for an optional account that is not given is the program's own address.
+/// An optional account. If it is not given, the program's own address takes its place, as Anchor expects.
 fn optional(
     program: &Pubkey,
     key: Option<Pubkey>,

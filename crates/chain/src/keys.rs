@@ -1,4 +1,4 @@
-//! Key files in the form of Solana's tools: a JSON array of 64 bytes.
+//! Key files in the format of Solana's command-line tools: a JSON array of 64 bytes.
 //!
 //! They are created readable by their owner only and never overwritten, because a lost key is lost money.
 //! Errors name the path and never the content.
@@ -15,10 +15,10 @@ const MAX_FILE_LENGTH: u64 = 4_096;
 /// Why a key file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    /// There is none.
+    /// The file does not exist.
     #[error("there is no key file at {}: check the path", .0.display())]
     NotFound(PathBuf),
-    /// Not readable.
+    /// The file cannot be read.
     #[error("cannot read the key file {}: {source}", path.display())]
     Read {
         /// The file.
@@ -26,16 +26,16 @@ pub enum KeyFileError {
         /// Why.
         source: std::io::Error,
     },
-    /// Not a key.
+    /// The file is not a key file.
     #[error(
         "{} is not a key file: it must be a JSON array of 64 bytes whose second half is the public key",
         .0.display()
     )]
     Malformed(PathBuf),
-    /// There is a file already.
+    /// There is already a file at the path.
     #[error("{} exists and is not overwritten: move it away or choose another path", .0.display())]
     Exists(PathBuf),
-    /// Not writable.
+    /// The file cannot be written.
     #[error("cannot write the key file {}: {source}", path.display())]
     Write {
         /// The file.
@@ -61,7 +61,7 @@ pub fn read_keypair(path: &Path) -> Result<Keypair, KeyFileError> {
     File::open(path)
         .and_then(|file| file.take(MAX_FILE_LENGTH).read_to_end(&mut text))
         .map_err(read_error)?;
-    // The causes are dropped: they quote the content.
+    // The causes are dropped, because they may quote the content.
     let bytes: Vec<u8> = serde_json::from_slice(&text).map_err(|_| malformed(path))?;
     Keypair::try_from(bytes.as_slice()).map_err(|_| malformed(path))
 }

@@ -2,10 +2,11 @@
 //!
 //! [`addresses`], [`token`], [`instructions`], [`accounts`], [`debits`] and [`loader`] are pure; only [`rpc`]
 //! talks to a node, and only [`keys`] touches files.
-//! What must not live here: HTTP to a provider, and any state of a payer.
+//! Out of scope: HTTP to a provider, and payer state.
 
 pub mod accounts;
 pub mod addresses;
+pub mod clock;
 pub mod cluster;
 pub mod debits;
 pub mod instructions;

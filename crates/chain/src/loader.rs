@@ -1,8 +1,8 @@
-//! The upgradeable loader, as far as a program's users and its deployer need it: where the bytecode of a
-//! program is, what it hashes to, and who may replace it.
+//! Accounts of the upgradeable loader, for a program's users and its deployer: where a program's bytecode is, its hash,
+//! and who may replace it.
 //!
-//! The loader's instructions are its own crate's. What must not live here: RPC, and which bytecode is the
-//! right one; that is for whoever built it to say.
+//! The builders of the loader's instructions are re-exported from the loader's own crate. Out of scope: RPC, and
+//! deciding which bytecode is the right one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,34 +19,30 @@ use solana_sdk::pubkey::Pubkey;
 
 use super::accounts::AccountError;
 
-/// The loader whose programs can be upgraded.
+/// Address of the upgradeable loader.
 pub const UPGRADEABLE_LOADER: Pubkey = pubkey!("BPFLoaderUpgradeab1e11111111111111111111111");
-/// Bytes of a program's account.
+/// Length of a program's account in bytes.
 pub const PROGRAM_ACCOUNT_LENGTH: usize = UpgradeableLoaderState::size_of_program();
-/// The longest bytecode: what an account can hold, without the header.
+/// Maximum length of bytecode in bytes: that of the largest account, without its header.
 pub const MAX_BYTECODE_LENGTH: usize = 10 * 1_024 * 1_024 - PROGRAM_DATA_HEADER;
 
 const BUFFER_HEADER: usize = UpgradeableLoaderState::size_of_buffer_metadata();
 const PROGRAM_DATA_HEADER: usize = UpgradeableLoaderState::size_of_programdata_metadata();
-/// The first four bytes of an account tell what it is.
-const BUFFER: u32 = 1;
-const PROGRAM: u32 = 2;
-const PROGRAM_DATA: u32 = 3;
 
-/// Bytes of the account that holds a program's bytecode, with this space for it.
+/// Length in bytes of the account that holds a program's bytecode, if it has `space` bytes for the bytecode.
 #[must_use]
 pub const fn program_data_length(space: usize) -> usize {
     PROGRAM_DATA_HEADER + space
 }
 
-/// Bytes of a buffer's account for bytecode of this length.
+/// Length in bytes of a buffer's account for bytecode of this length.
 #[must_use]
 pub const fn buffer_length(bytecode: usize) -> usize {
     BUFFER_HEADER + bytecode
 }
 
-/// SHA-256 of bytecode without the zeros at its end, as `solana-verify` computes it: the loader pads with
-/// zeros, so that on-chain bytecode and the file that was built have one hash.
+/// SHA-256 of bytecode without trailing zeros, as `solana-verify` computes it. The loader pads bytecode with zeros, so
+/// leaving them out gives on-chain bytecode the same hash as the file that was built.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BytecodeHash([u8; 32]);
 
@@ -74,7 +70,7 @@ impl fmt::Debug for BytecodeHash {
     }
 }
 
-/// Not a hash.
+/// The text is not a bytecode hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a bytecode hash is 64 hexadecimal digits")]
 pub struct InvalidHash;
@@ -100,13 +96,12 @@ impl FromStr for BytecodeHash {
 /// # Errors
 /// [`AccountError::Malformed`] if `data` is not a program of the upgradeable loader.
 pub fn decode_program(data: &[u8]) -> Result<Pubkey, AccountError> {
-    let malformed = AccountError::Malformed { kind: "program" };
-    if state(data) != Some(PROGRAM) {
-        return Err(malformed);
+    match state(data, PROGRAM_ACCOUNT_LENGTH) {
+        Some(UpgradeableLoaderState::Program {
+            programdata_address,
+        }) => Ok(programdata_address),
+        _ => Err(AccountError::Malformed { kind: "program" }),
     }
-    data.get(4..PROGRAM_ACCOUNT_LENGTH)
-        .and_then(key)
-        .ok_or(malformed)
 }
 
 /// A program's bytecode, and who may replace it.
@@ -114,7 +109,7 @@ pub fn decode_program(data: &[u8]) -> Result<Pubkey, AccountError> {
 pub struct ProgramData {
     /// The slot of the last deployment, upgrade or extension.
     pub slot: u64,
-    /// Who may replace the bytecode; `None`: nobody, for ever.
+    /// Who may replace the bytecode; `None` if nobody ever can.
     pub authority: Option<Pubkey>,
     /// The bytecode, padded with zeros to the space that there is for it.
     pub bytecode: Vec<u8>,
@@ -124,26 +119,26 @@ impl ProgramData {
     /// Reads the account at [`program_data_address`].
     ///
     /// # Errors
-    /// [`AccountError::Malformed`] if `data` is not that.
+    /// [`AccountError::Malformed`] if `data` is not program data.
     pub fn decode(mut data: Vec<u8>) -> Result<Self, AccountError> {
-        let malformed = AccountError::Malformed {
-            kind: "program data",
+        let Some(UpgradeableLoaderState::ProgramData {
+            slot,
+            upgrade_authority_address,
+        }) = state(&data, PROGRAM_DATA_HEADER)
+        else {
+            return Err(AccountError::Malformed {
+                kind: "program data",
+            });
         };
-        if state(&data) != Some(PROGRAM_DATA) || data.len() < PROGRAM_DATA_HEADER {
-            return Err(malformed);
-        }
-        let mut slot = [0; 8];
-        slot.copy_from_slice(&data[4..12]);
-        let authority = authority(&data[12..PROGRAM_DATA_HEADER]).ok_or(malformed)?;
         data.drain(..PROGRAM_DATA_HEADER);
         Ok(Self {
-            slot: u64::from_le_bytes(slot),
-            authority,
+            slot,
+            authority: upgrade_authority_address,
             bytecode: data,
         })
     }
 
-    /// What [`BytecodeHash::of`] makes of the bytecode.
+    /// Hash of the bytecode.
     #[must_use]
     pub fn hash(&self) -> BytecodeHash {
         BytecodeHash::of(&self.bytecode)
@@ -160,14 +155,14 @@ impl fmt::Debug for ProgramData {
     }
 }
 
-/// Bytecode that is being written, or waits to be deployed.
+/// A buffer account: bytecode that is being written, or waits to be deployed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LoaderBuffer {
-    /// Who may write to it and deploy from it; `None`: nobody.
+    /// Who may write to the buffer and deploy from it; `None` if nobody can.
     pub authority: Option<Pubkey>,
-    /// Its whole space.
+    /// Content of the whole buffer, including space that is not written yet.
     pub bytecode: Vec<u8>,
-    /// What it holds, which its deployment returns.
+    /// Lamports of the buffer's account, which its deployment returns.
     pub lamports: u64,
 }
 
@@ -177,20 +172,20 @@ impl LoaderBuffer {
     /// # Errors
     /// [`AccountError::Malformed`] if `data` is not a buffer.
     pub fn decode(mut data: Vec<u8>, lamports: u64) -> Result<Self, AccountError> {
-        let malformed = AccountError::Malformed { kind: "buffer" };
-        if state(&data) != Some(BUFFER) || data.len() < BUFFER_HEADER {
-            return Err(malformed);
-        }
-        let authority = authority(&data[4..BUFFER_HEADER]).ok_or(malformed)?;
+        let Some(UpgradeableLoaderState::Buffer { authority_address }) =
+            state(&data, BUFFER_HEADER)
+        else {
+            return Err(AccountError::Malformed { kind: "buffer" });
+        };
         data.drain(..BUFFER_HEADER);
         Ok(Self {
-            authority,
+            authority: authority_address,
             bytecode: data,
             lamports,
         })
     }
 
-    /// What [`BytecodeHash::of`] makes of what is written.
+    /// Hash of the bytecode that is written so far.
     #[must_use]
     pub fn hash(&self) -> BytecodeHash {
         BytecodeHash::of(&self.bytecode)
@@ -207,23 +202,10 @@ impl fmt::Debug for LoaderBuffer {
     }
 }
 
-fn state(data: &[u8]) -> Option<u32> {
-    let mut state = [0; 4];
-    state.copy_from_slice(data.get(..4)?);
-    Some(u32::from_le_bytes(state))
-}
-
-fn key(bytes: &[u8]) -> Option<Pubkey> {
-    bytes.try_into().ok()
-}
-
-/// An optional key: whether there is one, then 32 bytes, which are there in either case.
-fn authority(bytes: &[u8]) -> Option<Option<Pubkey>> {
-    match bytes.split_first()? {
-        (0, _) => Some(None),
-        (1, bytes) => key(bytes).map(Some),
-        _ => None,
-    }
+/// Decodes the loader's state from an account's header of this length. An optional key in it takes its 32 bytes in
+/// either case.
+fn state(data: &[u8], header: usize) -> Option<UpgradeableLoaderState> {
+    bincode::deserialize(data.get(..header)?).ok()
 }
 
 #[cfg(test)]

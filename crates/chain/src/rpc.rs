@@ -1,5 +1,5 @@
-//! A node's JSON-RPC: reading the program's accounts, and sending transactions until they are as final
-//! as asked for.
+//! Client of a node's JSON-RPC: reads the program's accounts, and sends transactions until they reach the requested
+//! commitment.
 //!
 //! A node's URL may carry an access key, so neither errors nor `Debug` show more of it than its host.
 
@@ -18,7 +18,6 @@ use farthing_protocol::deadline::ChainTime;
 use solana_client::nonblocking::rpc_client::RpcClient;
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::hash::Hash;
-use solana_sdk::pubkey;
 use solana_sdk::pubkey::Pubkey;
 
 pub use error::{ChainError, Endpoint};
@@ -27,14 +26,10 @@ pub use program::{Deployed, UpgradeAuthority};
 pub use send_many::{Batch, room_for_data};
 
 use super::accounts::{AccountError, Approval, Channel, Escrow};
+use super::clock::{CLOCK, read_clock};
 use super::token::{Token, is_token_program, token_account_amount};
 
-/// The clock's account.
-const CLOCK: Pubkey = pubkey!("SysvarC1ock11111111111111111111111111111111");
-/// slot, epoch start, epoch, leader schedule epoch, Unix timestamp: five 8-byte integers.
-const CLOCK_LENGTH: usize = 40;
-
-/// One node and one program.
+/// A client of one node for one program.
 #[derive(Clone)]
 pub struct ChainClient {
     rpc: Arc<RpcClient>,
@@ -63,7 +58,7 @@ impl ChainClient {
         }
     }
 
-    /// [`Self::new`], for a node that gets no longer than `timeout` for an answer.
+    /// Like [`Self::new`], with a timeout for each request to the node.
     #[must_use]
     pub fn with_timeout(url: &str, program: Pubkey, timeout: Duration) -> Self {
         let commitment = CommitmentConfig::confirmed();
@@ -75,7 +70,7 @@ impl ChainClient {
         }
     }
 
-    /// The same node for another program.
+    /// A client of the same node for another program.
     #[must_use]
     pub fn with_program(&self, program: Pubkey) -> Self {
         Self {
@@ -84,19 +79,19 @@ impl ChainClient {
         }
     }
 
-    /// The node, for what this type does not offer.
+    /// The underlying RPC client, for requests that this type does not offer.
     #[must_use]
     pub fn rpc(&self) -> &Arc<RpcClient> {
         &self.rpc
     }
 
-    /// The node as errors name it: scheme and host.
+    /// The node's URL as errors show it: scheme and host.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// The program.
+    /// The program's address.
     #[must_use]
     pub fn program(&self) -> &Pubkey {
         &self.program
@@ -113,7 +108,7 @@ impl ChainClient {
             .map_err(|error| self.endpoint.error("read the genesis hash", error))
     }
 
-    /// The slot that has reached this commitment.
+    /// The latest slot that has reached this commitment.
     ///
     /// # Errors
     /// [`ChainError::Rpc`].
@@ -124,28 +119,18 @@ impl ChainClient {
             .map_err(|error| self.endpoint.error("read the slot", error))
     }
 
-    /// The chain's clock, by which deadlines are.
+    /// The time of the chain's clock, which decides deadlines.
     ///
     /// # Errors
     /// [`ChainError::Rpc`], or [`ChainError::Malformed`] if the node's answer is not a clock.
     pub async fn chain_time(&self, commitment: CommitmentConfig) -> Result<ChainTime, ChainError> {
         let account = self.account(&CLOCK, commitment).await?;
-        let data = account
-            .map(|account| account.data)
-            .filter(|data| data.len() == CLOCK_LENGTH)
+        account
+            .and_then(|account| read_clock(&account.data))
             .ok_or(ChainError::Malformed {
                 address: CLOCK,
                 kind: "clock",
-            })?;
-        let integer = |offset: usize| {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(&data[offset..offset + 8]);
-            bytes
-        };
-        Ok(ChainTime {
-            slot: u64::from_le_bytes(integer(0)),
-            unix_timestamp: i64::from_le_bytes(integer(32)),
-        })
+            })
     }
 
     /// An escrow, or `None` if there is no account at the address.
@@ -201,7 +186,7 @@ impl ChainClient {
     }
 
     /// A mint with its token program, which is the account's owner, or `None` if no token program has an
-    /// account at the address. Whether it is a mint is for the program to find out.
+    /// account at the address. Whether the account is a mint is not checked here but by the program.
     ///
     /// # Errors
     /// [`ChainError::Rpc`].
@@ -278,7 +263,7 @@ impl ChainClient {
     }
 }
 
-/// What of an account is used here.
+/// The fields of an account that are used here.
 struct Account {
     owner: Pubkey,
     lamports: u64,

@@ -1,4 +1,4 @@
-//! Which token: a mint of the classic token program or of Token-2022, and what a wallet has of it.
+//! Tokens: mints of the classic token program or of Token-2022, and the token accounts of wallets.
 //!
 //! Both programs take the same instructions and lay their accounts out the same way, as far as is needed
 //! here. They differ in their address, which every payment names and every associated token account's
@@ -20,9 +20,9 @@ pub const ASSOCIATED_TOKEN_PROGRAM: Pubkey =
 
 /// Length of a token account without extensions.
 const ACCOUNT_LENGTH: usize = 165;
-/// Where its amount is.
+/// Position of the amount in a token account.
 const AMOUNT: Range<usize> = 64..72;
-/// What follows in an account with extensions and says that it is neither a mint nor a multisig.
+/// The byte after the base account of an account with extensions, if it is a token account and not a mint.
 const ACCOUNT_TYPE: u8 = 2;
 /// Length of a multisig, which no token account has.
 const MULTISIG_LENGTH: usize = 355;
@@ -32,7 +32,7 @@ const MULTISIG_LENGTH: usize = 355;
 pub struct Token {
     /// The mint.
     pub mint: Pubkey,
-    /// Its token program: [`TOKEN_PROGRAM`] or [`TOKEN_2022_PROGRAM`].
+    /// The mint's token program: [`TOKEN_PROGRAM`] or [`TOKEN_2022_PROGRAM`].
     pub program: Pubkey,
 }
 
@@ -53,8 +53,8 @@ pub fn is_token_program(program: &Pubkey) -> bool {
     [TOKEN_PROGRAM, TOKEN_2022_PROGRAM].contains(program)
 }
 
-/// The associated token account of `wallet`. An escrow's vault is that of the escrow's address; a payee is
-/// paid on that of its wallet.
+/// The associated token account of `wallet`. An escrow's vault is the one of the escrow's address; a payee is paid to
+/// the one of its wallet.
 #[must_use]
 pub fn associated_token_address(wallet: &Pubkey, token: &Token) -> Pubkey {
     Pubkey::find_program_address(
@@ -64,7 +64,7 @@ pub fn associated_token_address(wallet: &Pubkey, token: &Token) -> Pubkey {
     .0
 }
 
-/// What the token account with this owner and data holds; `None` if it is not a token account.
+/// The balance of the token account with this data, owned by `program`; `None` if it is not a token account.
 pub(super) fn token_account_amount(program: &Pubkey, data: &[u8]) -> Option<BaseUnits> {
     let is_account = match data.len() {
         ACCOUNT_LENGTH => is_token_program(program),
@@ -92,7 +92,7 @@ mod tests {
         let seven = Some(BaseUnits(7));
         assert_eq!(amount(&TOKEN_PROGRAM, &data[..165]), seven);
         assert_eq!(amount(&TOKEN_2022_PROGRAM, &data[..165]), seven);
-        // With extensions: of Token-2022 only.
+        // Only Token-2022 accounts can have extensions.
         assert_eq!(amount(&TOKEN_2022_PROGRAM, &data[..170]), seven);
         assert_eq!(amount(&TOKEN_2022_PROGRAM, &data), seven);
         assert_eq!(amount(&TOKEN_PROGRAM, &data[..170]), None);

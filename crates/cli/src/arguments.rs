@@ -7,7 +7,7 @@ use farthing_protocol::BaseUnits;
 use farthing_wire::amount::parse_usdc;
 use solana_sdk::pubkey::Pubkey;
 
-/// Which node, and which program on it.
+/// The Solana node to use, and the program to trust on its cluster.
 #[derive(Debug, Clone, Args)]
 pub struct ChainArgs {
     /// URL of a Solana RPC node
@@ -18,28 +18,28 @@ pub struct ChainArgs {
         value_name = "URL"
     )]
     pub rpc_url: String,
-    /// Trust this program instead of the one known on the cluster
+    /// Program to trust instead of the one known for the cluster
     #[arg(long, env = "FARTHING_PROGRAM", value_name = "ADDRESS")]
     pub program: Option<Pubkey>,
 }
 
-/// Who signs and who pays.
+/// The keys that sign a transaction and pay for it.
 #[derive(Debug, Clone, Args)]
 pub struct SignerArgs {
-    /// Key file of whoever acts
+    /// Key file that signs for this command
     #[arg(long, short = 'k', env = "FARTHING_KEYPAIR", value_name = "FILE")]
     pub keypair: PathBuf,
-    /// Key file of who pays fees and rent, by default the same
+    /// Key file that pays fees and rent; by default the same as --keypair
     #[arg(long, env = "FARTHING_FEE_PAYER", value_name = "FILE")]
     pub fee_payer: Option<PathBuf>,
 }
 
-/// Reads an amount that a person typed.
+/// Parses an amount of USDC from the command line.
 pub(crate) fn usdc(text: &str) -> Result<BaseUnits, String> {
     parse_usdc(text).map_err(|error| error.to_string())
 }
 
-/// Reads an amount that is not nothing.
+/// Parses an amount of USDC from the command line and refuses zero.
 pub(crate) fn positive_usdc(text: &str) -> Result<BaseUnits, String> {
     match usdc(text)? {
         BaseUnits::ZERO => Err("the amount must be more than zero".to_owned()),

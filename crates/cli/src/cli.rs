@@ -1,4 +1,5 @@
-//! What can be typed: the tree of commands. Each one's arguments stand with it; nothing here does anything.
+//! The command line: the tree of commands. The arguments of a command are defined in its own module, and so is what it
+//! does.
 
 use clap::{Parser, Subcommand};
 
@@ -20,7 +21,7 @@ pub struct Cli {
     /// Print results and errors as JSON, amounts in base units
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to do
+    /// Command to run
     #[command(subcommand)]
     pub command: Command,
 }
@@ -28,28 +29,28 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Prepaid funds of an owner: create, fund, look, withdraw, close
+    /// Manage an escrow, the prepaid funds of an owner: create, fund, show, withdraw, close
     #[command(subcommand)]
     Escrow(EscrowCommand),
-    /// Funds locked for one provider, with a lane per agent: open, fund, look, close
+    /// Manage a channel, funds locked for one provider with a lane per agent: open, fund, show, close
     #[command(subcommand)]
     Channel(ChannelCommand),
-    /// Sell an OpenAI-compatible upstream per inference, and settle
+    /// Sell an OpenAI-compatible upstream per inference and settle on-chain
     Serve(Box<ServeArgs>),
-    /// The verifier's ledger on disk: look, back up, restore, check
+    /// Inspect, back up, restore and check the verifier's ledger on disk
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Compare a store that was restored with the chain, before it is served from again
+    /// Compare a restored store with the chain; required before the verifier serves from it
     Reconcile(ReconcileArgs),
-    /// Make one paid call and print the answer and its receipt
+    /// Make one paid call, or run a local proxy that pays for any OpenAI client
     Pay(Box<PayArgs>),
-    /// What providers signed that they charged: check it
+    /// Check receipts, in which providers sign what they charged
     #[command(subcommand)]
     Receipt(ReceiptCommand),
-    /// The on-chain program itself: deploy, compare with a build, hand over
+    /// Deploy or upgrade the on-chain program, verify it against a build, change its authority
     #[command(subcommand)]
     Program(Box<ProgramCommand>),
-    /// Run a whole economy on this machine: a local chain, a provider and a swarm that pays it
+    /// Run a complete demo on this machine: a local chain, a provider and agents that pay it
     #[cfg(feature = "dev")]
     Dev(DevArgs),
 }

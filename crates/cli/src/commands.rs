@@ -1,4 +1,4 @@
-//! What each command does.
+//! The implementations of the commands.
 
 pub mod channel;
 #[cfg(feature = "dev")]
@@ -22,7 +22,7 @@ use crate::output::Output;
 /// Runs a command.
 ///
 /// # Errors
-/// [`CliError`] says what to do next.
+/// [`CliError`], whose message says what to do next.
 pub async fn run(command: Command, output: Output) -> Result<ExitCode, CliError> {
     match command {
         Command::Escrow(command) => escrow::run(command, output).await?,

@@ -1,4 +1,4 @@
-//! Which cluster a node belongs to, and which program and mint may be trusted there.
+//! The connection to a node: the cluster that it belongs to, and the program and mint that are trusted there.
 //!
 //! The program id comes from the allow-list of `farthing_chain::cluster`, or from the person who
 //! types `--program`; never from a provider.
@@ -12,18 +12,18 @@ use solana_sdk::pubkey::Pubkey;
 use crate::arguments::ChainArgs;
 use crate::error::CliError;
 
-/// A node whose cluster is known.
+/// A connection to a node whose cluster has been determined.
 #[derive(Debug, Clone)]
 pub struct Connection {
-    /// The node, for the trusted program.
+    /// RPC client of the node, for the trusted program.
     pub chain: ChainClient,
-    /// The cluster's genesis hash, which domains are made of.
+    /// The cluster's genesis hash, which is hashed into channel domains.
     pub genesis_hash: Hash,
-    /// CAIP-2 id, as providers on this cluster name it.
+    /// CAIP-2 network id of the cluster, as providers state it.
     pub network: String,
-    /// The cluster's name for people.
+    /// Human-readable name of the cluster.
     pub cluster: String,
-    /// The mint that is used unless an escrow says otherwise; none on an unknown cluster.
+    /// The cluster's USDC mint, used unless another mint is given; `None` on an unknown cluster.
     usdc_mint: Option<Pubkey>,
 }
 
@@ -31,7 +31,7 @@ impl Connection {
     /// Asks the node which cluster it belongs to.
     ///
     /// # Errors
-    /// If the node fails, or the cluster is unknown and no program was named.
+    /// If the node fails, or if the cluster is unknown and no program was given.
     pub async fn open(args: &ChainArgs) -> Result<Self, CliError> {
         let chain = ChainClient::new(&args.rpc_url, args.program.unwrap_or(PROGRAM_ID));
         let genesis_hash = chain.genesis_hash().await?;
@@ -41,7 +41,7 @@ impl Connection {
             .or(known.map(|cluster| cluster.program))
             .ok_or_else(|| {
                 CliError::usage(format!(
-                    "no Farthing program is known on the cluster {}: name the one that you trust with --program",
+                    "no Farthing program is known on the cluster {}: give the one that you trust with --program",
                     network_id(&genesis_hash)
                 ))
             })?;
@@ -60,20 +60,20 @@ impl Connection {
         })
     }
 
-    /// The mint that was named, else USDC.
+    /// The given mint, or the cluster's USDC by default.
     ///
     /// # Errors
-    /// If none was named and the cluster is unknown.
+    /// If no mint was given and the cluster is unknown.
     pub fn mint(&self, named: Option<Pubkey>) -> Result<Pubkey, CliError> {
         named.or(self.usdc_mint).ok_or_else(|| {
-            CliError::usage("USDC is not known on this cluster: name the mint with --mint")
+            CliError::usage("the USDC mint of this cluster is not known: give the mint with --mint")
         })
     }
 
-    /// The mint that was named, else USDC, with its token program, which the chain tells.
+    /// The given mint, or the cluster's USDC by default, with its token program as read from the chain.
     ///
     /// # Errors
-    /// If none was named and the cluster is unknown, if there is no mint, or if the node fails.
+    /// If no mint was given and the cluster is unknown, if the mint does not exist, or if the node fails.
     pub async fn token(&self, named: Option<Pubkey>) -> Result<Token, CliError> {
         let mint = self.mint(named)?;
         self.chain

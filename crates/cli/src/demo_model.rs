@@ -1,10 +1,10 @@
-//! The demo model: an OpenAI-compatible endpoint for chat completions without a model in it.
+//! The demo model: an OpenAI-compatible chat completions endpoint that generates text without a real model.
 //!
-//! It answers deterministically, JSON or server-sent events, with a usage that follows from its
-//! input, after about the time per token that a small model takes. It exists so that `farthing dev`
-//! needs nothing from outside, and it is called what it is wherever it appears.
+//! It answers deterministically, as JSON or as server-sent events, and reports a usage that follows from its
+//! input. It takes about as long per token as a small model would. It exists so that `farthing dev` needs no external
+//! service, and it is named as a demo model wherever it appears.
 //!
-//! What must not live here: anything about payment. To the gateway it is an upstream like any other.
+//! Nothing about payment belongs here: to the gateway, the demo model is an ordinary upstream.
 
 mod completion;
 mod request;
@@ -31,22 +31,26 @@ use tokio_util::sync::CancellationToken;
 use completion::Completion;
 use request::{Request, RequestError};
 
-/// The model that the demo sells.
+/// Name of the model that the demo sells.
 pub const MODEL: &str = "demo-model";
-/// The same model under the name that the demo's gateway gives away.
+/// Name under which the demo's gateway serves the demo model for free.
 pub const FREE_MODEL: &str = "demo-free";
-/// The most tokens of one answer.
+/// Maximum number of output tokens of one answer.
 pub const MAX_OUTPUT_TOKENS: u32 = 96;
+/// A model whose answers are as long as they may be, for whoever measures streams.
+pub const LONG_MODEL: &str = "demo-long";
+/// The most tokens of one of its answers.
+pub const MAX_LONG_OUTPUT_TOKENS: u32 = 1_024;
 
-/// Connections that may wait to be accepted: a gateway opens as many at once as it has requests.
+/// Length of the listen backlog: the gateway may open one connection per in-flight request at the same time.
 const BACKLOG: u32 = 4_096;
 
-/// How long the demo model pretends to think.
+/// Simulated latency of the demo model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Latency {
-    /// Until the first token.
+    /// Time until the first token.
     pub first_token: Duration,
-    /// Between tokens.
+    /// Time between tokens.
     pub per_token: Duration,
 }
 
@@ -98,7 +102,7 @@ impl DemoModel {
         format!("http://{}", self.address)
     }
 
-    /// Stops it: answers in progress are cut off, since nobody waits for them any more.
+    /// Stops the server immediately and cuts off answers in progress.
     pub async fn shutdown(self) {
         self.stop.cancel();
         self.server.abort();
@@ -112,17 +116,17 @@ impl DemoModel {
 pub fn listen() -> std::io::Result<impl Listener<Io = TcpStream, Addr = SocketAddr>> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-    // Tokens are small and must not wait for one another.
+    // Without `TCP_NODELAY`, small token events would be delayed by Nagle's algorithm.
     Ok(socket.listen(BACKLOG)?.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+            tracing::debug!(%error, "cannot set TCP_NODELAY on a connection");
         }
     }))
 }
 
 async fn models() -> Json<Value> {
     let model = |id: &str| json!({"id": id, "object": "model", "created": 0, "owned_by": "demo"});
-    Json(json!({"object": "list", "data": [model(MODEL), model(FREE_MODEL)]}))
+    Json(json!({"object": "list", "data": [model(MODEL), model(FREE_MODEL), model(LONG_MODEL)]}))
 }
 
 async fn complete(
@@ -166,8 +170,8 @@ fn refusal(error: &RequestError) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// When the tokens of one answer are ready. Deadlines and not pauses: a timer that fires late then
-/// delays one token and not all that follow.
+/// The times at which the tokens of one answer are ready. These are deadlines rather than pauses, so that a timer
+/// that fires late delays one token and not all that follow.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     first_token: Instant,
@@ -175,14 +179,14 @@ struct Pace {
 }
 
 impl Pace {
-    /// When this many tokens are ready.
+    /// The time at which `count` tokens are ready.
     fn token(self, count: u64) -> Instant {
         // Answers are short, see `MAX_OUTPUT_TOKENS`.
         self.first_token + self.per_token * u32::try_from(count).unwrap_or(u32::MAX)
     }
 }
 
-/// The answer's chunks at the pace of its tokens, then its usage if asked for, then `[DONE]`.
+/// Streams the answer's chunks at the pace of its tokens, then the usage if requested, then `[DONE]`.
 fn events(
     completion: Completion,
     include_usage: bool,

@@ -1,12 +1,11 @@
-//! `farthing dev`: a whole economy on one machine, from an empty chain to a reconciled close.
+//! `farthing dev`: a complete economy on one machine, from an empty chain to a closed and reconciled escrow.
 //!
-//! A local chain with the program on it; an owner who prepays an escrow and opens a channel with a lane
-//! per agent; a gateway in front of a model; a swarm that pays for inference through it, many requests
-//! at a time; settlement, close, and a report whose figures come from both ends: receipts here, RPC
-//! there.
+//! It starts a local chain with the program. An owner prepays an escrow and opens a channel with a lane per agent.
+//! A gateway serves a model, and a swarm of agents pays for inference through it with many concurrent requests. Then
+//! the channel is settled, channel and escrow are closed, and a report compares the clients' receipts with the chain.
 //!
-//! What must not live here: anything that only this demo can do. Agents pay with the client library,
-//! the gateway is the verifier, and the chain's rules are the program's.
+//! Nothing that only this demo can do belongs here: agents pay with the client library, the gateway is the verifier,
+//! and the program enforces the on-chain rules.
 
 pub mod commit_probe;
 pub mod economy;
@@ -35,34 +34,34 @@ use solana_sdk::signature::Signature;
 use crate::localnet::LocalnetError;
 use plan::Plan;
 use progress::Progress;
-use report::Report;
+use report::EconomyReport;
 use world::World;
 
-/// What to run.
+/// Options of a demo run.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Agents, each with its own lane.
+    /// Number of agents, each with its own lane.
     pub agents: u16,
-    /// Requests of each agent.
+    /// Number of requests of each agent.
     pub requests: u32,
-    /// Base URL of an OpenAI-compatible upstream; the demo model without one.
+    /// Base URL of an OpenAI-compatible upstream; `None` uses the demo model.
     pub upstream: Option<String>,
-    /// The upstream's model; the first that it lists without one.
+    /// Name of the upstream's model; `None` uses the first one that the upstream lists.
     pub model: Option<String>,
-    /// The upstream's key. Never shown.
+    /// API key of the upstream. Never shown.
     pub upstream_api_key: Option<String>,
 }
 
-/// Starts a world in `folder` and lets its swarm run: the world goes on after it.
+/// Starts a world in `folder` and runs its swarm. The world is still running when this returns.
 ///
 /// # Errors
-/// [`DevError`] if it could not run to its end.
+/// [`DevError`] if the run could not be completed.
 pub async fn run(
     options: &Options,
     folder: &Path,
     started: Instant,
     progress: &Progress,
-) -> Result<(World, Report), DevError> {
+) -> Result<(World, EconomyReport), DevError> {
     let mut world = World::start(options, folder, progress).await?;
     let price = world.sale.price();
     let plan = Plan::new(options.agents, options.requests, &world.sale.model, price)?;
@@ -70,19 +69,19 @@ pub async fn run(
     Ok((world, report))
 }
 
-/// Why the demo could not run to its end. A request that fails is not among these: it is counted.
+/// Why the demo could not be completed. Failed requests are not errors; they are counted in the report.
 #[derive(Debug, thiserror::Error)]
 pub enum DevError {
     /// The requests cannot be planned.
     #[error(transparent)]
     Plan(#[from] plan::PlanError),
-    /// The local chain.
+    /// The local chain failed.
     #[error(transparent)]
     Localnet(#[from] LocalnetError),
-    /// A transaction or a query.
+    /// A transaction or a query failed.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// A key file.
+    /// A key file could not be read or written.
     #[error(transparent)]
     Key(#[from] KeyFileError),
     /// The gateway did not start.
@@ -91,27 +90,27 @@ pub enum DevError {
     /// The gateway did not settle.
     #[error(transparent)]
     Settle(#[from] SettleError),
-    /// An agent's client.
+    /// An agent's client could not be created.
     #[error(transparent)]
     Pay(#[from] PayError),
-    /// The demo model.
+    /// The demo model did not start.
     #[error("the demo model did not start: {0}")]
     DemoModel(#[source] std::io::Error),
-    /// Nobody said which of the upstream's models to sell.
-    #[error("cannot list the models of {upstream} ({reason}): name one with --model")]
+    /// No model was given, and the upstream's list of models could not be used.
+    #[error("cannot list the models of {upstream} ({reason}): give one with --model")]
     NoModel {
         /// The upstream's base URL.
         upstream: String,
-        /// Why its list was no help.
+        /// Why the list could not be used.
         reason: String,
     },
-    /// The store that measures commits.
+    /// The store used to measure commits failed.
     #[error("cannot measure group commits: {0}")]
     Probe(#[from] StoreError),
-    /// A channel that should be on the chain.
+    /// A channel that should exist is not on the chain.
     #[error("there is no channel {0} on the local chain")]
     NoChannel(Pubkey),
-    /// A transaction whose fee the chain does not tell.
-    #[error("the local chain answered for transaction {0} {1}")]
+    /// The fee of a transaction could not be read from the chain.
+    #[error("cannot read the fee of transaction {0} from the local chain: {1}")]
     NoFee(Signature, String),
 }

@@ -1,5 +1,4 @@
-//! What a command can fail with: a message that says what to do next, a stable code for `--json`, and
-//! an exit code.
+//! The error of a command: a message that says what to do next, a stable code for `--json`, and an exit code.
 //!
 //! | exit | meaning |
 //! |---|---|
@@ -12,28 +11,28 @@
 use farthing_chain::ChainError;
 use farthing_chain::keys::KeyFileError;
 
-/// Refused or failed.
+/// Exit code of a command that was refused or failed.
 pub const EXIT_FAILED: u8 = 1;
-/// The command line, a configuration or a key file is wrong; clap uses the same.
+/// Exit code if the command line, a configuration or a key file is wrong; clap uses the same code.
 pub const EXIT_USAGE: u8 = 2;
-/// A node or a provider cannot be reached.
+/// Exit code if a node or a provider cannot be reached.
 pub const EXIT_UNREACHABLE: u8 = 3;
-/// The provider did not accept the payment.
+/// Exit code if the provider did not accept the payment.
 pub const EXIT_PAYMENT: u8 = 4;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// The chain's side.
+    /// An error of the chain client: the node, an account or a transaction.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// A key file.
+    /// A key file is missing or invalid.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
-    /// Arguments or configuration that cannot be meant.
+    /// The arguments or the configuration are invalid.
     #[error("{0}")]
     Usage(String),
-    /// The state of things does not allow it.
+    /// The operation failed, or the current state does not allow it.
     #[error("{0}")]
     Failed(String),
     /// A provider cannot be reached.
@@ -42,7 +41,7 @@ pub enum CliError {
     /// A provider did not accept the payment.
     #[error("{message}")]
     Payment {
-        /// The provider's code, in snake case.
+        /// The provider's error code, in snake case.
         code: String,
         /// Why, and what to do next.
         message: String,
@@ -50,12 +49,12 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// Arguments or configuration that cannot be meant.
+    /// An error for invalid arguments or configuration.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::Usage(message.into())
     }
 
-    /// The state of things does not allow it.
+    /// An error for an operation that failed, or that the current state does not allow.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::Failed(message.into())
     }
@@ -72,7 +71,7 @@ impl CliError {
         }
     }
 
-    /// Stable, in snake case.
+    /// The error's stable code, in snake case, for `--json`.
     #[must_use]
     pub fn code(&self) -> &str {
         match self {

@@ -1,12 +1,12 @@
-//! The `farthing` command: escrows, channels, the verifier, paying, and a whole local economy.
+//! The `farthing` command: escrows, channels, the verifier, paying, and a local demo economy.
 //!
-//! * [`cli`] defines what can be typed; [`commands`] does it; [`output`] shows it, for people or as
-//!   JSON; [`error`] says what went wrong, what to do next, and with which exit code.
-//! * [`connection`] finds out which cluster a node belongs to and which program may be trusted there.
-//! * [`signing_proxy`] pays for whoever cannot: any OpenAI client on this machine.
+//! * [`cli`] defines the command line; [`commands`] implements the commands; [`output`] prints results, for people or
+//!   as JSON; [`error`] defines errors with their messages, codes and exit codes.
+//! * [`connection`] determines which cluster a node belongs to and which program is trusted there.
+//! * [`signing_proxy`] pays on behalf of clients that cannot sign: any OpenAI client on this machine.
 //! * The local chain, the demo model and the swarm exist only with the feature `dev`.
 //!
-//! What must not live here: anything that an SDK user would need; that is `farthing-client`.
+//! Anything that an SDK user would need belongs in `farthing-client`, not here.
 
 pub mod arguments;
 pub mod cli;
@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
     run(std::env::args_os().collect())
 }
 
-/// The same for a command line that begins with the command's name.
+/// Parses and runs a command line, whose first argument is the command's name, and returns the exit code.
 #[must_use]
 pub fn run(command_line: Vec<OsString>) -> ExitCode {
     let wants_json = command_line.iter().any(|argument| argument == "--json");
@@ -54,7 +54,7 @@ pub fn run(command_line: Vec<OsString>) -> ExitCode {
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| CliError::failed(format!("cannot start: {error}")))
+        .map_err(|error| CliError::failed(format!("cannot start the async runtime: {error}")))
         .and_then(|runtime| runtime.block_on(commands::run(cli.command, output)));
     match result {
         Ok(code) => code,
@@ -65,19 +65,19 @@ pub fn run(command_line: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// Help and version are no errors and go to stdout; errors are JSON if that was asked for.
+/// Prints what clap reports: help and version to stdout, errors to stderr, as JSON if requested.
 fn not_parsed(error: &clap::Error, wants_json: bool) -> ExitCode {
     if error.use_stderr() && wants_json {
         let error = CliError::usage(error.render().to_string().trim_end());
         Output::new(true).error(&error);
         return ExitCode::from(error.exit_code());
     }
-    // A closed terminal cannot be told anything.
+    // If the output is closed, there is nowhere to report that.
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(EXIT_USAGE))
 }
 
-/// Logs to stderr, warnings unless `RUST_LOG` says otherwise; stdout is for results.
+/// Initialises logging to stderr, at level `warn` unless `RUST_LOG` is set. Stdout is reserved for results.
 fn initialize_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()

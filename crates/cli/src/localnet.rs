@@ -1,13 +1,12 @@
-//! A Solana chain inside this process, with the program and a USDC mint on it: for the demo and for
-//! tests, never for money.
+//! A Solana chain inside this process, with the program and a USDC mint on it. For the demo and for tests only, never
+//! for real money.
 //!
-//! The engine is surfpool. It executes real bytecode and answers the usual RPC on 127.0.0.1; what it
-//! does not have is validators: it reads every account from its tip, whatever commitment is asked
-//! for, while transactions become `finalized` 31 slots after they ran, as on a real cluster.
+//! The engine is surfpool. It executes real bytecode and serves the usual RPC on 127.0.0.1. It has no validators: it
+//! reads every account from its tip regardless of the requested commitment, while transactions become `finalized` 31
+//! slots after they ran, as on a real cluster.
 //!
-//! What must not live here: anything that a real cluster could not do for its users. Cheat codes
-//! only install what a real cluster already has, the program and the mint; SOL comes from the
-//! airdrop and USDC from the mint's authority.
+//! Nothing belongs here that a real cluster could not do for its users. Cheat codes only install what a real cluster
+//! already has, the program and the mint; SOL comes from the airdrop and USDC from the mint's authority.
 
 mod engine;
 
@@ -30,22 +29,21 @@ use solana_sdk::signer::Signer;
 
 use engine::Engine;
 
-/// Time between slots unless the caller asks for another: `finalized` follows after 0.8 s and a
-/// channel may close after 4 s, while a transaction has 4 s from its signature to its block. The
-/// engine holds 10 ms on two busy cores.
+/// Default time between slots. With it, a transaction is `finalized` after 0.8 s, a channel may be closed after 4 s,
+/// and a transaction has 4 s from signing to inclusion in a block. The engine sustains 10 ms on two busy cores.
 pub const DEFAULT_SLOT_TIME: Duration = Duration::from_millis(25);
 
-/// The committed bytecode.
+/// The program's committed bytecode.
 const PROGRAM: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../programs/farthing/artifact/farthing.so"
 ));
 /// USDC on this chain: a mint of the classic token program at its devnet address.
 pub const USDC: Token = Token::classic(USDC_MINT_DEVNET);
-/// Lamports of the mint's authority, for fees and token accounts.
+/// Lamports given to the mint's authority, for fees and token accounts.
 const AUTHORITY_LAMPORTS: u64 = 10_000_000_000;
 
-/// Why the local chain does not do what it should.
+/// Why the local chain failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalnetError {
     /// The engine did not start.
@@ -54,19 +52,19 @@ pub enum LocalnetError {
     /// The engine did not confirm that it stopped.
     #[error("the local chain did not stop: {0}")]
     Stop(String),
-    /// The engine did not answer, or refused.
-    #[error("the local chain refused {what}: {source}")]
+    /// The engine did not answer a request, or refused it.
+    #[error("the local chain refused or did not answer a request ({what}): {source}")]
     Rpc {
-        /// What was asked.
+        /// What was requested.
         what: &'static str,
-        /// What it answered.
+        /// The RPC error.
         source: Box<ClientError>,
     },
     /// A transaction failed.
-    #[error("on the local chain: {0}")]
+    #[error("a transaction on the local chain failed: {0}")]
     Chain(#[from] ChainError),
-    /// The token program refused to build an instruction.
-    #[error("minting needs an amount and accounts that the token program accepts: {0}")]
+    /// The instruction to mint USDC could not be built.
+    #[error("cannot build the instruction that mints USDC: {0}")]
     Token(String),
 }
 
@@ -174,7 +172,7 @@ impl Localnet {
         .await
     }
 
-    /// The devnet address has a mint whose authority is Circle's; here it has one that is ours.
+    /// Creates a mint at USDC's devnet address. On devnet Circle is its authority; here it is a key of ours.
     async fn create_mint(&self) -> Result<(), LocalnetError> {
         let mint = spl_token::state::Mint {
             mint_authority: COption::Some(self.mint_authority.pubkey()),

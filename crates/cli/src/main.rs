@@ -1,10 +1,10 @@
-//! The `farthing` command. Everything is in the library, so that tests can drive it.
+//! The `farthing` binary. All code is in the library, so that tests can call it.
 
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// A paid request allocates a hundred times, on every thread of the runtime.
+/// Mimalloc, because a paid request makes about a hundred allocations, on every thread of the runtime.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

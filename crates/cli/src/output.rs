@@ -1,7 +1,7 @@
 //! Results on stdout and errors on stderr: for people, or as one JSON object per line.
 //!
-//! People read USDC and sentences; programs read base units, as numbers. Nothing else in the crate
-//! prints a result.
+//! Output for people has sentences and amounts in USDC; JSON has amounts in base units, as numbers. All results of the
+//! crate are printed here.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -50,10 +50,10 @@ impl Output {
             .map_err(|error| CliError::failed(format!("cannot write to stdout: {error}")))
     }
 
-    /// Tells a person what is going on; programs are told nothing.
+    /// Prints a progress message to stderr; nothing in JSON mode.
     pub fn progress(self, message: impl Display) {
         if !self.json {
-            // A closed stderr is no reason to stop.
+            // A closed stderr must not abort the command.
             let _ = writeln!(io::stderr(), "{message}");
         }
     }
@@ -65,7 +65,7 @@ impl Output {
         } else {
             format!("error: {error}")
         };
-        // There is nowhere else to say it.
+        // If stderr is closed, there is nowhere else to report the error.
         let _ = writeln!(io::stderr(), "{text}");
     }
 }

@@ -1,7 +1,8 @@
-//! The verifier's configuration from three places: flags over `FARTHING_<TABLE>_<KEY>` over the file.
+//! The verifier's configuration from three sources. Flags take precedence over environment variables
+//! `FARTHING_<TABLE>_<KEY>`, and these over the configuration file.
 //!
-//! Unknown keys are errors wherever they come from, and every error names its line, its variable or its flag. What the
-//! cluster implies (network, mint, program) may be left out.
+//! Unknown keys are errors in every source, and every error names the line, the variable or the flag. Settings that
+//! follow from the cluster (network, mint, program) may be omitted.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -22,11 +23,11 @@ use crate::commands::serve::args::ServeArgs;
 use crate::connection::Connection;
 use crate::error::CliError;
 
-/// The file that is read if none is named.
+/// The configuration file that is read if none is given.
 const DEFAULT_FILE: &str = "farthing.toml";
-/// What environment variables start with.
+/// Prefix of environment variables with settings.
 const PREFIX: &str = "FARTHING_";
-/// The tables, which follow the prefix.
+/// Tables of the configuration; in a variable's name the table follows the prefix.
 const TABLES: [&str; 7] = [
     "http",
     "pricing",
@@ -36,11 +37,11 @@ const TABLES: [&str; 7] = [
     "facilitator",
     "admin",
 ];
-/// Starts like a table and is a flag's.
+/// Variables that begin with the name of a table but belong to a command-line flag.
 const FLAG_VARIABLES: [&str; 1] = ["FARTHING_SETTLER_KEY"];
-/// What no error may quote.
+/// Keys with secret values, which must not be quoted in errors.
 const SECRET_KEYS: [&str; 3] = ["upstream_api_key", "bearer_token", "rpc_url"];
-/// Strings that may look like numbers: amounts of USDC, and secrets.
+/// Keys whose values are always strings, even if they look like numbers: amounts of USDC, and secrets.
 const STRING_KEYS: [&str; 6] = [
     "min_amount",
     "min_claim",
@@ -50,42 +51,42 @@ const STRING_KEYS: [&str; 6] = [
     SECRET_KEYS[2],
 ];
 
-/// Settings whose values are of the right types. Not `Debug`: secrets are among them.
+/// Settings whose values have the right types. Not `Debug`, because they contain secrets.
 pub struct Settings {
     file: Option<File>,
     overlay: Overlay,
     config: Config,
 }
 
-/// A file as it was read.
+/// A configuration file as it was read.
 #[derive(Default)]
 struct File {
     path: PathBuf,
     text: String,
 }
 
-/// What is laid over the file.
+/// Settings from the environment and from flags, which override the file.
 #[derive(Default)]
 struct Overlay {
     values: BTreeMap<(String, String), Laid>,
 }
 
-/// One value over the file's, and where it comes from.
+/// One overriding value, with the name of the variable or flag that it comes from.
 struct Laid {
     value: Value,
     from: String,
 }
 
-/// The file and what lies over it as one text, in which every value has its place.
+/// The file and its overrides as one text, so that every value has a position in it.
 struct Whole<'a> {
     file: Option<&'a File>,
     text: String,
-    /// The places of what was laid over the file, and where each comes from.
+    /// The positions of the overrides in the text, with the variable or flag of each.
     laid: Vec<(Range<usize>, &'a str)>,
 }
 
 impl Settings {
-    /// Reads file and environment and lays the flags over both.
+    /// Reads file and environment and applies the flags over both.
     ///
     /// # Errors
     /// If the file cannot be read or is not TOML, or if a key is unknown or has a value of the wrong type: the message
@@ -96,7 +97,7 @@ impl Settings {
         Self::of(file, overlay)
     }
 
-    /// Where the verifier of this configuration has its store.
+    /// Path of the verifier's store according to this configuration.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -122,21 +123,21 @@ impl Settings {
         })
     }
 
-    /// The node.
+    /// URL of the Solana RPC node.
     ///
     /// # Errors
-    /// If it is not named.
+    /// If it is not configured.
     pub fn rpc_url(&self) -> Result<String, CliError> {
         let url = self.config.rpc_url();
         if url.is_empty() {
             return Err(CliError::usage(
-                "name a Solana RPC node with --rpc-url, FARTHING_RPC_URL or chain.rpc_url in farthing.toml",
+                "give a Solana RPC node with --rpc-url, FARTHING_RPC_URL or chain.rpc_url in farthing.toml",
             ));
         }
         Ok(url.to_owned())
     }
 
-    /// The program, if one is named.
+    /// The configured program, if any.
     #[must_use]
     pub fn program(&self) -> Option<Pubkey> {
         let whole = Whole::new(self.file.as_ref(), &self.overlay);
@@ -145,10 +146,10 @@ impl Settings {
             .map(|_| self.config.chain.program)
     }
 
-    /// The whole configuration, completed by what the cluster implies.
+    /// The whole configuration, completed by the settings that follow from the cluster.
     ///
     /// # Errors
-    /// If something is missing or contradicts the cluster.
+    /// If a setting is missing or contradicts the cluster.
     pub fn into_config(mut self, connection: &Connection) -> Result<Config, CliError> {
         let chain = &mut self.config.chain;
         if !chain.network.is_empty() && chain.network != connection.network {
@@ -167,7 +168,7 @@ impl Settings {
         Ok(self.config)
     }
 
-    /// What is in force so far: without what the cluster implies, and whether or not it makes sense.
+    /// The configuration as read: not validated, and without the settings that follow from the cluster.
     #[must_use]
     pub fn into_unchecked(self) -> Config {
         self.config
@@ -250,8 +251,8 @@ impl Overlay {
     }
 }
 
-/// The environment has only text: what reads as a TOML number, boolean or array is one, the rest is a
-/// string.
+/// Converts the text of an environment variable: it becomes an integer, a boolean or an array if it is one in TOML, and
+/// a string otherwise.
 fn environment_value(key: &str, text: &str) -> Value {
     let string = || Value::from(text);
     if STRING_KEYS.contains(&key) {
@@ -278,12 +279,12 @@ impl<'a> Whole<'a> {
         Self { file, text, laid }
     }
 
-    /// The file's table with what lies over it.
+    /// The file's table with the overrides applied.
     fn table(&self) -> Result<Spanned<DeTable<'_>>, toml::de::Error> {
         let length = self.file.map_or(0, |file| file.text.len());
         let mut table = DeTable::parse(&self.text[..length])?;
         for (range, _) in &self.laid {
-            // As far from the start as in the whole text, so that its place tells it from the file's.
+            // The span is the override's position in the whole text, which distinguishes it from the file's values.
             let line = &self.text[range.clone()];
             let laid = DeTable::parse(line)?;
             for (name, inner) in laid.into_inner() {
@@ -311,7 +312,7 @@ impl<'a> Whole<'a> {
         Config::deserialize(table.into_deserializer()).map_err(|error| self.at(&error))
     }
 
-    /// Where a key has its value, if it has one.
+    /// Position of a key's value in the text, if it has one.
     fn place_of(&self, key: &str) -> Option<Range<usize>> {
         let mut table = self.table().ok()?.into_inner();
         let mut names = key.split('.').peekable();
@@ -327,7 +328,7 @@ impl<'a> Whole<'a> {
         }
     }
 
-    /// Says where the wrong value is, and quotes no secret, as the error itself would.
+    /// Converts a TOML error to one that says where the wrong value is and, unlike the original, quotes no secret.
     fn at(&self, error: &toml::de::Error) -> CliError {
         let span = error.span().unwrap_or(0..0);
         let line = self.text[..span.start.min(self.text.len())]
@@ -352,7 +353,7 @@ impl<'a> Whole<'a> {
             .any(|(range, _)| range.contains(&span.start))
     }
 
-    /// The line, the variable or the flag at a place.
+    /// The line, the variable or the flag at a position of the text.
     fn place(&self, span: &Range<usize>) -> String {
         let laid = self
             .laid
@@ -366,11 +367,11 @@ impl<'a> Whole<'a> {
                     .count();
                 format!("{}, line {}", file.path.display(), line + 1)
             }
-            (None, None) => format!("there is no {DEFAULT_FILE} here"),
+            (None, None) => format!("there is no {DEFAULT_FILE} in this directory"),
         }
     }
 
-    /// Says where the key of a value that makes no sense is.
+    /// Converts a validation error to one that says where the invalid value is.
     fn explain(&self, error: &ConfigError) -> CliError {
         let place = match error {
             ConfigError::Value { key, .. } => self.place_of(key),
@@ -378,9 +379,12 @@ impl<'a> Whole<'a> {
         };
         let place = match (place, self.file) {
             (Some(span), _) => self.place(&span),
-            (None, Some(file)) => format!("{}, FARTHING_* and flags together", file.path.display()),
+            (None, Some(file)) => format!(
+                "{}, combined with FARTHING_* and flags",
+                file.path.display()
+            ),
             (None, None) => {
-                format!("there is no {DEFAULT_FILE} here; FARTHING_* and flags together")
+                format!("FARTHING_* and flags (there is no {DEFAULT_FILE} in this directory)")
             }
         };
         CliError::usage(format!("{place}: {error}"))
@@ -430,7 +434,7 @@ mod tests {
         assert_eq!(config.rpc_url(), "");
     }
 
-    /// What is wrong with a file, alone or with what is laid over it.
+    /// The error of a file with these overrides, if there is one.
     fn wrong_with(text: &str, over: &[(&str, &str, &str)]) -> Option<String> {
         let mut overlay = Overlay::default();
         for (table, key, value) in over {
@@ -451,7 +455,7 @@ mod tests {
             ("upsteam = 1\n", 3, "upsteam"),
             ("max_body_bytes = [1]\n", 3, "max_body_bytes"),
             ("[chain]\npayee = \"0\"\n", 4, "payee"),
-            // What is missing before is not in the way.
+            // A missing key earlier in the file does not hide this error.
             (
                 "[chain]\nmin_deposit = \"1\"\n[store]\npth = \"x\"\n",
                 6,
@@ -465,7 +469,7 @@ mod tests {
             ("[stoer]\n", 3, "stoer"),
             ("[http\n", 3, ""),
         ] {
-            // With a flag, as everybody has one.
+            // Without and with an override by a flag.
             for over in [&[][..], &[("store", "path", "x")]] {
                 let error = wrong_with(&format!("{complete}{more}"), over).expect("it is wrong");
                 let place = format!("farthing.toml, line {line}");

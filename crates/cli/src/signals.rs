@@ -1,8 +1,8 @@
-//! SIGINT and SIGTERM: a person or a supervisor wants the command to end.
+//! SIGINT and SIGTERM, by which a user or a supervisor asks the command to end.
 
 use crate::error::CliError;
 
-/// Once it exists the signals no longer end the process by themselves.
+/// Handlers of SIGINT and SIGTERM. Once they are installed, the signals no longer end the process by themselves.
 pub struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
@@ -11,10 +11,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes the signals over.
+    /// Installs the signal handlers.
     ///
     /// # Errors
-    /// If the system does not let it.
+    /// If the system refuses.
     #[cfg(unix)]
     pub fn new() -> Result<Self, CliError> {
         use tokio::signal::unix::{SignalKind, signal};
@@ -27,7 +27,7 @@ impl Signals {
         })
     }
 
-    /// Takes the signals over.
+    /// Does nothing: on this system no handlers are installed in advance.
     ///
     /// # Errors
     /// Never on this system.
@@ -36,7 +36,7 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next SIGINT or SIGTERM.
     #[cfg(unix)]
     pub async fn wait(&mut self) {
         tokio::select! {
@@ -45,10 +45,10 @@ impl Signals {
         }
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next Ctrl-C.
     #[cfg(not(unix))]
     pub async fn wait(&mut self) {
-        // Without a handler there is nothing to wait for; the process ends by itself.
+        // If no handler can be installed, Ctrl-C ends the process by default.
         let _ = tokio::signal::ctrl_c().await;
     }
 }

@@ -1,8 +1,8 @@
-//! A proxy on this machine that pays for every request with one lane, so that any OpenAI client, and whatever else asks
-//! for something that the provider sells, can be used as it is.
+//! A local proxy that pays for every request from one lane, so that unmodified clients can buy from the provider: any
+//! OpenAI client, and any HTTP client of the provider's plain routes.
 //!
-//! Whoever reaches it spends from the lane, so it is for one user's own programs. Web pages are kept out: a browser names
-//! the page in `Origin`, and what has that header is refused.
+//! Every client that can reach the proxy spends from the lane, so it is meant for one user's own programs. Web pages
+//! are kept out: browsers send an `Origin` header, and requests with that header are refused.
 
 mod error;
 
@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -27,21 +28,25 @@ use farthing_wire::pricing::Endpoint;
 use futures_util::{Stream, stream};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use error::ProxyError;
 
-/// Longest request, in bytes.
+/// How long a stream\'s receipt may take after the client disconnected.
+const RECEIPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum length of a request body, in bytes.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// What was paid for so far.
+/// What the proxy has paid for so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spent {
-    /// Requests with a receipt.
+    /// Number of requests with a receipt.
     pub requests: u64,
-    /// What they cost by their receipts.
+    /// Sum of the charges in those receipts.
     pub charged: BaseUnits,
-    /// What the lane was charged and has reserved at most, also before this began.
+    /// Upper bound of what the lane was charged and has reserved, including before this proxy started.
     pub at_most: BaseUnits,
 }
 
@@ -50,10 +55,12 @@ struct Shared {
     client: PayingClient,
     requests: AtomicU64,
     charged: AtomicU64,
+    /// Waits for the receipts of streams whose clients have disconnected.
+    receipts: TaskTracker,
 }
 
 impl Shared {
-    /// Counts what an answer cost, once that is known.
+    /// Adds an answer's charge to the counters, if its receipt has arrived.
     fn count(&self, answer: &PaidAnswer) {
         if let Some(receipt) = answer.receipt() {
             self.requests.fetch_add(1, Ordering::Relaxed);
@@ -80,7 +87,7 @@ pub struct SigningProxy {
 }
 
 impl SigningProxy {
-    /// Serves at an address with this client.
+    /// Starts to serve at an address, paying with this client.
     ///
     /// # Errors
     /// If the address cannot be bound.
@@ -91,6 +98,7 @@ impl SigningProxy {
             client,
             requests: AtomicU64::new(0),
             charged: AtomicU64::new(0),
+            receipts: TaskTracker::new(),
         });
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
@@ -108,7 +116,7 @@ impl SigningProxy {
         })
     }
 
-    /// Its URL. Clients take it with `/v1` as their base URL.
+    /// URL of the proxy. Clients use it with `/v1` appended as their base URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -120,14 +128,16 @@ impl SigningProxy {
         self.shared.spent()
     }
 
-    /// Takes no new requests, and ends when those in flight have ended.
+    /// Stops accepting requests, and returns when the in-flight requests have ended.
     pub async fn shutdown(self) -> Spent {
         self.stop.cancel();
         match self.server.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the proxy stopped listening"),
-            Err(error) => tracing::error!(%error, "the proxy panicked"),
+            Ok(Err(error)) => tracing::warn!(%error, "the proxy's server failed"),
+            Err(error) => tracing::error!(%error, "the proxy's server task panicked"),
         }
+        self.shared.receipts.close();
+        self.shared.receipts.wait().await;
         self.shared.spent()
     }
 }
@@ -170,7 +180,7 @@ async fn pay(
     send(shared, headers, PaidRequest::new(endpoint, body)).await
 }
 
-/// Any other route, which the provider may sell or not.
+/// Handles any other route, whether or not the provider sells it.
 async fn pay_plain(
     State(shared): State<Arc<Shared>>,
     method: Method,
@@ -206,7 +216,7 @@ async fn send(
     }
 }
 
-/// The status, and the headers that mean something to a client.
+/// The status and the headers that are passed to the client.
 fn head(answer: &PaidAnswer) -> (StatusCode, HeaderMap) {
     let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut headers = HeaderMap::new();
@@ -219,7 +229,8 @@ fn head(answer: &PaidAnswer) -> (StatusCode, HeaderMap) {
     (status, headers)
 }
 
-/// An answer that is no stream passes when it is complete, so that a client is told if it does not become so.
+/// Passes on an answer that is not a stream. It is buffered until it is complete, so that the client gets an error if
+/// the answer breaks off.
 async fn whole(shared: &Shared, answer: PaidAnswer) -> Result<Response, ProxyError> {
     let (status, headers) = head(&answer);
     shared.count(&answer);
@@ -227,35 +238,73 @@ async fn whole(shared: &Shared, answer: PaidAnswer) -> Result<Response, ProxyErr
     Ok((status, headers, answer.body).into_response())
 }
 
-/// A stream, as it arrives.
+/// A stream, chunk by chunk as it arrives.
 fn events(shared: Arc<Shared>, answer: PaidAnswer) -> impl Stream<Item = io::Result<Bytes>> {
-    let passing = Some((answer, true));
-    stream::unfold(passing, move |passing| {
-        let shared = Arc::clone(&shared);
-        async move {
-            let (mut answer, line_has_ended) = passing?;
-            match answer.next_chunk().await {
-                Ok(Some(chunk)) => {
-                    let line_has_ended = chunk.ends_with(b"\n");
-                    Some((Ok(chunk), Some((answer, line_has_ended))))
-                }
-                Ok(None) => {
-                    shared.count(&answer);
-                    None
-                }
-                Err(error) => {
-                    shared.count(&answer);
-                    Some((broken(&error, line_has_ended), None))
-                }
+    let passing = Passing {
+        shared,
+        answer: Some(answer),
+        line_has_ended: true,
+        has_ended: false,
+    };
+    stream::unfold(passing, |mut passing| async move {
+        let mut answer = passing.answer.take()?;
+        match answer.next_chunk().await {
+            Ok(Some(chunk)) => {
+                passing.line_has_ended = chunk.ends_with(b"\n");
+                passing.has_ended |= is_last_event(&chunk);
+                passing.answer = Some(answer);
+                Some((Ok(chunk), passing))
+            }
+            Ok(None) => {
+                passing.shared.count(&answer);
+                None
+            }
+            Err(error) => {
+                passing.shared.count(&answer);
+                Some((broken(&error, passing.line_has_ended), passing))
             }
         }
     })
 }
 
-/// What a client is told when there is no more: an event that is an error or, within another event, a connection that
-/// breaks.
+/// A stream that is passed on. Clients close the connection at the last event, before the receipt that follows it: then
+/// the receipt is still waited for, so that the charge is known and not the maximum.
+struct Passing {
+    shared: Arc<Shared>,
+    /// `None` once it was read to its end.
+    answer: Option<PaidAnswer>,
+    line_has_ended: bool,
+    /// Whether the last event of the API has passed.
+    has_ended: bool,
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        let Some(mut answer) = self.answer.take().filter(|_| self.has_ended) else {
+            return;
+        };
+        let shared = Arc::clone(&self.shared);
+        self.shared.receipts.spawn(async move {
+            let rest = async { while let Ok(Some(_)) = answer.next_chunk().await {} };
+            if timeout(RECEIPT_TIMEOUT, rest).await.is_err() {
+                tracing::debug!("a stream's receipt did not arrive after its client disconnected");
+            }
+            shared.count(&answer);
+        });
+    }
+}
+
+/// Whether a chunk has the event after which an API of OpenAI sends nothing more.
+fn is_last_event(chunk: &[u8]) -> bool {
+    const LAST: [&[u8]; 2] = [b"data: [DONE]", b"event: response.completed"];
+    LAST.iter()
+        .any(|last| chunk.windows(last.len()).any(|window| window == *last))
+}
+
+/// Reports to the client that a stream broke off: by an error event or, if it broke off within an event, by an aborted
+/// connection.
 fn broken(error: &PayError, line_has_ended: bool) -> io::Result<Bytes> {
-    tracing::warn!(%error, "a stream broke off");
+    tracing::warn!(%error, "a stream from the provider broke off");
     if line_has_ended {
         Ok(ProxyError::from(error).event())
     } else {

@@ -1,4 +1,4 @@
-//! `farthing dev` as it is typed: its last line, its exit code, what it leaves behind, and the commands
+//! Tests of the command `farthing dev`: its last line, its exit code, the files that it leaves behind, and the commands
 //! that it prints.
 #![cfg(all(feature = "dev", unix))]
 
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The command with a folder of its own for temporary files.
+/// The command, with its own folder for temporary files.
 fn farthing(temporary: &TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_farthing"));
     command.args(arguments).env("TMPDIR", temporary.path());
@@ -122,7 +122,7 @@ fn what_it_keeps_can_be_paid_for_with_the_line_that_it_prints() {
         .expect("the binary runs");
     let stderr = child.stderr.take().expect("stderr is piped");
     let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
-    // The gateway still serves when the line that pays has been printed.
+    // The gateway keeps serving after the line that pays has been printed.
     let pay = lines
         .by_ref()
         .find(|line| line.contains(" pay http://127.0.0.1:"))

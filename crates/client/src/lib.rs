@@ -1,12 +1,12 @@
 //! Rust SDK of Farthing: pay for inference.
 //!
 //! * [`paying_client`] pays for HTTP requests through one [`payer`] lane: the main entry for agents.
-//! * [`wire`] is what clients and providers say to each other: the price function that both compute the same maximum
-//!   with, envelopes, receipts and keys of requests.
-//! * `chain`, behind the feature of that name, reads lanes from a cluster and builds what owners sign. Without it
-//!   this crate needs no RPC client: give [`payer::LanePayer::new`] a lane's identity instead.
+//! * [`wire`] is the wire format between clients and providers: the price function by which both compute the same
+//!   maximum, x402 envelopes, receipts and idempotency keys.
+//! * `chain`, behind the feature of that name, reads lanes from a cluster and builds the instructions that owners sign.
+//!   Without it this crate needs no RPC client: give [`payer::LanePayer::new`] a lane's identity instead.
 //!
-//! What must not live here: anything that only a provider needs.
+//! Out of scope: anything that only a provider needs.
 
 pub mod payer;
 pub mod paying_client;

@@ -1,16 +1,16 @@
-//! The state of one lane at the client that pays through it: pure, no clock, no chance, no IO.
+//! The state of one lane at the client that pays through it. Pure: no clock, no randomness, no IO.
 //!
-//! A lane's counter only grows, and many requests are in flight at once. [`LanePayer`] therefore knows an
-//! upper bound of what the verifier has charged and reserved, and signs ceilings that suffice whatever
-//! order requests arrive and answers return in. Three rules keep the bound true:
+//! A lane's counter only grows, and many requests are in flight at once. [`LanePayer`] therefore keeps an upper bound
+//! of what the verifier has charged and reserved, and signs ceilings that suffice in whatever order requests arrive and
+//! answers return. Three rules keep the bound valid:
 //!
-//! * what a request costs is unknown until its receipt: until then its maximum counts;
-//! * an answer that was lost may have been charged: its maximum counts until a later receipt tells;
-//! * a receipt is a sample of the verifier's own figures, `charged + reserved`. Samples may arrive out of
-//!   order, so one is believed only if it is not older than the last.
+//! * the cost of a request is unknown until its receipt arrives: until then its maximum counts;
+//! * a request whose answer was lost may have been charged: its maximum counts until a later receipt resolves it;
+//! * a receipt is a sample of the verifier's own totals, `charged + reserved`. Samples may arrive out of order, so a
+//!   sample is used only if it is not older than the last one.
 //!
-//! A verifier can only ever take what was signed. Its word lowers the bound, or raises it up to what this
-//! lane's key has signed; it never raises what is signed beyond the lane's cap.
+//! A verifier can never take more than was signed. Its reports lower the bound, or raise it up to what this lane's key
+//! has signed; they never make the client sign more than the lane's cap.
 
 mod error;
 #[cfg(test)]
@@ -33,13 +33,13 @@ pub use error::{PayerError, ReceiptError, ResynchroniseError};
 use farthing_wire::signature::SignerKey;
 use farthing_wire::x402::{LaneStateInfo, ReceiptExtra, VoucherStateInfo};
 
-/// The most values that are remembered as used and not charged through yet: more requests than that are
-/// not in flight on one lane.
+/// The most used values above the charged total that are remembered. It limits the requests of one lane that are in
+/// flight or unresolved.
 const MAX_USED_VALUES: usize = 4_096;
-/// The most values that a verifier may call used: it keeps so many of a lane.
+/// The most used values that a verifier may report. A verifier keeps at most this many per lane.
 const MAX_USED_TOLD: usize = 1_024;
 
-/// Which lane pays: pinned from the configuration or the chain, never from a 402.
+/// Identity of the lane that pays. It comes from the configuration or the chain, never from a 402.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneIdentity {
     /// The program that holds the money.
@@ -50,25 +50,25 @@ pub struct LaneIdentity {
     pub domain: Domain,
     /// The lane.
     pub lane: LaneIndex,
-    /// Its generation.
+    /// The lane's generation.
     pub generation: Generation,
-    /// Its public key.
+    /// The lane's public key.
     pub signer: Pubkey,
-    /// The most that it may be debited in total.
+    /// The lane's cap: the most that it may be debited in total.
     pub cap: BaseUnits,
 }
 
 /// A voucher with its signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignedVoucher {
-    /// What was signed.
+    /// The voucher that was signed.
     pub voucher: Voucher,
     /// The lane key's signature over its bytes.
     pub signature: Signature,
 }
 
-/// A maximum that counts as spent until the request's end is known. Hand it back by
-/// [`LanePayer::settled`], [`LanePayer::lost`] or [`LanePayer::refused`], or the lane loses that much.
+/// The maximum of a request, which counts as spent until the request's outcome is known. Hand it back with
+/// [`LanePayer::settled`], [`LanePayer::lost`] or [`LanePayer::refused`], else that amount of the lane stays unusable.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a reservation counts as spent until it is handed back"]
 pub struct Reservation {
@@ -85,44 +85,45 @@ impl Reservation {
     }
 }
 
-/// A question for the lane's state that is under way.
+/// An in-flight query for the lane's state. Pass it to [`LanePayer::learn_state`] together with the answer.
 #[derive(Debug, PartialEq, Eq)]
-#[must_use = "the answer belongs to its question"]
-pub struct StateAsked {
+#[must_use = "pass it to `learn_state` with the answer"]
+pub struct StateQueryInFlight {
     issued: u64,
 }
 
-/// One lane at its client.
+/// The state of one lane at its client.
 #[derive(Debug, Clone)]
 pub struct LanePayer {
     identity: LaneIdentity,
     key: SignerKey,
-    /// What the lane was debited on-chain when this began: charged without any signature of ours to show.
+    /// The lane's on-chain debit when this state was created: the most that a verifier may report as charged without
+    /// showing a signature of the lane's key.
     initial: BaseUnits,
-    /// Charged at least, by the highest total that was believed.
+    /// Lower bound of what was charged: the highest total that was accepted.
     charged_floor: BaseUnits,
-    /// Charged or reserved at most, by all requests that are not in flight here.
+    /// Upper bound of what was charged or reserved by all requests that are not in flight here.
     spent: BaseUnits,
-    /// The maxima in flight here.
+    /// The sum of the maxima of requests in flight here.
     in_flight: BaseUnits,
-    /// The part of `spent` that lost answers put there and no sample has resolved.
+    /// The part of `spent` that is due to lost answers and not yet resolved by a sample.
     lost: BaseUnits,
-    /// When the last loss was noticed, in numbers of reservations.
+    /// The value of `issued` when the last loss was noticed.
     last_loss: u64,
-    /// Reservations made so far.
+    /// Number of reservations and state queries made so far.
     issued: u64,
-    /// Which reservation the last believed sample answered.
+    /// Number of the reservation or state query that the last accepted sample answered.
     last_sample: u64,
-    /// Values above `charged_floor` that bought something or may have.
+    /// Values above `charged_floor` whose vouchers bought something or may have.
     used: BTreeSet<u64>,
-    /// The highest value signed, here or, as a signature of ours proves, before.
+    /// The highest value signed: here, or earlier as proven by a signature of the lane's key.
     highest_signed: BaseUnits,
-    /// Values below this one collided with values that were used before this began.
+    /// Values below this one may have been used before this state was created.
     avoid_below: BaseUnits,
 }
 
 impl LanePayer {
-    /// A lane whose on-chain counter is `debited`. What was charged since is learnt from the verifier.
+    /// A lane whose on-chain counter is `debited`. What was charged beyond that is learnt from the verifier.
     ///
     /// # Errors
     /// [`PayerError::UnusableKey`].
@@ -144,7 +145,7 @@ impl LanePayer {
         })
     }
 
-    /// A lane of a channel that was read from the chain, for the holder of `signer`. The caller has
+    /// A lane of a channel that was read from the chain, for the holder of `signer`. The caller must have
     /// checked the channel's domain ([`Channel::domain_is_of`]).
     ///
     /// # Errors
@@ -184,13 +185,13 @@ impl LanePayer {
         &self.identity
     }
 
-    /// Charged or reserved at most, the maxima in flight included.
+    /// Upper bound of what was charged or reserved, including the maxima of in-flight requests.
     #[must_use]
     pub const fn spent_at_most(&self) -> BaseUnits {
         BaseUnits(self.spent.0.saturating_add(self.in_flight.0))
     }
 
-    /// Whether answers were lost of which nobody has told since what became of them.
+    /// Whether there are requests whose answers were lost and whose outcome is still unknown.
     #[must_use]
     pub fn has_losses(&self) -> bool {
         self.lost > BaseUnits::ZERO
@@ -199,7 +200,7 @@ impl LanePayer {
     /// Signs a voucher that covers a request of at most `maximum`: the smallest unused value that suffices.
     ///
     /// # Errors
-    /// [`PayerError`] if the cap does not cover it, or too much is unresolved.
+    /// [`PayerError`] if the cap does not cover the request, or too many requests are unresolved.
     ///
     /// # Panics
     /// If `key` is not the lane's, which is a defect of the caller.
@@ -208,7 +209,7 @@ impl LanePayer {
         maximum: BaseUnits,
         key: &Keypair,
     ) -> Result<(SignedVoucher, Reservation), PayerError> {
-        // A value must be above what is charged, also for a request that costs nothing.
+        // A voucher's value must be above what is charged, even for a request that costs nothing.
         let need = self
             .spent_at_most()
             .checked_add(maximum.max(BaseUnits(1)))
@@ -221,13 +222,13 @@ impl LanePayer {
         self.sign(value, maximum, key)
     }
 
-    /// Signs the highest unused value within the cap, for a request that the bound forbids only because
-    /// of answers that were lost: the verifier accepts it, or tells the lane's state. Only while nothing
-    /// is in flight, since it may take the room that vouchers on their way count on.
+    /// Signs a voucher with the highest unused value within the cap, for a request that the bound forbids only because
+    /// of lost answers: the verifier accepts it, or refuses it with the lane's state. Allowed only while nothing is in
+    /// flight, because it may use up the part of the cap that in-flight vouchers need.
     ///
     /// # Errors
-    /// [`PayerError`] if nothing was lost, something is in flight, or the cap does not cover the request
-    /// anyway.
+    /// [`PayerError`] if nothing was lost, something is in flight, or the cap does not cover the request even
+    /// without the losses.
     ///
     /// # Panics
     /// If `key` is not the lane's, which is a defect of the caller.
@@ -269,7 +270,7 @@ impl LanePayer {
         let voucher = self.voucher(value);
         self.used.insert(value.0);
         self.highest_signed = self.highest_signed.max(value);
-        // Below the cap, as `next_voucher` and `probing_voucher` have checked.
+        // Cannot overflow: `next_voucher` and `probing_voucher` have checked that it is below the cap.
         self.in_flight.0 += maximum.0;
         self.issued += 1;
         let signed = SignedVoucher {
@@ -289,10 +290,10 @@ impl LanePayer {
         assert_eq!(key.pubkey(), expected, "the key must be the lane's");
     }
 
-    /// The request ended with a receipt whose state is final.
+    /// Records that the request ended with a final receipt.
     ///
     /// # Errors
-    /// [`ReceiptError`] if the receipt says what cannot be; the maximum counts as spent then.
+    /// [`ReceiptError`] if the receipt exceeds the maximum or what was signed; the maximum then counts as spent.
     pub fn settled(
         &mut self,
         reservation: Reservation,
@@ -319,7 +320,7 @@ impl LanePayer {
         Ok(())
     }
 
-    /// The request's end is unknown: its maximum counts as spent until a later sample tells.
+    /// Records that the request's outcome is unknown: its maximum counts as spent until a later sample resolves it.
     pub fn lost(&mut self, reservation: Reservation) {
         self.release(&reservation);
         self.spend(reservation.maximum);
@@ -327,21 +328,21 @@ impl LanePayer {
         self.last_loss = self.issued;
     }
 
-    /// The verifier refused the request and charged nothing. Its value stays used: whoever saw it may
-    /// have kept it.
+    /// Records that the verifier refused the request and charged nothing. The voucher's value stays used, because
+    /// anyone who saw the voucher may have kept it.
     pub fn refused(&mut self, reservation: Reservation) {
         self.release(&reservation);
     }
 
-    /// The verifier refused the request because its value had been used before this began: the next
-    /// values are at least `distance` higher, if the cap permits.
+    /// Records that the verifier refused the request because the voucher's value was used before this state was
+    /// created. The next values are at least `distance` higher, if the cap permits.
     pub fn refused_as_used(&mut self, reservation: Reservation, distance: u64) {
         let above = BaseUnits(reservation.value.0.saturating_add(distance));
         self.avoid_below = self.avoid_below.max(above);
         self.release(&reservation);
     }
 
-    /// The verifier refused the request and told the lane's state.
+    /// Records that the verifier refused the request, and learns the lane's state from the refusal.
     ///
     /// # Errors
     /// [`ResynchroniseError`] if the state does not carry this lane's own signature, or claims more than
@@ -354,7 +355,7 @@ impl LanePayer {
         self.release(&refused);
         let claimed = self.require_signed(state)?;
         if state.signature.is_some() && self.used.insert(state.authorized.0) {
-            // Signed before this began, as others may have been, but none of them higher.
+            // This value was signed before this state was created. Others may have been as well, but no higher ones.
             let above = BaseUnits(state.authorized.0.saturating_add(1));
             self.avoid_below = self.avoid_below.max(above);
         }
@@ -362,11 +363,15 @@ impl LanePayer {
         Ok(())
     }
 
-    /// Signs a question for the lane's state, asked at `unix_seconds`.
+    /// Signs a query for the lane's state, made at `unix_seconds`.
     ///
     /// # Panics
     /// If `key` is not the lane's, which is a defect of the caller.
-    pub fn ask_state(&mut self, unix_seconds: u64, key: &Keypair) -> (Signature, StateAsked) {
+    pub fn ask_state(
+        &mut self,
+        unix_seconds: u64,
+        key: &Keypair,
+    ) -> (Signature, StateQueryInFlight) {
         self.require_key(key);
         let query = StateQuery {
             domain: self.identity.domain,
@@ -374,23 +379,23 @@ impl LanePayer {
             generation: self.identity.generation,
             unix_seconds,
         };
-        // A question has its place among the requests, so that its answer tells what became of those before it.
+        // Queries are numbered together with requests, so that an answer resolves the losses noticed before its query.
         self.issued += 1;
-        let asked = StateAsked {
+        let outgoing = StateQueryInFlight {
             issued: self.issued,
         };
-        (key.sign_message(&query.to_bytes()), asked)
+        (key.sign_message(&query.to_bytes()), outgoing)
     }
 
-    /// The verifier answered a question for the lane's state: which values are used, and what became of those whose
-    /// answers were lost before it was asked.
+    /// Learns from the verifier's answer to a state query which values are used, and the outcome of requests whose
+    /// answers were lost before the query.
     ///
     /// # Errors
     /// [`ResynchroniseError`] if the state does not carry this lane's own signature, or claims more than that; nothing
     /// is learnt from it then.
     pub fn learn_state(
         &mut self,
-        asked: &StateAsked,
+        outgoing: &StateQueryInFlight,
         told: &LaneStateInfo,
     ) -> Result<(), ResynchroniseError> {
         let claimed = self.require_signed(&told.state)?;
@@ -403,11 +408,11 @@ impl LanePayer {
             .extend(used.filter(|value| *value > self.charged_floor.0));
         let above_floor = BaseUnits(told.used_floor.0.saturating_add(1));
         self.avoid_below = self.avoid_below.max(above_floor);
-        self.learn(asked.issued, &told.state, claimed);
+        self.learn(outgoing.issued, &told.state, claimed);
         Ok(())
     }
 
-    /// What a state claims as charged or reserved, if this lane's signature covers it.
+    /// The sum that a state claims as charged and reserved, if a signature of this lane's key covers it.
     fn require_signed(
         &mut self,
         state: &VoucherStateInfo,
@@ -434,10 +439,10 @@ impl LanePayer {
         Ok(claimed)
     }
 
-    /// Uses a state that is believed, as of the answer to number `issued`.
+    /// Applies a trusted state from the answer to the reservation or query number `issued`.
     fn learn(&mut self, issued: u64, state: &VoucherStateInfo, claimed: BaseUnits) {
         if claimed > self.spent_at_most() {
-            // Somebody else pays through this lane, or did before this began.
+            // Somebody else pays through this lane, or did before this state was created.
             self.spent = claimed;
             self.learn_charged(state.charged);
         } else {
@@ -445,15 +450,15 @@ impl LanePayer {
         }
     }
 
-    /// Uses the verifier's own figures, as of the answer to reservation number `issued`, if they are not
-    /// older than those that were used before.
+    /// Applies the verifier's own totals from the answer to the reservation or query number `issued`, unless they are
+    /// older than those that were applied before.
     fn sample(&mut self, issued: u64, charged: BaseUnits, reserved: BaseUnits) {
         let is_newer = charged > self.charged_floor
             || (charged == self.charged_floor && issued >= self.last_sample);
         if !is_newer {
             return;
         }
-        // What was noticed as lost before this request was sent is in the figures by now.
+        // Losses that were noticed before this request was sent are included in the totals.
         let unresolved = if issued > self.last_loss {
             BaseUnits::ZERO
         } else {
@@ -482,7 +487,7 @@ impl LanePayer {
         self.spent.0 = self.spent.0.saturating_add(amount.0);
     }
 
-    /// The smallest unused value from `from` to the cap. At most [`MAX_USED_VALUES`] are in the way.
+    /// The smallest unused value from `from` to the cap. It skips at most [`MAX_USED_VALUES`] used values.
     fn unused_from(&self, from: BaseUnits) -> Option<BaseUnits> {
         (from.0..=self.identity.cap.0)
             .find(|value| !self.used.contains(value))

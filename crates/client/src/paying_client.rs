@@ -1,22 +1,22 @@
 //! Pays for HTTP requests through one lane: the main entry for agents.
 //!
-//! [`PayingClient::send`] sends a request with a voucher for the most that it can cost, without a first 402
-//! once the model's price is known, and hands the answer over as it arrives. Many requests may be in flight
-//! on one lane. On a corrective 402 it resynchronises from the lane's own signature and tries again, a few
-//! times at most. When the connection breaks it asks again with the same key, for which the provider charges
-//! nothing, and goes on where it broke off.
+//! [`PayingClient::send`] sends a request with a voucher for the most that it can cost, and hands the answer over as it
+//! arrives. Once the model's price is known, this needs no 402 first. Many requests may be in flight on one lane. After
+//! a corrective 402 the client resynchronises from the lane's own signature and retries, a few times at most. If the
+//! connection breaks, it retries with the same idempotency key, for which the provider charges nothing more, and
+//! resumes the answer where it broke off.
 //!
-//! What a 402 says is only ever compared with the configuration: program, network, mint and payee are the
-//! caller's.
+//! Program, network, mint and payee are those of the caller's configuration. Those in a 402 are only compared with
+//! them.
 
 mod answer;
 mod error;
 mod in_flight;
 mod notary;
-mod question;
 mod receipt_header;
 mod receipt_scanner;
 mod request;
+mod retryable;
 mod seen;
 mod terms;
 
@@ -47,31 +47,30 @@ pub use request::PaidRequest;
 pub use terms::Offer;
 
 use crate::payer::{LaneIdentity, LanePayer, PayerError, Reservation, SignedVoucher};
-use error::Refusal;
+use error::RefusedAttempt;
 use in_flight::InFlight;
 use notary::Notary;
-use question::{Asked, Question, Unanswered};
-use terms::Terms;
+use retryable::{OutgoingRequest, RetryableRequest, Unanswered};
+use terms::KnownTerms;
 
-/// How often a refused request is tried again.
+/// Maximum number of retries of a refused request.
 const MAX_RETRIES: u32 = 3;
-/// How far above a value that was used before the next one is chosen, at most, where a provider does not tell which
-/// ones were.
+/// Maximum distance from a used value to the next one to try, for providers that do not report which values are used.
 const MAX_VALUE_JUMP: u64 = 256;
-/// How long a connection may take.
+/// Timeout of connecting to the provider.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a provider may pause within an answer.
+/// Timeout of reading: how long a provider may pause within an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(300);
-/// How long a provider may take to tell a lane's state.
+/// Timeout of a query for the lane's state.
 const STATE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Where a provider lists its models.
+/// Path of a provider's list of models.
 const MODELS_PATH: &str = "/v1/models";
-/// A refusal that a higher value may avoid: this one was used before.
+/// Error code of a refusal because the voucher's value was used before. A higher value may be accepted.
 const VOUCHER_USED: &str = "voucher_used";
-/// A refusal that a higher ceiling avoids: the lane was charged more than was known here.
+/// Error code of a refusal because the lane was charged more than was known here. A higher ceiling is accepted.
 const CEILING_BELOW_NEED: &str = "ceiling_below_need";
 
-/// What a client trusts and what it is willing to pay.
+/// Configuration of a [`PayingClient`]: what it trusts and what it is willing to pay.
 #[derive(Debug, Clone)]
 pub struct PayingClientConfig {
     /// The provider, such as `https://api.example.com`, with or without `/v1`.
@@ -82,15 +81,15 @@ pub struct PayingClientConfig {
     pub network: String,
     /// The mint of the escrow.
     pub mint: Pubkey,
-    /// The channel's payee. Without it any payee is paid that the channel's voucher is good for.
+    /// The channel's payee. If `None`, offers of any payee are accepted for which the channel's vouchers are valid.
     pub pay_to: Option<Pubkey>,
-    /// The channel's settler, who signs receipts. Without it receipts are not checked, and none that is signed is kept.
+    /// The channel's settler, who signs receipts. If `None`, signed receipts are neither verified nor returned.
     pub settler: Option<Pubkey>,
-    /// The most that one request may cost; a dearer one is refused before anything is signed.
+    /// The most that one request may cost; a more expensive one is refused before anything is signed.
     pub max_price_per_request: Option<BaseUnits>,
     /// The tier to buy models in, such as `priority`, or `standard`; a model that is not sold in it is refused before
-    /// anything is signed. Without it the provider's first offer is accepted, the standard one if there is one. Plain
-    /// routes have no tiers.
+    /// anything is signed. If `None`, the provider's first offer is accepted, which is the standard one if there is
+    /// one. Plain routes have no tiers.
     pub tier: Option<String>,
 }
 
@@ -108,14 +107,15 @@ struct Shared {
     identity: LaneIdentity,
     lane: Arc<Mutex<LanePayer>>,
     key: Keypair,
-    terms: Mutex<Terms>,
+    terms: Mutex<KnownTerms>,
 }
 
 impl PayingClient {
     /// A client that pays through `lane` with its key.
     ///
     /// # Errors
-    /// [`PayError::Configuration`] if the URL is none, or [`PayError::Lane`] if the key is not the lane's.
+    /// [`PayError::Configuration`] if the URL is malformed or the lane belongs to another program, or
+    /// [`PayError::Lane`] if the key is not the lane's.
     pub fn new(
         config: PayingClientConfig,
         lane: LanePayer,
@@ -142,15 +142,16 @@ impl PayingClient {
                 identity,
                 lane: Arc::new(Mutex::new(lane)),
                 key,
-                terms: Mutex::new(Terms::default()),
+                terms: Mutex::new(KnownTerms::default()),
             }),
         })
     }
 
-    /// Lets the client pay its first request without a 402: prices and terms that it was given earlier.
+    /// Gives the client terms and prices that are known from earlier, so that it can pay its first request without a
+    /// 402.
     ///
     /// # Errors
-    /// [`PayError::Terms`] if they are not those of the configuration.
+    /// [`PayError::Terms`] if the terms do not match the configuration.
     pub fn know_terms(
         &self,
         accepted: PaymentRequirements,
@@ -168,7 +169,7 @@ impl PayingClient {
         self.terms().prices().clone()
     }
 
-    /// What the lane was charged and has reserved at most, by all that is known here.
+    /// Upper bound of what the lane was charged and has reserved, as far as this client knows.
     #[must_use]
     pub fn spent_at_most(&self) -> BaseUnits {
         in_flight::lock(&self.shared.lane).spent_at_most()
@@ -187,13 +188,13 @@ impl PayingClient {
     /// Sends a request and pays for it.
     ///
     /// # Errors
-    /// [`PayError`]. An answer of the provider that is not about payment is no error: see
+    /// [`PayError`]. Error statuses of the provider that are not about payment are not errors here: see
     /// [`PaidAnswer::status`].
     pub async fn send(&self, request: PaidRequest) -> Result<PaidAnswer, PayError> {
         let known = self.terms().offer(&request);
         let mut url = at_path(&self.shared.base, &request.path);
         url.set_query(request.query.as_deref());
-        let asked = Asked {
+        let outgoing = OutgoingRequest {
             notary: self.notary(&request.method, &url, &request.body),
             url,
             method: request.method,
@@ -207,7 +208,7 @@ impl PayingClient {
         }
         let mut offer = match known {
             Some(offer) => offer,
-            None => match self.send_unpaid(&asked).await? {
+            None => match self.send_unpaid(&outgoing).await? {
                 Sent::Answer(answer) => return Ok(*answer),
                 Sent::Refused(refusal) => self.accept_offer(&refusal)?,
             },
@@ -215,7 +216,7 @@ impl PayingClient {
         let mut retries = 0;
         loop {
             self.check_price(offer.maximum)?;
-            match self.send_paid(&offer, &asked).await? {
+            match self.send_paid(&offer, &outgoing).await? {
                 Sent::Answer(answer) => return Ok(*answer),
                 Sent::Refused(refusal) if refusal.may_retry && retries < MAX_RETRIES => {
                     retries += 1;
@@ -226,16 +227,17 @@ impl PayingClient {
         }
     }
 
-    /// Asks the provider for what it knows of the lane, and goes on from there. The client does so by itself after an
-    /// answer was lost, and when a voucher was used before.
+    /// Queries the provider for the lane's state and continues from it. The client does this automatically after an
+    /// answer was lost, and when the provider refuses a voucher as used.
     ///
     /// # Errors
-    /// [`PayError::Unexpected`] if the provider does not tell, [`PayError::Resynchronise`] if it is not believed.
+    /// [`PayError::Transport`] if the provider cannot be reached, [`PayError::Unexpected`] if it does not return the
+    /// state, [`PayError::Resynchronise`] if the state is not trusted.
     pub async fn resynchronise(&self) -> Result<LaneStateInfo, PayError> {
         let identity = &self.shared.identity;
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = since_epoch.map_or(0, |since| since.as_secs());
-        let (signature, asked) =
+        let (signature, outgoing) =
             in_flight::lock(&self.shared.lane).ask_state(now, &self.shared.key);
         let path = lane_state_path(&identity.channel, identity.lane);
         let mut url = at_path(&self.shared.base, &path);
@@ -252,15 +254,15 @@ impl PayingClient {
         let told = told
             .filter(|_| is_success)
             .ok_or_else(|| PayError::unexpected(status, &body))?;
-        in_flight::lock(&self.shared.lane).learn_state(&asked, &told)?;
+        in_flight::lock(&self.shared.lane).learn_state(&outgoing, &told)?;
         Ok(told)
     }
 
-    /// The same where it only helps: without it the client assumes the worst.
+    /// Resynchronises if possible, and returns whether it was. If not, the client continues with its upper bound.
     async fn try_to_resynchronise(&self) -> bool {
         let outcome = self.resynchronise().await;
         if let Err(error) = &outcome {
-            tracing::debug!(%error, "the provider does not tell the lane's state");
+            tracing::debug!(%error, "cannot query the lane's state, continuing with the upper bound of its charges");
         }
         outcome.is_ok()
     }
@@ -277,7 +279,8 @@ impl PayingClient {
             .map_err(PayError::transport)
     }
 
-    /// What a receipt for this body must say. The provider sees the path behind its own URL's, whatever that is.
+    /// The expected content of a receipt for this request. Its path is relative to the provider's base URL, because
+    /// that is the path that the provider sees.
     fn notary(&self, method: &Method, url: &Url, body: &[u8]) -> Arc<Notary> {
         let config = &self.shared.config;
         let before = self.shared.base.path().trim_end_matches('/');
@@ -298,29 +301,32 @@ impl PayingClient {
         }
     }
 
-    /// The first offer of a 402 that is on this client's terms.
-    fn accept_offer(&self, refusal: &Refusal) -> Result<Offer, PayError> {
+    /// The first offer of a 402 that meets this client's terms.
+    fn accept_offer(&self, refusal: &RefusedAttempt) -> Result<Offer, PayError> {
         let (accepted, prices) = terms::choose(&self.shared.config, &refusal.required)?;
         let maximum = accepted.amount;
         self.terms().learn(accepted.clone(), prices);
         Ok(Offer { accepted, maximum })
     }
 
-    async fn send_unpaid(&self, asked: &Asked) -> Result<Sent, PayError> {
-        let sending = asked.to(&self.shared.http).send();
+    async fn send_unpaid(&self, outgoing: &OutgoingRequest) -> Result<Sent, PayError> {
+        let sending = outgoing.to(&self.shared.http).send();
         let response = sending.await.map_err(PayError::transport)?;
         if response.status() != StatusCode::PAYMENT_REQUIRED {
             return Ok(Sent::answer(PaidAnswer::unpaid(response)));
         }
-        Ok(Sent::Refused(Box::new(Refusal::read(response).await?)))
+        Ok(Sent::Refused(Box::new(
+            RefusedAttempt::read(response).await?,
+        )))
     }
 
-    async fn send_paid(&self, offer: &Offer, asked: &Asked) -> Result<Sent, PayError> {
+    async fn send_paid(&self, offer: &Offer, outgoing: &OutgoingRequest) -> Result<Sent, PayError> {
         let (voucher, reservation) = self.reserve(offer.maximum)?;
         let in_flight = InFlight::new(self.shared.lane.clone(), reservation);
         let payment = self.payment_header(offer, &voucher)?;
-        let mut question = Question::new(self.shared.http.clone(), asked.clone(), payment);
-        let response = match question.ask().await {
+        let mut retryable =
+            RetryableRequest::new(self.shared.http.clone(), outgoing.clone(), payment);
+        let response = match retryable.ask().await {
             Ok(response) => response,
             Err(Unanswered::NotAsked(error)) => {
                 in_flight.refused();
@@ -330,20 +336,21 @@ impl PayingClient {
             Err(Unanswered::Lost(error)) => return Err(error),
         };
         if response.status() != StatusCode::PAYMENT_REQUIRED {
-            return PaidAnswer::paid(response, in_flight, question).map(Sent::answer);
+            return PaidAnswer::paid(response, in_flight, retryable).map(Sent::answer);
         }
-        let refusal = Refusal::read(response).await?;
-        if question.was_repeated() && refusal.code == VOUCHER_USED && !refusal.knows_keys() {
-            // Used by what was asked before, which may have been served and would be a second time.
-            return Err(question.lost(refusal.into_error().to_string(), None));
+        let refusal = RefusedAttempt::read(response).await?;
+        if retryable.was_repeated() && refusal.code == VOUCHER_USED && !refusal.knows_keys() {
+            // The first attempt may have used the voucher and been served. A new voucher could be charged a second
+            // time.
+            return Err(retryable.lost(refusal.into_error().to_string(), None));
         }
         self.learn_from(refusal, in_flight, offer.maximum).await
     }
 
-    /// Takes the state of the lane from a 402, and decides whether another voucher may do.
+    /// Learns the lane's state from a 402, and decides whether a retry with another voucher may succeed.
     async fn learn_from(
         &self,
-        mut refusal: Refusal,
+        mut refusal: RefusedAttempt,
         in_flight: InFlight,
         maximum: BaseUnits,
     ) -> Result<Sent, PayError> {
@@ -401,7 +408,7 @@ impl PayingClient {
         Ok(header)
     }
 
-    fn terms(&self) -> MutexGuard<'_, Terms> {
+    fn terms(&self) -> MutexGuard<'_, KnownTerms> {
         // Nothing panics while it holds the lock, so the terms are whole even if it was poisoned.
         self.shared
             .terms
@@ -410,8 +417,8 @@ impl PayingClient {
     }
 }
 
-/// Asks a provider for the terms of a request without paying: what it would accept, unchecked, or `None` if
-/// it served the request for free.
+/// Asks a provider for the terms of a chat completion by sending it without a payment. Returns the terms unchecked, or
+/// `None` if the provider served the request for free.
 ///
 /// # Errors
 /// [`PayError`], also if the provider answers neither with terms nor with success.
@@ -420,13 +427,13 @@ pub async fn ask_terms(base_url: &str, body: &Value) -> Result<Option<PaymentReq
     let request = http_client()?.post(url).json(body).send();
     let response = request.await.map_err(PayError::transport)?;
     if response.status() == StatusCode::PAYMENT_REQUIRED {
-        return Ok(Some(Refusal::read(response).await?.required));
+        return Ok(Some(RefusedAttempt::read(response).await?.required));
     }
     PaidAnswer::unpaid(response).status_error().await?;
     Ok(None)
 }
 
-/// Asks a provider who signs its receipts.
+/// Fetches the key set of a provider, which names the key that signs its receipts.
 ///
 /// # Errors
 /// [`PayError`], also if the provider answers with anything but a key set.
@@ -439,12 +446,12 @@ pub async fn ask_key_set(base_url: &str) -> Result<KeySet, PayError> {
     KeySet::from_json(&body).map_err(|_| PayError::unexpected(status, &body))
 }
 
-/// What came of a request.
+/// Outcome of sending a request.
 enum Sent {
     /// Anything but a 402.
     Answer(Box<PaidAnswer>),
     /// A 402.
-    Refused(Box<Refusal>),
+    Refused(Box<RefusedAttempt>),
 }
 
 impl Sent {
@@ -453,7 +460,7 @@ impl Sent {
     }
 }
 
-/// Redirects are not followed: a voucher goes to the provider that was named, and to no other.
+/// An HTTP client that does not follow redirects, so that a voucher is sent only to the configured provider.
 fn http_client() -> Result<reqwest::Client, PayError> {
     reqwest::Client::builder()
         .redirect(redirect::Policy::none())
@@ -463,8 +470,7 @@ fn http_client() -> Result<reqwest::Client, PayError> {
         .map_err(|error| PayError::Configuration(error.to_string()))
 }
 
-/// Where a provider's paths begin, whether its URL was given with or without `/v1` or the whole path of an
-/// endpoint.
+/// The base URL of a provider's paths. The given URL may end with `/v1` or with the whole path of an endpoint.
 fn base_url(text: &str) -> Result<Url, PayError> {
     let mut url = Url::parse(text)
         .ok()

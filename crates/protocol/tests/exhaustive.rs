@@ -1,5 +1,5 @@
-//! Every case of a small domain, and every combination of the values around the edges of 32 and 64 bits: what
-//! acceptance promises, the program's arithmetic keeps.
+//! Tests every case of a small domain, and every combination of values around the edges of 32 and 64 bits: whatever
+//! `accept` accepts, the program's debit arithmetic accepts as well.
 
 use farthing_protocol::BaseUnits;
 use farthing_protocol::debit::{ChannelPosition, LanePosition, accept, claimed_debit, lane_debit};
@@ -19,7 +19,7 @@ struct Case {
 }
 
 impl Case {
-    /// Whether a ledger can be in this state: what it accepted before was within ceiling, cap and deposit.
+    /// Whether a ledger can be in this state, because all that it accepted before was within ceiling, cap and deposit.
     fn is_reachable(&self) -> bool {
         let used = self.charged.checked_add(self.reserved);
         let in_channel = used.and_then(|used| used.checked_add(self.others));
@@ -50,7 +50,7 @@ impl Case {
         accepted.ok().map(|authorized| authorized.0)
     }
 
-    /// What holds if the request was accepted and cost `actual`, wherever the chain's counter is.
+    /// Checks what must hold if the request was accepted and cost `actual`, whatever the counter on the chain.
     fn check(&self, authorized: u64, actual: u64) {
         assert_eq!(authorized, self.authorized.max(self.voucher), "{self:?}");
         assert!(authorized <= self.cap, "{self:?}");

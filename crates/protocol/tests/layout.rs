@@ -1,4 +1,4 @@
-//! Channel accounts as they are read off-chain.
+//! Tests of reading channel accounts off-chain.
 
 use farthing_protocol::deadline::ChainTime;
 use farthing_protocol::layout::{

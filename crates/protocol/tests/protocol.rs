@@ -149,7 +149,7 @@ fn acceptance_names_the_rule_that_is_broken() {
     };
     let try_accept =
         |authorized, maximum| accept(&lane, &channel, BaseUnits(authorized), BaseUnits(maximum));
-    // The slack of the earlier ceiling pays, whatever the new voucher says.
+    // The slack of the earlier ceiling covers the request, whatever the new voucher's ceiling.
     assert_eq!(try_accept(1, 50), Ok(BaseUnits(300)));
     assert_eq!(
         try_accept(300, 51),

@@ -1,4 +1,4 @@
-//! What people and programs read: numbers as they are, and the rule that was broken.
+//! Tests of displayed text: numbers are decimal, and errors name the rule that was broken.
 
 use farthing_protocol::debit::AcceptError;
 use farthing_protocol::instruction::{CLOSE_CHANNEL, CREATE_ESCROW, SETTLE, first_error_code};

@@ -1,4 +1,4 @@
-//! What can be typed. Each trial's arguments stand with it.
+//! The command line. The arguments of a trial are defined in the trial's module.
 
 use clap::{Parser, Subcommand};
 
@@ -7,11 +7,11 @@ use crate::crash::process::DyingArgs;
 use crate::model::ModelArgs;
 use crate::mutants::MutantsArgs;
 
-/// Try to prove Farthing wrong.
+/// Long-running trials that try to find defects in Farthing.
 #[derive(Debug, Parser)]
 #[command(name = "farthing-trials", version)]
 pub struct Cli {
-    /// What to try
+    /// Trial to run
     #[command(subcommand)]
     pub command: Command,
 }
@@ -19,13 +19,13 @@ pub struct Cli {
 /// The trials.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The on-chain program against its reference model, by random sequences
+    /// Compare the on-chain program with its reference model on random sequences of instructions
     Model(ModelArgs),
-    /// The tests of the on-chain program: which changes of it they notice
+    /// Mutate the on-chain program and report which mutants its tests catch
     Mutants(MutantsArgs),
-    /// The verifier: killed under load, again and again, and what it has lost, doubled or leaked
+    /// Kill the verifier repeatedly under load and check that it loses, doubles or leaks nothing
     Crash(CrashArgs),
-    /// What `crash` kills
+    /// The process that `crash` kills
     #[command(hide = true)]
     ServeAndDie(DyingArgs),
 }

@@ -1,10 +1,10 @@
-//! Kill tests: `farthing serve` in a process of its own, under load, killed again and again, at every crash point and at
-//! any moment, and started again over the same store.
+//! Kill tests: runs `farthing serve` in a separate process under load, kills it repeatedly, at every crash point and at
+//! random moments, and restarts it with the same store.
 //!
-//! `oracle` is the judge and is pure: after every death it compares what the clients were told with the store, after
-//! every start with what the process says, and in the end with the chain. `plan` says when processes die, `process`
-//! makes them; `client`, `lane` and `load` are who pays; `world` is what stays. What must not live here: anything that
-//! makes a process die more gently than SIGKILL.
+//! `oracle` decides what is wrong, without side effects: it compares what the clients were told with the store after
+//! every kill, with what the process reports after every start, and with the chain at the end. `plan` decides when
+//! processes are killed, `process` starts and kills them, `client`, `lane` and `load` pay, and `world` is what survives
+//! the kills. Processes are only ever killed by SIGKILL, never in a gentler way.
 
 pub mod client;
 pub mod lane;
@@ -26,51 +26,51 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use plan::{deaths, deaths_per_point};
-use report::Report;
+use report::CrashReport;
 use trial::Trial;
 use world::World;
 
 /// Arguments of `crash`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct CrashArgs {
-    /// How many processes to kill
+    /// Number of processes to kill
     #[arg(long, default_value_t = 200)]
     pub kills: usize,
-    /// Decides when they die, by default chance
+    /// Seed that decides when processes are killed; random by default
     #[arg(long)]
     pub seed: Option<u64>,
-    /// End with the figures as one line of JSON
+    /// Print the figures as one line of JSON at the end
     #[arg(long)]
     pub json: bool,
 }
 
-/// Requests between two deaths, at most, about.
+/// Approximate maximum number of requests between two kills.
 const PACE: u64 = 400;
-/// How long a process may take to serve, to answer, to die where it should, or to end. Nothing is measured by it.
+/// Timeout for a process to start, to answer, to reach its crash point, or to end. It does not affect any measurement.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Lines of progress.
+/// Number of progress lines of a run.
 const LINES: usize = 10;
 
-/// What any part of a run can fail with.
+/// Result of any part of a run.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// A run.
+/// Options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Processes to kill.
+    /// Number of processes to kill.
     pub kills: usize,
-    /// Decides when they die.
+    /// Seed that decides when processes are killed.
     pub seed: u64,
-    /// Requests between two deaths, at most, about.
+    /// Approximate maximum number of requests between two kills.
     pub pace: u64,
-    /// The program that can run [`process::serve`].
+    /// Executable that can run [`process::serve`].
     pub executable: PathBuf,
 }
 
-/// Kills as many processes as asked for, and shows what came of it.
+/// Kills the requested number of processes and prints the report.
 ///
 /// # Errors
-/// If anything was lost, doubled or leaked, a crash point was not hit, or the run did not come to its end.
+/// If anything was lost, doubled or leaked, if a crash point was hit too seldom, or if the run could not be completed.
 pub fn run(args: &CrashArgs) -> io::Result<()> {
     let options = Options {
         kills: args.kills,
@@ -79,7 +79,7 @@ pub fn run(args: &CrashArgs) -> io::Result<()> {
         executable: std::env::current_exe()?,
     };
     println!(
-        "{} kills; the same again with --seed {}",
+        "{} kills; repeat this run with --seed {}",
         options.kills, options.seed
     );
     let runtime = tokio::runtime::Runtime::new()?;
@@ -92,7 +92,9 @@ pub fn run(args: &CrashArgs) -> io::Result<()> {
         println!("{}", serde_json::to_string(&figures)?);
     }
     if !report.faults.is_empty() {
-        return Err(io::Error::other("something was lost, doubled or leaked"));
+        return Err(io::Error::other(
+            "something was lost, doubled or leaked: see the faults above",
+        ));
     }
     let wanted = deaths_per_point(options.kills) as u64;
     match CrashPoint::ALL
@@ -100,23 +102,23 @@ pub fn run(args: &CrashArgs) -> io::Result<()> {
         .find(|point| report.hits(**point) < wanted)
     {
         Some(missed) => Err(io::Error::other(format!(
-            "{} was hit too seldom",
+            "crash point {} was hit too seldom",
             missed.name()
         ))),
         None => Ok(()),
     }
 }
 
-/// Kills as many processes as asked for, and lets the last one end in peace.
+/// Kills the requested number of processes, and lets one last process shut down normally.
 ///
 /// # Errors
-/// If the run does not come to its end. What went wrong with anybody's money is in the report.
-pub async fn measure(options: &Options) -> Result<Report> {
+/// If the run cannot be completed. Faults that were found are in the report and are not errors.
+pub async fn measure(options: &Options) -> Result<CrashReport> {
     let folder = tempfile::tempdir()?;
     let mut rng = StdRng::seed_from_u64(options.seed);
     let deaths = deaths(options.kills, options.pace, &mut rng);
     let world = World::start(folder.path(), options.executable.clone()).await?;
-    let mut trial = Trial::new(world, rng, Report::default());
+    let mut trial = Trial::new(world, rng, CrashReport::default());
     for (number, death) in (1..).zip(&deaths) {
         let died = trial.die(*death).await;
         died.map_err(|error| format!("at kill {number}, {death:?}: {error}"))?;

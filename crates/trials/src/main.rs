@@ -1,4 +1,4 @@
-//! The `farthing-trials` command. Everything is in the library, so that tests can try as it does.
+//! The `farthing-trials` binary. All code is in the library, so that tests can run the trials too.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use farthing_trials::cli::{Cli, Command};
 use farthing_trials::{crash, model, mutants};
 use mimalloc::MiMalloc;
 
-/// The one of `farthing`.
+/// The same allocator as that of the `farthing` binary.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

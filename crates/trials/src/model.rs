@@ -1,7 +1,6 @@
-//! The program against its reference model, for as long as one likes.
+//! Compares the on-chain program with its reference model for any number of steps.
 //!
-//! Sequences are numbered by their seeds, one after the other, so that a run that was stopped goes on from the
-//! seed that it printed last.
+//! The sequences have consecutive seeds, so that a stopped run can be continued from the seed that it printed last.
 
 use std::io;
 use std::thread;
@@ -13,25 +12,26 @@ use serde::Serialize;
 /// Arguments of `model`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ModelArgs {
-    /// How many steps to take, in sequences of 50
+    /// Number of steps to take, in sequences of 50
     #[arg(long, default_value_t = 1_000_000)]
     pub steps: u64,
-    /// Seed of the first sequence; the next ones follow. A run that was stopped goes on from the one printed last
+    /// Seed of the first sequence; the following ones are consecutive. Continue a stopped run from the seed printed
+    /// last
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// End with the figures as one line of JSON
+    /// Print the figures as one line of JSON at the end
     #[arg(long)]
     pub json: bool,
 }
 
-/// Steps of a sequence.
+/// Number of steps of a sequence.
 const STEPS: usize = 50;
-/// Sequences of each thread between two lines of progress.
+/// Number of sequences per thread between two progress lines.
 const SEQUENCES_PER_THREAD: u64 = 25;
 
-/// The end of a run.
+/// The figures of a run.
 #[derive(Debug, Serialize)]
-struct Figures {
+struct ModelFigures {
     first_seed: u64,
     next_seed: u64,
     steps: u64,
@@ -39,10 +39,10 @@ struct Figures {
     accepted: u64,
 }
 
-/// Runs sequences until there were as many steps as asked for.
+/// Runs sequences until the requested number of steps is reached.
 ///
 /// # Errors
-/// The sequence on which model and program differ, shrunk.
+/// If model and program differ; the error contains the shrunk sequence.
 pub fn run(args: &ModelArgs) -> io::Result<()> {
     let threads = thread::available_parallelism().map_or(1, usize::from) as u64;
     let mut tally = Tally::default();
@@ -55,14 +55,14 @@ pub fn run(args: &ModelArgs) -> io::Result<()> {
         seed += count;
         steps += count * STEPS as u64;
         println!(
-            "{steps} of {} steps, {} of {} instructions accepted; go on with --seed {seed}",
+            "{steps} of {} steps, {} of {} instructions accepted; continue with --seed {seed}",
             args.steps,
             tally.successes(),
             tally.steps(),
         );
     }
     if args.json {
-        let figures = Figures {
+        let figures = ModelFigures {
             first_seed: args.seed,
             next_seed: seed,
             steps,
@@ -74,7 +74,7 @@ pub fn run(args: &ModelArgs) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs the sequences of these seeds, shared out among threads.
+/// Runs the sequences of these seeds, distributed over the threads.
 fn explore_all(seeds: std::ops::Range<u64>, threads: u64) -> io::Result<Tally> {
     let mut all = Tally::default();
     let found = thread::scope(|scope| {

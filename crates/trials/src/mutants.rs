@@ -1,10 +1,10 @@
-//! How much of the program the tests watch: the program is changed in one place at a time, and a test must
-//! notice each change.
+//! Mutation testing of the on-chain program: the program is changed in one place at a time, and a test must fail for
+//! each change.
 //!
-//! `cargo mutants` says which changes there are; `list` adds one for each guard, its removal. Compiling the
-//! bytecode for each would take hours, so it is compiled once with all of them, each behind a switch
-//! (`switch`, `tree`), and the switch is set in the bytecode (`trial`). The tests are the program's, as
-//! they are. `crates/protocol` is compiled quickly, so `cargo mutants -p farthing-protocol` does for it.
+//! `cargo mutants` lists the mutants, and `list` adds the removal of each guard. Compiling the bytecode for each mutant
+//! would take hours. Therefore it is compiled once with all mutants, each behind a switch (`switch`, `tree`), and the
+//! switch is set in the bytecode (`trial`). The program's tests are used unchanged. `crates/protocol` compiles quickly,
+//! so `cargo mutants -p farthing-protocol` is sufficient for it.
 
 mod list;
 mod report;
@@ -19,29 +19,29 @@ use std::process::Command;
 
 use clap::Args;
 use list::Mutant;
-use report::{Figures, Outcome};
+use report::{MutantFigures, Outcome};
 use trial::Trials;
 
 /// Arguments of `mutants`.
 #[derive(Debug, Clone, Args)]
 pub struct MutantsArgs {
-    /// Try only those whose name contains this
+    /// Test only mutants whose name contains this text
     #[arg(long, value_name = "TEXT")]
     pub only: Option<String>,
-    /// End with the figures as one line of JSON
+    /// Print the figures as one line of JSON at the end
     #[arg(long)]
     pub json: bool,
 }
 
-/// Mutates the program, and shows what no test noticed.
+/// Mutates the program and prints the outcome of each mutant.
 ///
 /// # Errors
-/// If `cargo mutants` is missing, nothing compiles, or the tests fail without any change.
+/// If `cargo mutants` is missing, if nothing compiles, or if the tests fail without any mutation.
 pub fn run(args: &MutantsArgs) -> io::Result<()> {
     let root = workspace_root();
     let folder = root.join("target/mutants");
     let mutants = list::of_the_program(&root)?;
-    println!("{} mutants; compiling all of them at once", mutants.len());
+    println!("{} mutants; compiling them all together", mutants.len());
     let tree = tree::Tree::copy(&root, &folder)?;
     let unviable = tree.keep_what_compiles(&mutants)?;
     let bytecode = tree.compile()?;
@@ -66,7 +66,7 @@ pub fn run(args: &MutantsArgs) -> io::Result<()> {
         println!("{}/{} {outcome}: {}", index + 1, chosen.len(), mutant.name);
         outcomes.insert(mutant.id, outcome);
     }
-    let figures = Figures::of(outcomes.values());
+    let figures = MutantFigures::of(outcomes.values());
     println!("{figures}");
     if args.json {
         println!("{}", serde_json::to_string(&figures)?);
@@ -81,8 +81,8 @@ fn workspace_root() -> PathBuf {
         .expect("this crate is inside its workspace")
 }
 
-/// Cargo in a workspace, as if nobody had started this program through cargo: build scripts would see this crate's
-/// variables, and be run again, and all that depends on them compiled.
+/// A cargo command in a workspace, without the variables that cargo sets for this program. Otherwise build scripts
+/// would see this crate's variables, run again, and cause everything that depends on them to be recompiled.
 fn cargo(workspace: &Path) -> Command {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(workspace);
@@ -95,7 +95,7 @@ fn cargo(workspace: &Path) -> Command {
     cargo
 }
 
-/// An error with a message for people.
+/// An I/O error with a message.
 fn failed(message: impl Into<String>) -> io::Error {
     io::Error::other(message.into())
 }

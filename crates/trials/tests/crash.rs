@@ -1,9 +1,10 @@
-//! The verifier dies once at every crash point and a few times in between, and nothing is lost, doubled or leaked.
+//! Kills the verifier once at every crash point and once at a random moment, and checks that nothing is lost, doubled
+//! or leaked.
 
 use farthing_trials::crash::{Options, measure};
 use farthing_verifier::crash_point::CrashPoint;
 
-/// One death at every point, and one at any moment.
+/// Number of kills: one at every crash point, and one at a random moment.
 const KILLS: usize = CrashPoint::ALL.len() + 1;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -11,7 +12,7 @@ async fn a_verifier_that_is_killed_loses_doubles_and_leaks_nothing() {
     let options = Options {
         kills: KILLS,
         seed: 1,
-        // The longest run takes a minute and not ten.
+        // Keeps the longest run at a minute instead of ten.
         pace: 100,
         executable: env!("CARGO_BIN_EXE_farthing-trials").into(),
     };

@@ -1,4 +1,4 @@
-//! USDC for people: decimal strings of at most six places, exactly.
+//! USDC amounts for people: decimal strings of at most six places, converted without rounding.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use farthing_protocol::BaseUnits;
 pub const USDC_DECIMALS: u8 = 6;
 const BASE_UNITS_PER_USDC: u64 = 1_000_000;
 
-/// Why text is not an amount of USDC.
+/// Why a text cannot be read as an amount of USDC.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UsdcError {
-    /// Not digits with at most one point.
+    /// The text is not made of digits with at most one decimal point.
     #[error("\"{0}\" is not an amount of USDC: write it as 12 or 0.25")]
     Format(String),
-    /// More than six places.
+    /// The text has more than six decimal places.
     #[error("\"{0}\" has more than 6 decimal places, the smallest amount is 0.000001 USDC")]
     TooPrecise(String),
-    /// More base units than 64 bits hold.
-    #[error("\"{0}\" is more USDC than there can be")]
+    /// The amount in base units does not fit in 64 bits.
+    #[error("\"{0}\" is too large, the largest amount is 18446744073709.551615 USDC")]
     TooLarge(String),
 }
 

@@ -1,8 +1,9 @@
-//! Errors with what lies behind them.
+//! Error messages that include the causes of an error.
 
 use std::error::Error;
 
-/// An error with its causes, since an HTTP client's outermost message alone says nothing.
+/// The message of an error, followed by those of its causes ([`Error::source`]). The outermost message of an HTTP
+/// client's error alone does not say what went wrong.
 #[must_use]
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();

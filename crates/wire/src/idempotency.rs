@@ -1,26 +1,27 @@
-//! The key by which a client may ask again without being charged again.
+//! Idempotency keys: a client may retry a request with the same key without being charged again.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use rand::Rng;
 
-/// Name of the header that carries the key.
+/// Name of the request header that carries the idempotency key.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// Name of the x402 extension that may carry it instead, and by which a 402 says that keys are known.
+/// Name of the x402 extension that may carry the idempotency key instead of the header. A 402 that lists this extension
+/// says that the provider supports idempotency keys.
 pub const PAYMENT_IDENTIFIER: &str = "payment-identifier";
-/// Says that an answer is not new.
+/// Name of the response header that marks a stored answer to a retry.
 pub const IDEMPOTENT_REPLAYED: &str = "idempotent-replayed";
-/// Fewest characters of a key.
+/// Minimum length of an idempotency key in characters.
 pub const MIN_KEY_LENGTH: usize = 16;
-/// Most characters of a key.
+/// Maximum length of an idempotency key in characters.
 pub const MAX_KEY_LENGTH: usize = 128;
 
-/// A key: from 16 to 128 visible ASCII characters.
+/// An idempotency key: 16 to 128 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
-/// Not a key.
+/// The text is not an idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an idempotency key has {MIN_KEY_LENGTH} to {MAX_KEY_LENGTH} visible ASCII characters and no spaces"
@@ -28,7 +29,7 @@ pub struct IdempotencyKey(String);
 pub struct InvalidKey;
 
 impl IdempotencyKey {
-    /// A key that nobody else has.
+    /// A random key of 128 bits.
     #[must_use]
     pub fn random() -> Self {
         Self(format!("{:032x}", rand::thread_rng().r#gen::<u128>()))

@@ -1,12 +1,13 @@
-//! What Farthing's clients and providers say to each other over HTTP, and the signatures on it.
+//! The wire format between Farthing's clients and providers: payments, prices, receipts and the signatures on them.
 //!
-//! * [`x402`] is the envelope and what the scheme `prepaid-escrow` puts into it.
-//! * [`pricing`] is the price function that both sides compute the same maximum with.
-//! * [`receipt`] signs and checks what a provider says it charged.
-//! * [`idempotency`] is the key by which a client may retry.
-//! * [`signature`] is the one predicate for signatures, [`amount`] is USDC for people, [`causes`] is errors for people.
+//! * [`x402`]: the x402 envelope and the payloads of the scheme `prepaid-escrow`.
+//! * [`pricing`]: the price function by which both sides compute the same maximum.
+//! * [`receipt`]: signing and verifying a provider's receipts for its charges.
+//! * [`idempotency`]: the idempotency key by which a client may retry.
+//! * [`signature`]: the predicate by which all signatures are verified.
+//! * [`amount`] and [`causes`]: USDC amounts and error messages for people.
 //!
-//! What must not live here: IO of any kind, the state of a payer or of a provider, and the chain.
+//! Out of scope: IO of any kind, payer or provider state, and the chain.
 
 pub mod amount;
 pub mod causes;

@@ -1,14 +1,14 @@
-//! The price of a request, from its body: one function for client and verifier. A model's is by the token, a plain
-//! route's by the request and the byte ([`RoutePrice`]).
+//! The price of a request, computed from its body by the same code in client and verifier. Models are priced by the
+//! token ([`ModelPrice`]), plain routes by the request and the byte ([`RoutePrice`]).
 //!
-//! Before: [`PriceList::quote`] bounds the tokens that a body can cost and gives the maximum. After:
-//! [`ModelPrice::charge`] applies the same prices to the upstream's usage. Both are
-//! [`TokenPrice`](farthing_protocol::price::TokenPrice)'s, so a charge within the bounds never exceeds the
+//! Before a request, [`PriceList::quote`] bounds the tokens that its body can cost and computes the maximum. After it,
+//! [`ModelPrice::charge`] applies the same prices to the usage that the upstream reports. Both use
+//! [`TokenPrice`](farthing_protocol::price::TokenPrice), so a charge within the bounds never exceeds the
 //! maximum.
 //!
-//! Only fields whose cost can be bounded are sold; the rest is refused by name. The bound on input is
-//! the bytes of all text plus 16 per message: no byte-level tokenizer produces more tokens than bytes,
-//! and chat templates add a few tokens per message.
+//! Only fields whose cost can be bounded are accepted; any other field is refused with an error that names it. The
+//! bound on input tokens is the number of bytes of all text plus 16 per message: no byte-level tokenizer produces more
+//! tokens than bytes, and chat templates add a few tokens per message.
 
 mod chat;
 mod completions;
@@ -33,21 +33,21 @@ pub use usage::Usage;
 
 use fields::{Fields, invalid};
 
-/// What of an OpenAI-compatible API has a price by model.
+/// The endpoints of an OpenAI-compatible API that are priced by model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
     /// Chat completions.
     ChatCompletions,
-    /// Completions of a text.
+    /// Text completions.
     Completions,
-    /// Responses, without what their provider keeps or runs.
+    /// Responses, without stored responses, conversations and tools that the provider runs.
     Responses,
     /// Embeddings, which have no output tokens.
     Embeddings,
 }
 
 impl Endpoint {
-    /// All of them.
+    /// All endpoints.
     pub const ALL: [Self; 4] = [
         Self::ChatCompletions,
         Self::Completions,
@@ -55,7 +55,7 @@ impl Endpoint {
         Self::Embeddings,
     ];
 
-    /// Its path.
+    /// The path of the endpoint.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -81,7 +81,7 @@ pub struct PriceList {
     /// Prices by model name.
     #[serde(default)]
     pub models: BTreeMap<String, ModelPrice>,
-    /// Prices by route, as [`RoutePattern`] writes one.
+    /// Prices by route; each key is a [`RoutePattern`] as text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub routes: BTreeMap<String, RoutePrice>,
 }
@@ -91,22 +91,22 @@ pub struct PriceList {
 pub struct Quote {
     /// The model.
     pub model: String,
-    /// Its price.
+    /// The model's price.
     pub price: ModelPrice,
     /// Whether the answer is a stream of server-sent events.
     pub stream: bool,
-    /// Whether the client itself asked for the chunk of a stream that says what was used.
+    /// Whether the client itself requested the usage chunk at the end of the stream.
     pub wants_usage: bool,
     /// The most input and output tokens.
     pub bounds: Usage,
     /// The most that the request can cost, in base units.
     pub maximum: BaseUnits,
-    /// The body to send upstream: the same with its output bound and, for a stream, with usage
-    /// asked for.
+    /// The body to send upstream: the client's body with an explicit output limit and, for a stream, a request for
+    /// usage.
     pub upstream_body: Value,
 }
 
-/// Why a body has no price.
+/// Why a request body has no price.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QuoteError {
     /// The body is not an object, or a field has the wrong type or value.
@@ -117,8 +117,8 @@ pub enum QuoteError {
         /// What is wrong and what would be right.
         message: String,
     },
-    /// A field whose cost cannot be bounded.
-    #[error("\"{param}\" is not sold here: its cost has no bound that this provider configured")]
+    /// The body has a field whose cost cannot be bounded at this provider's prices.
+    #[error("\"{param}\" is not sold here: its cost cannot be bounded, leave it out")]
     NotBounded {
         /// The offending field.
         param: String,
@@ -130,11 +130,11 @@ pub enum QuoteError {
         model: String,
     },
     /// The maximum exceeds 64 bits of base units.
-    #[error("the request could cost more than 64 bits of base units")]
+    #[error("the most that the request could cost exceeds 64 bits of base units: ask for less")]
     TooExpensive,
 }
 
-/// What an endpoint makes of a body.
+/// A request body with its bounds, as computed for one endpoint.
 struct Bounded {
     /// The most tokens.
     bounds: Usage,
@@ -176,8 +176,8 @@ impl PriceList {
         }
     }
 
-    /// The most that a request of a plain route can cost, by the route that names most of its path; `None` if it has no
-    /// price here.
+    /// The most that a request of a plain route can cost. If several routes match, the most specific one counts. `None`
+    /// if no route matches, or the maximum exceeds 64 bits.
     #[must_use]
     pub fn route_maximum(&self, method: &str, path: &str, request_bytes: u64) -> Option<BaseUnits> {
         let routes = self.routes.iter();
@@ -189,7 +189,7 @@ impl PriceList {
 }
 
 impl ModelPrice {
-    /// The same for a body of a model of this price.
+    /// The most that a request with this body can cost at this price, and the body to send upstream.
     ///
     /// # Errors
     /// [`QuoteError`] names the field that is malformed or unbounded.

@@ -1,10 +1,10 @@
 //! Signed receipts: what a request was charged and for what, signed by the channel's settler.
 //!
-//! A receipt is a JWS in compact form (RFC 7515, `EdDSA`), so that any library can check it. Its key is the settler's,
-//! which the channel names on the chain: a receipt needs no trust in the provider's web server. Why the signature over a
-//! receipt is none over a transaction says ADR 16.
+//! A receipt is a JWS in compact form (RFC 7515, `EdDSA`), so that any JOSE library can verify it. It is signed with
+//! the settler's key, which the channel names on the chain, so a receipt needs no trust in the provider's web server.
+//! ADR 16 explains why a signature over a receipt can never be valid for a transaction.
 //!
-//! What must not live here: files, HTTP, and whether what was charged is what the lane was debited.
+//! Out of scope: files, HTTP, and comparing the charges with what the lane was debited on the chain.
 
 mod keys;
 #[cfg(test)]
@@ -23,18 +23,18 @@ pub use token::{SignedReceiptError, sign, unverified, verify};
 use crate::pricing::{ByteUsage, ModelPrice, RoutePrice, Usage};
 use crate::signature::sha256;
 
-/// Where a provider publishes the key that its receipts are signed with.
+/// Path at which a provider publishes the key that its receipts are signed with.
 pub const KEY_SET_PATH: &str = "/.well-known/farthing-keys.json";
 
-/// What a receipt says.
+/// The claims of a receipt.
 #[serde_as]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claims {
-    /// The settler, who signs.
+    /// The channel's settler, who signs the receipt.
     #[serde_as(as = "DisplayFromStr")]
     pub iss: Pubkey,
-    /// The lane's key, who paid.
+    /// The key of the lane that paid.
     #[serde_as(as = "DisplayFromStr")]
     pub sub: Pubkey,
     /// When the charge was made, in seconds of Unix time by the provider's clock.
@@ -48,19 +48,19 @@ pub struct Claims {
     /// The channel's address.
     #[serde_as(as = "DisplayFromStr")]
     pub channel: Pubkey,
-    /// The channel's domain: which incarnation of the address, in base58.
+    /// The channel's domain, which identifies one incarnation of the channel's address; in base58.
     #[serde(with = "domain")]
     pub domain: Domain,
     /// The lane.
     pub lane: u16,
-    /// Its generation.
+    /// The lane's generation.
     pub generation: u16,
-    /// What was asked: [`request_digest`] in base58; missing if somebody else served, whose requests the signer does not
-    /// see.
+    /// Digest of the request ([`request_digest`]) in base58; missing if another server served the request, because the
+    /// signer did not see it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde_as(as = "Option<DisplayFromStr>")]
     pub request: Option<Hash>,
-    /// What was sold; missing if the provider knows only the figures any longer.
+    /// What was sold; missing if the provider no longer knows more than the amounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sold: Option<Sold>,
     /// Charged for this request in base units.
@@ -82,7 +82,7 @@ pub enum Sold {
 }
 
 impl Sold {
-    /// What price and usage make.
+    /// The charge that follows from price and usage, or the one that the service set; at most the maximum.
     #[must_use]
     pub fn charge(&self) -> BaseUnits {
         match self {
@@ -125,13 +125,13 @@ pub struct SoldTokens {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SoldRoute {
-    /// The route, as its price names it.
+    /// The route's pattern, as in the price list.
     pub route: String,
-    /// What came and went.
+    /// Bytes of the request and of the answer.
     pub usage: ByteUsage,
     /// The price, as it was quoted.
     pub price: RoutePrice,
-    /// What the service itself set instead, in base units.
+    /// The charge that the service itself set instead of the one by usage, in base units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde_as(as = "Option<DisplayFromStr>")]
     pub set: Option<BaseUnits>,
@@ -146,11 +146,11 @@ pub struct SoldRoute {
 pub struct CountedUsage {
     /// Input tokens, all of them.
     pub input_tokens: u64,
-    /// The part of the input that a cache held.
+    /// The part of the input that was read from a cache.
     pub cached_tokens: u64,
     /// Output tokens, all of them.
     pub output_tokens: u64,
-    /// The part of the output that nobody sees.
+    /// The part of the output that is reasoning and not shown.
     pub reasoning_tokens: u64,
     /// Who counted.
     pub counted_by: CountedBy,
@@ -162,12 +162,12 @@ pub struct CountedUsage {
 pub enum CountedBy {
     /// The model's server.
     Upstream,
-    /// The provider's gateway, from what it saw.
+    /// The provider's gateway, as an estimate from the traffic that it saw.
     Estimate,
 }
 
 impl CountedUsage {
-    /// Tokens with who counted them.
+    /// Adds to a [`Usage`] who counted its tokens.
     #[must_use]
     pub const fn new(usage: Usage, counted_by: CountedBy) -> Self {
         Self {
@@ -189,8 +189,8 @@ impl CountedUsage {
     }
 }
 
-/// SHA-256 of what was asked: method, path, query without its question mark, and body, each preceded by its length as
-/// u64 LE, so that no two requests share one. The payment is no part of it.
+/// SHA-256 digest of a request: method, path, query without its question mark, and body, each preceded by its length as
+/// u64 LE, so that different requests have different digests. The payment is not part of it.
 #[must_use]
 pub fn request_digest(method: &str, path: &str, query: &str, body: &[u8]) -> [u8; 32] {
     let parts = [method.as_bytes(), path.as_bytes(), query.as_bytes(), body];

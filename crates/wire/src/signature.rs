@@ -1,11 +1,11 @@
-//! The one predicate for signatures off-chain, never laxer than the program's.
+//! The predicate by which all signatures are verified off-chain. It never accepts a signature that the program refuses.
 //!
 //! The program verifies with `brine-ed25519`'s `verify_strict`: canonical encodings of A and R
 //! (RFC 8032), no small order for either, S < L, and the cofactorless equation compared on the
-//! *encoding* of R. `ed25519-dalek`'s `verify` has the last two: it compares the encoding of
-//! `[S]B - [k]A` with that of R. What is added here closes the gap: *accepted off-chain implies accepted
-//! on-chain*. A is checked once, when a key is made. R is never decompressed: an R that equals the encoding
-//! of a point is canonical, and of small order only if it is one of eight encodings.
+//! *encoding* of R. `ed25519-dalek`'s `verify` ensures the last two: it compares the encoding of
+//! `[S]B - [k]A` with that of R. This module adds the other checks, so that *accepted off-chain implies accepted
+//! on-chain*. A is checked once, when a [`SignerKey`] is made. R is never decompressed: an R that equals the encoding
+//! of a point is canonical, and has small order only if it is one of eight encodings.
 
 use std::sync::LazyLock;
 
@@ -71,7 +71,7 @@ impl SignerKey {
     }
 }
 
-/// SHA-256 over the concatenation of the parts, for the functions of `farthing-protocol`.
+/// SHA-256 over the concatenation of the parts, to pass to the functions of `farthing-protocol` that hash.
 #[must_use]
 pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     use sha2::{Digest, Sha256};

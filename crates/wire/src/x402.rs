@@ -1,4 +1,4 @@
-//! The x402 v2 envelope, and what the scheme `prepaid-escrow` puts into it.
+//! The x402 v2 envelope, and the payloads of the scheme `prepaid-escrow`.
 //!
 //! | header | direction | content |
 //! |---|---|---|
@@ -24,17 +24,17 @@ use solana_sdk::signature::Signature;
 
 use crate::pricing::PriceList;
 
-/// Name of the 402's header.
+/// Name of the header of a 402 that carries the [`PaymentRequired`].
 pub const PAYMENT_REQUIRED: &str = "payment-required";
-/// Name of the paying request's header.
+/// Name of the request header that carries the payment, a [`PaymentPayload`].
 pub const PAYMENT_SIGNATURE: &str = "payment-signature";
-/// Name of the response's header.
+/// Name of the response header that carries the outcome of the payment, a [`SettleResponse`].
 pub const PAYMENT_RESPONSE: &str = "payment-response";
-/// Name of the header with the signature of a question for a lane's state.
+/// Name of the request header that carries the signature over a state query ([`lane_state_path`]).
 pub const STATE_SIGNATURE: &str = "farthing-signature";
-/// The scheme.
+/// Name of Farthing's payment scheme.
 pub const SCHEME: &str = "prepaid-escrow";
-/// What the tier is called whose offers name none.
+/// Name of the tier of offers that do not name a tier.
 pub const STANDARD_TIER: &str = "standard";
 /// The protocol version of the envelope.
 pub const X402_VERSION: u8 = 2;
@@ -45,7 +45,7 @@ pub const STREAM_RECEIPT_PREFIX: &str = ": farthing-receipt ";
 
 /// CAIP-2 id of Solana mainnet-beta.
 pub const NETWORK_MAINNET: &str = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp";
-/// CAIP-2 id of Solana devnet; a local chain poses as it.
+/// CAIP-2 id of Solana devnet; local chains use it as well.
 pub const NETWORK_DEVNET: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
 
 /// Why a header could not be read.
@@ -57,7 +57,7 @@ pub enum HeaderError {
     /// Not standard base64 with padding.
     #[error("payment header is not standard base64 with padding")]
     Base64,
-    /// Not the JSON that belongs there.
+    /// The JSON is malformed, or not that of the expected type.
     #[error("payment header is not the expected JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -65,7 +65,7 @@ pub enum HeaderError {
 /// Encodes a header value.
 ///
 /// # Panics
-/// Never for the types of this module, whose JSON cannot fail.
+/// If `value` cannot be serialised to JSON, which never happens for the types of this module.
 #[must_use]
 pub fn encode_header<T: Serialize>(value: &T) -> String {
     STANDARD.encode(serde_json::to_vec(value).expect("envelope types serialise to JSON"))
@@ -83,34 +83,34 @@ pub fn decode_header<T: DeserializeOwned>(value: &[u8]) -> Result<T, HeaderError
     Ok(serde_json::from_slice(&json)?)
 }
 
-/// Body of the 402's header: what would be accepted as payment.
+/// Content of a 402's [`PAYMENT_REQUIRED`] header: the payments that the provider accepts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentRequired {
-    /// 2.
+    /// Version of the x402 protocol, 2.
     pub x402_version: u8,
     /// Why the request was not served, a snake-case code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What is for sale.
+    /// The resource that the payment is for.
     pub resource: ResourceInfo,
-    /// The ways to pay, any one of which will do.
+    /// The accepted ways to pay, of which the client chooses one.
     pub accepts: Vec<PaymentRequirements>,
     /// Extensions, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extensions: Option<Value>,
 }
 
-/// What is for sale.
+/// The resource that a payment is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceInfo {
     /// The request's URL.
     pub url: String,
-    /// For people.
+    /// Description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Type of the answer.
+    /// Media type of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<String>,
 }
@@ -120,26 +120,26 @@ pub struct ResourceInfo {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentRequirements {
-    /// The scheme; ours is [`SCHEME`].
+    /// The payment scheme; Farthing's is [`SCHEME`].
     pub scheme: String,
     /// CAIP-2 network id.
     pub network: String,
     /// The most that this request can cost, in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub amount: BaseUnits,
-    /// The mint.
+    /// Address of the mint.
     pub asset: String,
     /// The payee's wallet.
     pub pay_to: String,
-    /// How long a payment may take.
+    /// The longest time that a payment may take, in seconds.
     pub max_timeout_seconds: u64,
-    /// What the scheme adds; ours is [`EscrowExtra`].
+    /// Further fields of the scheme; those of [`SCHEME`] are [`EscrowExtra`].
     #[serde(default)]
     pub extra: Value,
 }
 
 impl PaymentRequirements {
-    /// `extra` as this scheme writes it.
+    /// Reads `extra` as the fields of the scheme `prepaid-escrow`.
     ///
     /// # Errors
     /// If a field is missing or malformed.
@@ -147,7 +147,8 @@ impl PaymentRequirements {
         EscrowExtra::deserialize(&self.extra)
     }
 
-    /// The same without state and prices: what a provider gets back, whose request would only be longer with them.
+    /// These requirements without prices, channel state and lane state. A client sends its chosen requirements back in
+    /// this form, because the provider does not need those fields and they would only make the request longer.
     #[must_use]
     pub fn without_details(mut self) -> Self {
         if let Value::Object(extra) = &mut self.extra {
@@ -164,8 +165,8 @@ impl PaymentRequirements {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EscrowExtra {
-    /// The program that holds the money. A client compares it with its own; it never takes it from
-    /// here.
+    /// The program that holds the money. A client compares it with the program that it was configured with and never
+    /// adopts it from here.
     #[serde_as(as = "DisplayFromStr")]
     pub program: Pubkey,
     /// The settler that a channel must name to be served here.
@@ -176,22 +177,22 @@ pub struct EscrowExtra {
     /// The least deposit of a channel to be served here, in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub min_deposit: BaseUnits,
-    /// The tier that this is the price of, if it is not the standard one. Whoever accepts it names it.
+    /// The tier whose price this is; absent for the standard tier. A client that accepts the offer sends the tier back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// Prices of the requested model, so that a client can pay the next time without a 402.
+    /// Prices of the requested model or route, so that the client can pay for its next request without a 402.
     #[serde(default, skip_serializing_if = "PriceList::is_empty")]
     pub pricing: PriceList,
     /// State of the channel that the refused voucher named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_state: Option<ChannelStateInfo>,
-    /// State of the lane, only in answer to a valid, unused voucher of its key.
+    /// State of the lane; only present in answer to a valid, unused voucher of the lane's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voucher_state: Option<VoucherStateInfo>,
 }
 
 impl EscrowExtra {
-    /// The tier that this is the price of; plain routes have none.
+    /// The tier whose price this is; `None` for plain routes, which have no tiers.
     #[must_use]
     pub fn tier(&self) -> Option<&str> {
         let has_tiers = !self.pricing.models.is_empty();
@@ -199,7 +200,7 @@ impl EscrowExtra {
     }
 }
 
-/// What the verifier knows of a channel; all of it is public on the chain.
+/// A channel's state as the verifier knows it; all of it is public on the chain.
 #[serde_as]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -207,7 +208,7 @@ pub struct ChannelStateInfo {
     /// The channel's address.
     #[serde_as(as = "DisplayFromStr")]
     pub channel: Pubkey,
-    /// Its deposit in base units.
+    /// The channel's deposit, in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub deposit: BaseUnits,
     /// Debited on-chain, in base units.
@@ -217,7 +218,7 @@ pub struct ChannelStateInfo {
     pub closing: bool,
 }
 
-/// What the verifier knows of a lane: enough for its key's holder to resynchronise.
+/// A lane's state as the verifier knows it: enough for the holder of the lane's key to resynchronise.
 #[serde_as]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -225,20 +226,20 @@ pub struct VoucherStateInfo {
     /// The highest ceiling signed, in base units; 0 if none.
     #[serde_as(as = "DisplayFromStr")]
     pub authorized: BaseUnits,
-    /// The lane key's signature over that ceiling, absent if none. The client checks that it is its
-    /// own before it believes the rest.
+    /// The lane key's signature over the voucher for `authorized`; absent if none was signed. A client verifies it
+    /// before it trusts the other fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde_as(as = "Option<DisplayFromStr>")]
     pub signature: Option<Signature>,
     /// Charged so far, in base units, cumulative over generations.
     #[serde_as(as = "DisplayFromStr")]
     pub charged: BaseUnits,
-    /// The maxima in flight, in base units.
+    /// The sum of the maxima of the lane's in-flight requests, in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub reserved: BaseUnits,
 }
 
-/// What a verifier tells the holder of a lane's key of the lane, who asks at [`lane_state_path`].
+/// Answer to a state query at [`lane_state_path`]: the lane's state, for the holder of its key.
 #[serde_as]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -249,33 +250,33 @@ pub struct LaneStateInfo {
     /// The channel's deposit in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub deposit: BaseUnits,
-    /// Vouchers up to this buy nothing any longer, as those up to `charged`.
+    /// All vouchers with a ceiling up to this one count as used, like those up to `charged`; in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub used_floor: BaseUnits,
-    /// Nor do these.
+    /// Further ceilings whose vouchers count as used, in base units.
     #[serde_as(as = "Vec<DisplayFromStr>")]
     pub used: Vec<BaseUnits>,
 }
 
-/// The path at which the holder of a lane's key asks for its state. The query names the `generation` and the time of
-/// the question, `at`, in seconds of Unix time; the header [`STATE_SIGNATURE`] has the key's signature over the
-/// [`StateQuery`](farthing_protocol::state_query::StateQuery) in base58.
+/// The path at which the holder of a lane's key queries the lane's state. The query string contains the lane's
+/// `generation` and the time of the query, `at`, in seconds of Unix time. The header [`STATE_SIGNATURE`] contains the
+/// key's signature over the [`StateQuery`](farthing_protocol::state_query::StateQuery) in base58.
 #[must_use]
 pub fn lane_state_path(channel: &Pubkey, lane: LaneIndex) -> String {
     format!("/x402/channels/{channel}/lanes/{lane}")
 }
 
-/// Body of the paying request's header.
+/// Content of a paid request's [`PAYMENT_SIGNATURE`] header.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentPayload {
-    /// 2.
+    /// Version of the x402 protocol, 2.
     pub x402_version: u8,
-    /// The scheme's payload; ours is [`EscrowPayload`].
+    /// Payload of the scheme; that of [`SCHEME`] is [`EscrowPayload`].
     pub payload: Value,
     /// The way to pay that the client chose.
     pub accepted: PaymentRequirements,
-    /// What is paid for.
+    /// The resource that is paid for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourceInfo>,
     /// Extensions, by name.
@@ -296,7 +297,7 @@ pub enum EscrowPayload {
         channel: Pubkey,
         /// The lane.
         lane: u16,
-        /// Its generation.
+        /// The lane's generation.
         generation: u16,
         /// The lane's cumulative ceiling in base units.
         #[serde_as(as = "DisplayFromStr")]
@@ -307,23 +308,23 @@ pub enum EscrowPayload {
     },
 }
 
-/// Body of the response's header, and of a stream's receipt.
+/// Content of a response's [`PAYMENT_RESPONSE`] header, and of the receipt comment of a stream.
 #[serde_as]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SettleResponse {
     /// Whether the payment was accepted.
     pub success: bool,
-    /// Why not, a snake-case code.
+    /// Why the payment was not accepted, a snake-case code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_reason: Option<String>,
-    /// Why not, for people.
+    /// Why the payment was not accepted, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
     /// The lane's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payer: Option<String>,
-    /// The settling transaction; empty, because many lanes settle together later.
+    /// The settling transaction; always empty, because many lanes are settled together later.
     pub transaction: String,
     /// CAIP-2 network id.
     pub network: String,
@@ -331,12 +332,12 @@ pub struct SettleResponse {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde_as(as = "Option<DisplayFromStr>")]
     pub amount: Option<BaseUnits>,
-    /// Figures of the lane.
+    /// Totals of the lane after this payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra: Option<ReceiptExtra>,
 }
 
-/// How far a payment is.
+/// Whether a payment is reserved or charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PaymentState {
@@ -346,12 +347,12 @@ pub enum PaymentState {
     Charged,
 }
 
-/// Figures of the lane after this payment.
+/// Charge of this payment, and totals of its lane after it.
 #[serde_as]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReceiptExtra {
-    /// How far this payment is.
+    /// Whether this payment is reserved or charged.
     pub state: PaymentState,
     /// Charged for this request in base units; 0 while reserved.
     #[serde_as(as = "DisplayFromStr")]
@@ -359,7 +360,7 @@ pub struct ReceiptExtra {
     /// Charged to the lane in total, in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub charged_total: BaseUnits,
-    /// The lane's maxima in flight, in base units.
+    /// The sum of the maxima of the lane's in-flight requests, in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub reserved: BaseUnits,
     /// The lane's highest ceiling, in base units.
@@ -368,7 +369,8 @@ pub struct ReceiptExtra {
     /// The channel's deposit in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub deposit: BaseUnits,
-    /// The same with what was sold, signed by the channel's settler ([`crate::receipt`]); absent while reserved.
+    /// The receipt, signed by the channel's settler, which also says what was sold ([`crate::receipt`]); absent while
+    /// reserved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! An OpenAI-compatible server that we did not write: npm `@copilotkit/aimock`, answering from the
-//! fixtures in `tests/peers/node/fixtures`.
+//! A third-party OpenAI-compatible server: npm `@copilotkit/aimock`, which answers from the fixtures in
+//! `tests/peers/node/fixtures`.
 
 use std::path::Path;
 use std::process::Command;

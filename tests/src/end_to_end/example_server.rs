@@ -1,4 +1,4 @@
-//! The examples of servers that sell with the published x402 packages, in `examples`.
+//! Runs the example servers in `examples`, which sell with the published x402 packages.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use tokio::net::{TcpListener, TcpStream};
 use super::peers::{express_modules, fastapi_python};
 use super::server::Server;
 
-/// What the servers show the verifier.
+/// Bearer token with which the servers authenticate to the verifier.
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-/// How the request begins whose first answer [`losing`] loses.
+/// Start of the requests of which [`losing`] loses the first answer.
 const SETTLE: &[u8] = b"POST /settle";
 
-/// Lets the servers sell through a verifier.
+/// Configures a verifier as the facilitator of the example servers.
 pub fn facilitating(config: &mut Config) {
     config.facilitator = Some(FacilitatorConfig::new(TOKEN));
 }
 
-/// Which one.
+/// An example server.
 #[derive(Debug, Clone, Copy)]
 pub enum Example {
     /// `examples/express`, with npm `@x402/express`.
@@ -33,10 +33,11 @@ pub enum Example {
 }
 
 impl Example {
-    /// Both.
+    /// All example servers.
     pub const ALL: [Self; 2] = [Self::Express, Self::FastApi];
 
-    /// Starts it on a free port of 127.0.0.1, with a verifier of this URL. `None` if its packages are not installed.
+    /// Starts the server on a free port of 127.0.0.1, with the verifier at this URL. `None` if its packages are not
+    /// installed.
     ///
     /// # Panics
     /// If it does not start.
@@ -62,7 +63,7 @@ impl Example {
     }
 }
 
-/// The URL of a proxy that passes everything on, but loses the answer to the first request that settles.
+/// Starts a proxy that forwards everything but loses the answer to the first request that settles, and returns its URL.
 ///
 /// # Panics
 /// If it does not start.
@@ -82,7 +83,7 @@ pub async fn losing(url: &str) -> String {
     format!("http://{address}")
 }
 
-/// Passes bytes on until either side ends, or until the answer was lost.
+/// Forwards bytes until either side ends or the answer has been lost.
 async fn pass(mut client: TcpStream, mut server: TcpStream, has_lost: Arc<AtomicBool>) {
     let (mut asked, mut answered) = (vec![0; 64 * 1_024], vec![0; 64 * 1_024]);
     let mut loses = false;

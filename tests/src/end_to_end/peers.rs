@@ -1,13 +1,14 @@
-//! Programs that are not ours. `scripts/setup-test-peers` installs them; nothing here does.
+//! Finds third-party programs. They are installed by `scripts/setup-test-peers` only.
 
 use std::io::Write;
 use std::path::PathBuf;
 
-/// A comma-separated list of the peers without which a test must not pass.
+/// Environment variable with a comma-separated list of the peers that must be installed; without the others, tests are
+/// skipped.
 const REQUIRED: &str = "FARTHING_REQUIRE";
 
 /// The folder of the npm packages that are servers or clients of inference, or `None` if they
-/// are not installed: then the test that asks says that it is skipped.
+/// are not installed, in which case the calling test is reported as skipped.
 ///
 /// # Panics
 /// If they are missing and `FARTHING_REQUIRE` names `node`.
@@ -21,7 +22,7 @@ pub fn node_modules() -> Option<PathBuf> {
     )
 }
 
-/// The same for the npm packages that Anchor's tools use.
+/// The folder of the npm packages that Anchor's tools use, or `None` if they are not installed.
 ///
 /// # Panics
 /// If they are missing and `FARTHING_REQUIRE` names `node`.
@@ -34,7 +35,7 @@ pub fn anchor_modules() -> Option<PathBuf> {
     )
 }
 
-/// The same for the npm packages of the Express example.
+/// The folder of the npm packages of the Express example, or `None` if they are not installed.
 ///
 /// # Panics
 /// If they are missing and `FARTHING_REQUIRE` names `node`.
@@ -78,7 +79,7 @@ pub fn fastapi_python() -> Option<PathBuf> {
     .map(|folder| folder.join("bin/python"))
 }
 
-/// The folder, or `None` if the packages are not installed: then the test that asks says that it is
+/// The folder of a peer, or `None` if its packages are not installed, in which case the calling test is reported as
 /// skipped.
 fn installed(peer: &str, folder: &str, file: &str) -> Option<PathBuf> {
     let folder = PathBuf::from(folder);
@@ -92,7 +93,7 @@ fn installed(peer: &str, folder: &str, file: &str) -> Option<PathBuf> {
         "{REQUIRED} names {peer}, but {} is missing: {advice}",
         folder.display()
     );
-    // Not by a macro, whose output the test harness hides when a test passes.
+    // Written directly, because the test harness hides the output of `eprintln!` in tests that pass.
     let _ = writeln!(
         std::io::stderr(),
         "SKIPPED: {} is missing: {advice}",

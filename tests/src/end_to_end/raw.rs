@@ -1,4 +1,4 @@
-//! Requests without our client: what anybody can send who has seen a voucher or holds a key.
+//! Sends requests without our client, as anybody can who has seen a voucher or holds a key.
 
 use farthing_protocol::{BaseUnits, Generation, LaneIndex, Voucher};
 use farthing_wire::x402::{
@@ -11,7 +11,7 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::{Keypair, Signature};
 use solana_sdk::signer::Signer;
 
-/// A gateway as anybody reaches it.
+/// A raw HTTP client of a gateway.
 #[derive(Debug)]
 pub struct RawClient {
     http: reqwest::Client,
@@ -48,7 +48,7 @@ impl RawClient {
         }
     }
 
-    /// The way to pay for a body, as its 402 offers it.
+    /// The offer in the 402 for a body.
     ///
     /// # Panics
     /// If the answer is not a 402 with an offer.
@@ -65,7 +65,7 @@ impl RawClient {
             .expect("the 402 offers a way to pay")
     }
 
-    /// Sends a body with a payment and reads what came of it.
+    /// Sends a body with a payment, and returns status and error code of the answer.
     ///
     /// # Panics
     /// If the gateway cannot be reached.
@@ -105,7 +105,7 @@ pub fn signed(channel: Pubkey, voucher: Voucher, key: &Keypair) -> EscrowPayload
     payload(channel, voucher, signature)
 }
 
-/// A voucher with a signature from wherever.
+/// A voucher with any signature.
 #[must_use]
 pub fn payload(channel: Pubkey, voucher: Voucher, signature: Signature) -> EscrowPayload {
     EscrowPayload::Voucher {

@@ -1,13 +1,13 @@
-//! A server in a process of its own, which says where it listens.
+//! A server in a separate process that prints its URL when it listens.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// How long it may take to listen.
+/// Timeout until the server listens.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// What it says when it listens, before its URL.
+/// The text that the server prints before its URL when it listens.
 const LISTENING: &str = "listening on ";
 
 /// A running server. Dropping it stops it.
@@ -30,11 +30,11 @@ impl Server {
             .expect("an interpreter is installed where its packages are");
         let output = child.stdout.take().expect("stdout is piped");
         let (sender, receiver) = channel();
-        // Reads on until the end, so that the server never blocks on a full pipe.
+        // The output is read until its end, so that the server never blocks on a full pipe.
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if let Some((_, url)) = line.split_once(LISTENING) {
-                    // Nobody listens any more if the test has given up.
+                    // Sending fails if the test has already given up.
                     let _ = sender.send(url.trim().to_owned());
                 }
             }
@@ -58,7 +58,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Killing fails if the server has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

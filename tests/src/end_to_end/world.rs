@@ -10,9 +10,9 @@ use farthing_verifier::Config;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What the owner sends.
+/// Amount that the owner sends to the escrow.
 pub const PREPAID: BaseUnits = BaseUnits(2_000_000);
-/// What is locked for the payee.
+/// Deposit of the channel.
 pub const DEPOSIT: BaseUnits = BaseUnits(1_000_000);
 /// The cap of each lane.
 pub const CAP: BaseUnits = BaseUnits(400_000);
@@ -21,11 +21,11 @@ pub const LANES: usize = 2;
 
 /// A running world with its channel.
 pub struct FundedWorld {
-    /// What runs.
+    /// The running demo world.
     pub world: World,
     /// The channel with the keys of its lanes.
     pub funded: FundedChannel,
-    // Removed last, with the keys and the ledger in it.
+    // Contains the keys and the ledger, and is removed last.
     _folder: TempDir,
 }
 
@@ -55,7 +55,7 @@ impl FundedWorld {
         }
     }
 
-    /// A client of one lane, as the chain has it now.
+    /// Creates a client of one lane, with the lane's current state on the chain.
     ///
     /// # Panics
     /// If the channel is gone.
@@ -63,7 +63,7 @@ impl FundedWorld {
         self.client_of(&self.world.verifier.url(), lane).await
     }
 
-    /// The same of another server.
+    /// Creates a client of one lane for another server.
     ///
     /// # Panics
     /// If the channel is gone.
@@ -94,7 +94,7 @@ impl FundedWorld {
         })
     }
 
-    /// What the gateway has charged all lanes.
+    /// Sum of the gateway's charges of all lanes.
     ///
     /// # Panics
     /// If the gateway does not know the channel.
@@ -112,8 +112,8 @@ impl FundedWorld {
             .sum()
     }
 
-    /// Settles and closes everything and checks that no base unit is missing: the payee has what was
-    /// charged, the owner has the rest. Stops the world.
+    /// Settles and closes everything, and checks that no base unit is missing: the payee has what was charged, and the
+    /// owner has the rest. Then stops the world.
     ///
     /// # Panics
     /// If anything fails or does not add up.
@@ -170,7 +170,7 @@ pub async fn ask(client: &PayingClient, body: Value) -> FinishedAnswer {
     answer.finish().await.expect("the answer is whole")
 }
 
-/// What an answer cost by its receipt.
+/// The charge in an answer's receipt.
 ///
 /// # Panics
 /// If there is no receipt.

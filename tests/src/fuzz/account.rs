@@ -1,9 +1,9 @@
-//! The data of accounts.
+//! Fuzz target for account data.
 //!
-//! The program's types and those of its clients agree about which bytes are an escrow, a channel or an
-//! approval, and about every value in them; but for the version, which the program, that writes no other,
-//! does not ask for. What was read is written as the same bytes. An account of the program with any data at
-//! all makes no instruction end otherwise than by itself.
+//! The program's types and those of its clients agree about which bytes are an escrow, a channel or an approval, and
+//! about every value in them. The exception is the version, which the program does not check, because it writes only
+//! one. What was read is written as the same bytes. Whatever data an account of the program has, every instruction
+//! ends by itself.
 
 mod channel;
 
@@ -27,8 +27,8 @@ pub const KINDS: [(&str, [u8; 8]); 3] = [
     ("approval", APPROVAL_DISCRIMINATOR),
 ];
 
-/// The first two bytes choose the kind of account that the others are the data of, and the instruction that
-/// meets it.
+/// Runs the target. The first two bytes choose the kind of account and the instruction that uses it; the others are the
+/// account's data.
 ///
 /// # Panics
 /// If a property is violated.
@@ -36,7 +36,7 @@ pub fn run(input: &[u8]) -> Path {
     outcome(input).map_or_else(Path::default, |outcome| outcome.path)
 }
 
-/// The same with what came of the instruction; nothing if it meets no such account.
+/// Runs the target and returns the outcome of the instruction; `None` if the instruction uses no account of this kind.
 ///
 /// # Panics
 /// If a property is violated.

@@ -1,7 +1,7 @@
-//! Amounts as people write them, in USDC, and as the wire does, in base units.
+//! Fuzz target for amounts, as people write them in USDC and as the wire protocol writes them in base units.
 //!
-//! Both readers accept exactly what a reader accepts that looks at one character after the other, with the
-//! same value; and what is shown is read again as the same amount.
+//! Both parsers accept exactly the same texts, with the same values, as a simple parser that reads one character after
+//! the other. Every amount is parsed from its displayed form as the same amount.
 
 use farthing_protocol::BaseUnits;
 use farthing_wire::amount::{USDC_DECIMALS, Usdc, parse_usdc};

@@ -1,6 +1,6 @@
-//! The stage on which the bytecode meets arbitrary bytes, and what may come of it.
+//! Runs the bytecode on arbitrary bytes, and checks the outcome.
 //!
-//! Transactions are simulated, so every input meets the same state and none can spoil it for the next.
+//! Transactions are simulated, so every input runs on the same state and cannot affect the next one.
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,27 +13,27 @@ use solana_sdk::transaction::TransactionError;
 use crate::program::Chain;
 use crate::program::stage::{INSTRUCTIONS, Stage};
 
-/// Compute units that make no difference to a [`Path`], so that a longer search for an address is not
-/// mistaken for another way through the program.
+/// Granularity in compute units of a [`Path`], so that a longer search for an address does not count as another path
+/// through the program.
 const COMPUTE_UNITS_OF_A_PATH: u64 = 256;
 
-/// How the runtime refuses a call that an address is to sign for which the seeds are wrong. It ends the
-/// program at once, with the error of one that broke down. Only an escrow that the program did not write has
-/// wrong seeds.
+/// Log message of the runtime if a program-derived address is to sign a call but its seeds are wrong. The runtime then
+/// aborts the program, with the same error as for a program that crashed. Only an escrow that the program did not write
+/// has wrong seeds.
 const NO_SUCH_SIGNER: &str = "Could not create program address with signer seeds";
 
-/// Which way an input took through the bytecode, as far as instruction, outcome and cost tell.
+/// The path of an input through the bytecode, as far as instruction, outcome and cost reveal it.
 ///
 /// libFuzzer looks for inputs that reach new code, and cannot look into the bytecode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Path(pub u64);
 
-/// What came of an instruction.
+/// The outcome of an instruction.
 #[derive(Debug)]
 pub struct Outcome {
     /// The accounts afterwards, or why it was refused.
     pub result: Result<Vec<(Pubkey, Account)>, InstructionError>,
-    /// The way it took.
+    /// The path through the bytecode.
     pub path: Path,
 }
 
@@ -48,7 +48,7 @@ impl Outcome {
     }
 }
 
-/// A stage, with every instruction that succeeds on it.
+/// A stage, with instructions that all succeed on it.
 pub struct Bytecode {
     /// The stage.
     pub stage: Stage,
@@ -77,11 +77,11 @@ impl Bytecode {
         Self { stage, right }
     }
 
-    /// What an instruction would do.
+    /// Simulates an instruction.
     ///
     /// # Panics
-    /// If the program does not end by itself: it panics, runs out of memory or compute units, touches memory
-    /// or accounts that it must not, or is refused in a way that no program chooses.
+    /// If the program does not end by itself: if it panics, runs out of memory or compute units, accesses memory or
+    /// accounts that it must not, or fails with an error that no program returns on purpose.
     pub fn simulate(&mut self, instruction: Instruction) -> Outcome {
         let number = instruction.data.first().copied();
         let (result, compute_units) = match self.stage.world.chain.simulate(&[instruction]) {
@@ -112,7 +112,7 @@ impl Bytecode {
     }
 }
 
-/// Whether a program, or the runtime that it asked for something, refused on purpose.
+/// Whether the error is a deliberate refusal by a program, or by the runtime when a program called it.
 fn is_clean(error: &InstructionError, logs: &[String]) -> bool {
     match error {
         InstructionError::Custom(_)

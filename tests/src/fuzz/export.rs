@@ -1,14 +1,14 @@
-//! Exports of a store: what a provider restores from, after it was copied, compared and perhaps edited.
+//! Fuzz target for exports of a store, from which a provider restores, and which may have been copied and edited.
 //!
-//! An export is read as a whole or refused with an error that can be shown and that names a line of it. What was read
-//! is exported and read again as the same, and from then on as the same bytes.
+//! An export is read completely or refused with a printable error that names one of its lines. What was read is
+//! exported and read again as the same state, and exporting that again gives the same bytes.
 
 use farthing_verifier::record::StoredState;
 use farthing_verifier::store::{Counts, ReadError, export, read_export};
 use sha2::{Digest, Sha256};
 use solana_sdk::hash::Hash;
 
-/// Set in the first byte if the rest has no last line: it is given the hash that belongs to it.
+/// Bit of the first byte that is set if the rest has no last line; a line with the right hash is then appended.
 pub const UNSEALED: u8 = 1;
 
 /// The first byte says what follows.
@@ -41,7 +41,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// What an input's rest is, with the last line that belongs to it.
+/// The export in an input, with the right last line appended if it is unsealed.
 #[must_use]
 pub fn text(selector: u8, data: &[u8]) -> Vec<u8> {
     if selector & UNSEALED == 0 {

@@ -1,8 +1,8 @@
-//! Instruction data.
+//! Fuzz target for instruction data.
 //!
-//! Bytes are arguments for the program's own types or they are not; what is read is written as the bytes
-//! that were read. The bytecode agrees about which bytes are arguments, always ends by itself, and whatever
-//! it accepts leaves the money in order.
+//! The program's types either read bytes as arguments or refuse them, and what was read is written as the same bytes.
+//! The bytecode agrees about which bytes are arguments and always ends by itself, and every instruction that it
+//! accepts keeps the properties of [`money`](super::money).
 
 mod decode;
 
@@ -20,8 +20,8 @@ use super::money;
 use crate::program::density::PACKET;
 use crate::program::stage::{INSTRUCTIONS, Stage};
 
-/// Set in the first byte if claims and statements are to be signed by the right keys, which no fuzzer
-/// guesses.
+/// Bit of the first byte that is set if claims and statements are to be signed with the right keys, since a fuzzer
+/// cannot guess signatures.
 pub const SIGNED: u8 = 0x80;
 
 /// Anchor's code for data that starts with the number of no instruction.
@@ -31,7 +31,7 @@ const NO_ARGUMENTS: u32 = 102;
 /// Anchor's code for data that start like an event, which this program does not emit by a call to itself.
 const EVENT: u32 = 1500;
 
-/// The first byte chooses whose accounts go with the data, and whether it is signed.
+/// Runs the target. The first byte chooses the instruction whose accounts are used, and whether the data is signed.
 ///
 /// # Panics
 /// If a property is violated.
@@ -39,7 +39,7 @@ pub fn run(input: &[u8]) -> Path {
     outcome(input).map_or_else(Path::default, |outcome| outcome.path)
 }
 
-/// The same with what came of it; nothing if the input is too short or too long.
+/// Runs the target and returns the outcome of the instruction; `None` if the input is too short or too long.
 ///
 /// # Panics
 /// If a property is violated.
@@ -106,7 +106,7 @@ fn accounts(stage: &mut Stage, data: &[u8]) -> Option<Vec<AccountMeta>> {
     })
 }
 
-/// Signs what has a right signature.
+/// Replaces the signatures in an instruction by valid ones.
 fn sign(stage: &Stage, instruction: &mut Instruction) {
     match instruction.data[0] {
         SETTLE => {

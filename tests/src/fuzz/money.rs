@@ -1,6 +1,6 @@
-//! What holds of money after every accepted instruction.
+//! Properties of the funds that hold after every accepted instruction.
 //!
-//! The reference model says more, but only of instructions that it chose itself.
+//! The reference model checks more, but only for instructions that it generated itself.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +68,7 @@ fn decode(data: &[u8]) -> (ChannelHeader, Vec<LaneState>) {
     (header, lanes(data).collect())
 }
 
-/// The counters are within their bounds, sum up, and never fall.
+/// Checks that a channel's counters are within their bounds, add up, and never decrease.
 fn check_channel(data: &[u8], before: Option<&Account>) {
     let (header, lanes) = decode(data);
     assert!(header.debited <= header.deposit, "{header:?}");
@@ -89,7 +89,7 @@ fn check_channel(data: &[u8], before: Option<&Account>) {
     }
 }
 
-/// What is locked is the sum over the channels, and is there.
+/// Checks that the locked amount is the sum over the channels, and that the vault covers it.
 fn check_escrow(escrow: &Escrow, channels: &[ChannelHeader], vault: u64) {
     let locked: u128 = channels
         .iter()
@@ -100,7 +100,7 @@ fn check_escrow(escrow: &Escrow, channels: &[ChannelHeader], vault: u64) {
     assert!(vault >= escrow.allocated, "{vault} of {}", escrow.allocated);
 }
 
-/// Of every mint, the accounts hold together what they held.
+/// Checks for every mint that the sum of the token accounts' balances is unchanged.
 fn check_tokens(chain: &Chain, changed: &Changed) {
     let mut gains: BTreeMap<Pubkey, i128> = BTreeMap::new();
     for (address, after) in changed {

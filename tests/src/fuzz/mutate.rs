@@ -1,15 +1,15 @@
-//! Mutations of known inputs: a small libFuzzer without coverage, the same in every run.
+//! Deterministic mutations of known inputs, similar to libFuzzer's but without coverage feedback.
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-/// The most changes of one mutation.
+/// Maximum number of changes of one mutation.
 const MAX_CHANGES: usize = 4;
-/// The most bytes that one change inserts.
+/// Maximum number of bytes that one change inserts.
 const MAX_INSERTED: usize = 64;
 
-/// Integers at which something begins or ends.
+/// Boundary values of integers.
 const INTERESTING: [u64; 12] = [
     0,
     1,
@@ -33,7 +33,7 @@ pub struct Mutator<'a> {
 }
 
 impl<'a> Mutator<'a> {
-    /// Mutations that depend on nothing but the seed and the corpus, which must not be empty.
+    /// Mutations that depend on the seed and the corpus only. The corpus must not be empty.
     #[must_use]
     pub fn new(seed: u64, corpus: &'a [Vec<u8>]) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl<'a> Mutator<'a> {
         }
     }
 
-    /// Little-endian, as all integers of the protocol are, of any width, and now and then off by one.
+    /// Writes an interesting integer of any width in little-endian order, as the protocol does, sometimes off by one.
     fn write_integer(&mut self, bytes: &mut [u8], at: usize) {
         let near = self.random.gen_range(0..3);
         let integer = INTERESTING

@@ -1,8 +1,7 @@
-//! The x402 headers: what a verifier reads from strangers, and what a client reads from a provider.
+//! Fuzz target for the x402 headers, which a verifier reads from clients and a client reads from a provider.
 //!
-//! Whatever arrives is read or refused with an error that can be shown. A header that is read has one
-//! spelling in base64, and what was read is written and read again as the same; so is what the scheme puts
-//! into it.
+//! Every input is read or refused with a printable error. A header that is read has a single base64 encoding, and its
+//! value is written and read again as the same value, including the parts that belong to the scheme.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,7 +1,7 @@
-//! Signed receipts: what a client, or whoever checks its claims, reads from a provider.
+//! Fuzz target for signed receipts, which clients and third parties read.
 //!
-//! Whatever arrives is read or refused with an error that can be shown. What the settler's signature is on is read as
-//! what it says: signed again it is a receipt with the same claims, and no other key is believed.
+//! Every input is read or refused with a printable error. Claims that the settler signed are read as they are: signed
+//! again, they are a receipt with the same claims, and the signature of any other key is refused.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,11 +12,11 @@ use solana_sdk::signer::Signer;
 /// Longest token that is read, in bytes.
 const MAX_LENGTH: usize = 8 * 1024;
 
-/// Set in the first byte if the rest is a header's JSON, a line feed and the claims' JSON, to be signed; else the
-/// rest is a token.
+/// Bit of the first byte that is set if the rest is a header's JSON, a line feed and the claims' JSON, which are to be
+/// signed. Otherwise the rest is a token.
 pub const TO_SIGN: u8 = 1;
 
-/// Whose signature is on what is to be signed.
+/// The key that signs headers and claims.
 #[must_use]
 pub fn settler() -> Keypair {
     Keypair::new_from_array([5; 32])

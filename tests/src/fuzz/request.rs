@@ -1,4 +1,4 @@
-//! The bodies that are priced.
+//! Fuzz target for request bodies that are priced.
 //!
 //! A body has a price, or an error that names a field. The maximum is the price of the bounds, and nothing
 //! within the bounds costs more; the bound on input covers every byte of text in the messages; and the body

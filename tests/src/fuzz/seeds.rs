@@ -1,6 +1,6 @@
-//! The inputs that fuzzing starts from: what real parties send, and a few that are wrong in one way each.
+//! The seeds of the fuzzing corpora: inputs that real parties send, and a few that are wrong in one way each.
 //!
-//! They are the named files of `fuzz/corpus`; the files named by a hash are what libFuzzer found.
+//! The seeds are the files of `fuzz/corpus` with names; files named by a hash were found by libFuzzer.
 
 mod chain;
 #[cfg(feature = "off-chain")]
@@ -29,7 +29,7 @@ impl Seed {
     }
 }
 
-/// All of them, the same in every run.
+/// All seeds, the same in every run.
 #[must_use]
 pub fn seeds() -> Vec<Seed> {
     [

@@ -1,7 +1,7 @@
-//! The bytes that a countersigner signs, from any entries.
+//! Fuzz target for statements, which a countersigner signs, built from any entries.
 //!
-//! The input is a domain and entries as they are hashed, so the second computation is the hash of the input.
-//! Building fails exactly for no entries, for too many, and for lanes that do not ascend, in this order. A
+//! The input is a domain and entries as they are hashed, so the expected result is the hash of the input. Building
+//! fails exactly if there are no entries, too many, or lanes that are not in ascending order, checked in this order. A
 //! statement is neither a voucher nor a state query.
 
 use farthing_protocol::state_query::StateQuery;
@@ -25,7 +25,7 @@ pub fn run(data: &[u8]) {
     let (chunks, _) = data.as_chunks::<STATEMENT_ENTRY_LENGTH>();
     check(&domain, chunks);
 
-    // The same in order, without which random lanes would hardly ever be a statement.
+    // The entries are also tried in ascending order, because random lanes would hardly ever make a statement.
     let mut sorted = chunks.to_vec();
     sorted.sort_by_key(|chunk| entry(chunk).lane);
     sorted.dedup_by_key(|chunk| entry(chunk).lane);

@@ -1,7 +1,7 @@
-//! The bytes that a lane's key signs: vouchers and state queries.
+//! Fuzz target for the messages that a lane's key signs: vouchers and state queries.
 //!
-//! Length and magic decide alone whether bytes are one or the other; nothing is both, and no statement is
-//! either. What is read stands where the layout says and is written as the same bytes.
+//! Length and magic alone decide whether bytes are a voucher or a state query. No bytes are both, and no statement is
+//! either of them. The fields are read at the offsets of the layout, and are written as the same bytes.
 
 use farthing_protocol::state_query::{STATE_QUERY_LENGTH, STATE_QUERY_MAGIC, StateQuery};
 use farthing_protocol::statement::STATEMENT_MAGIC;
@@ -43,7 +43,7 @@ pub fn run(data: &[u8]) {
     assert!(meanings.into_iter().filter(|means| *means).count() <= 1);
 }
 
-/// What both messages consist of after their magic.
+/// The fields that both messages have after their magic.
 struct Fields {
     domain: Domain,
     lane: LaneIndex,

@@ -1,4 +1,4 @@
-//! Accounts as the program would have written them; layouts in `farthing_protocol::layout`.
+//! Builds accounts as the program would have written them, in the layouts of `farthing_protocol::layout`.
 
 use farthing_chain::{PROGRAM_ID, Token};
 use farthing_protocol::layout::{
@@ -113,7 +113,7 @@ pub fn lane_debited(data: &[u8], lane: u16) -> u64 {
     read(data, lane_offset(lane))
 }
 
-/// Debits a lane in a channel's data, as `settle` does: a stale claim changes nothing.
+/// Debits a lane in a channel's data, as `settle` does. A stale claim changes nothing.
 pub fn debit_lane(data: &mut [u8], lane: u16, debit_to: u64) {
     let offset = lane_offset(lane);
     let owed = debit_to.saturating_sub(read(data, offset));

@@ -1,4 +1,4 @@
-//! An agent that signs by hand whatever a test wants, right or wrong.
+//! An agent that signs vouchers without the client library, valid or invalid ones.
 
 use ed25519_dalek::{Signer, SigningKey};
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex, Voucher};
@@ -9,18 +9,18 @@ use serde_json::Value;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-/// A lane's key with what it believes of its channel.
+/// A lane's key, with the channel, lane and generation that it signs for.
 #[derive(Debug, Clone)]
 pub struct Agent {
     /// The lane's key.
     pub key: SigningKey,
     /// The channel's address.
     pub channel: Pubkey,
-    /// What it signs for.
+    /// The domain in its vouchers.
     pub domain: Domain,
-    /// Its lane.
+    /// The lane in its vouchers.
     pub lane: u16,
-    /// Its generation.
+    /// The generation in its vouchers.
     pub generation: u16,
 }
 

@@ -19,19 +19,19 @@ use solana_sdk::transaction::Transaction;
 
 use super::account::debit_lane;
 
-/// How many blocks a blockhash lives.
+/// Number of blocks for which a blockhash is valid.
 pub const BLOCKHASH_LIFE: u64 = 150;
 
-/// What becomes of the transactions that are sent.
+/// What happens to the transactions that are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Landing {
-    /// They land and are final.
+    /// They land and are finalized immediately.
     Final,
     /// They land and fail.
     Fail,
     /// They are lost.
     Lost,
-    /// They land and do not become final before the test says so.
+    /// They land, but are not finalized until the test calls [`FakeChain::finalize`].
     Seen,
 }
 
@@ -66,7 +66,7 @@ struct ClaimArguments {
 }
 
 impl FakeChain {
-    /// An empty chain that is up.
+    /// An empty chain whose node answers.
     #[must_use]
     pub fn new(genesis_hash: Hash) -> Self {
         Self {
@@ -100,23 +100,23 @@ impl FakeChain {
         }
     }
 
-    /// Its genesis hash.
+    /// The chain's genesis hash.
     #[must_use]
     pub fn hash(&self) -> Hash {
         self.genesis_hash
     }
 
-    /// Makes the node answer, or not.
+    /// Sets whether the node answers.
     pub fn set_up(&self, up: bool) {
         self.state().up = up;
     }
 
-    /// Makes the slot move with each reading, or stand still.
+    /// Sets whether the slot advances with each read or stands still.
     pub fn set_slots_move(&self, slots_move: bool) {
         self.state().slots_move = slots_move;
     }
 
-    /// Says what becomes of transactions from now on.
+    /// Sets what happens to transactions from now on.
     pub fn set_landing(&self, landing: Landing) {
         self.state().landing = landing;
     }
@@ -144,7 +144,7 @@ impl FakeChain {
         state.processed.remove(address);
     }
 
-    /// An account as finalized.
+    /// The finalized state of an account.
     #[must_use]
     pub fn finalized(&self, address: &Pubkey) -> Option<Account> {
         self.state().finalized.get(address).cloned()
@@ -156,18 +156,18 @@ impl FakeChain {
         self.state().reads.get(address).copied().unwrap_or_default()
     }
 
-    /// Everything that was sent.
+    /// All transactions that were sent.
     #[must_use]
     pub fn sent(&self) -> Vec<(Transaction, Delivery)> {
         self.state().sent.clone()
     }
 
-    /// Lets blocks pass.
+    /// Advances the block height.
     pub fn pass_blocks(&self, blocks: u64) {
         self.state().block_height += blocks;
     }
 
-    /// Makes everything that landed final.
+    /// Finalizes all transactions that have landed.
     pub fn finalize(&self) {
         for status in self.state().statuses.values_mut() {
             status.finalized = true;
@@ -190,7 +190,7 @@ impl State {
         self.statuses.insert(signature, status);
     }
 
-    /// Settles; `false` if the channel is gone.
+    /// Applies a settlement; `false` if the channel does not exist any more.
     fn debit(&mut self, transaction: &Transaction) -> bool {
         let message = &transaction.message;
         for instruction in &message.instructions {
@@ -229,7 +229,7 @@ impl ChainSource for FakeChain {
         addresses: &[Pubkey],
         level: Level,
     ) -> Result<Observation, ChainError> {
-        // A round trip takes a moment, in which others ask as well.
+        // A round trip takes some time, in which concurrent requests arrive.
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         let mut state = self.when_up()?;
         if level == Level::Finalized {

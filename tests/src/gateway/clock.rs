@@ -1,4 +1,4 @@
-//! A clock that moves when it is told to.
+//! A clock that only advances when the test says so.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -25,7 +25,7 @@ impl Default for TestClock {
 }
 
 impl TestClock {
-    /// Moves on.
+    /// Advances the clock.
     pub fn advance(&self, duration: Duration) {
         let ms = u64::try_from(duration.as_millis()).expect("tests wait less than that");
         self.ms.fetch_add(ms, Ordering::SeqCst);
@@ -34,7 +34,7 @@ impl TestClock {
     /// Sets the wall clock to the system's, for clients that have no other.
     ///
     /// # Panics
-    /// If the system believes to be before 1970.
+    /// If the system's clock is before 1970.
     pub fn follow_the_system(&self) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = since.expect("it is after 1970").as_secs();

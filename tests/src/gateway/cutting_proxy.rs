@@ -1,4 +1,4 @@
-//! A proxy that breaks connections: within the head of an answer, within its body, or behind it.
+//! A proxy that cuts off answers: within the headers, within the body, or after it.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -10,17 +10,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How an answer with a key is found among the bytes.
+/// Start of the header line by which an answer with an idempotency key is recognised.
 const KEY_HEADER: &str = "idempotency-key: ";
 
 /// Which answers to cut, and where.
 #[derive(Debug, Clone, Copy)]
 pub struct Cuts {
-    /// Where the places come from.
+    /// Seed of the random places of the cuts.
     pub seed: u64,
-    /// An answer is cut after so many bytes at most, at least one. A shorter one may pass.
+    /// Maximum number of bytes after which an answer is cut, at least one. A shorter answer may pass uncut.
     pub within_bytes: usize,
-    /// How often the answers to one key are cut at most.
+    /// Maximum number of cut answers per idempotency key.
     pub per_key: usize,
 }
 
@@ -42,7 +42,7 @@ impl Shared {
         self.state.lock().expect("tests do not poison")
     }
 
-    /// After how many bytes to cut the next answer to a key.
+    /// Number of bytes after which the next answer to an idempotency key is cut.
     fn place(&self, key: &str) -> Option<usize> {
         let mut state = self.state();
         let so_far = state.cuts.get(key).copied().unwrap_or_default();
@@ -51,7 +51,7 @@ impl Shared {
     }
 }
 
-/// A running proxy. Requests without a key pass untouched.
+/// A running proxy. Requests without an idempotency key pass unchanged.
 #[derive(Debug, Clone)]
 pub struct CuttingProxy {
     address: SocketAddr,
@@ -59,10 +59,10 @@ pub struct CuttingProxy {
 }
 
 impl CuttingProxy {
-    /// Starts one in front of a base URL.
+    /// Starts a proxy in front of a base URL.
     ///
     /// # Panics
-    /// If the URL is not one of this machine's.
+    /// If the URL is not that of a server on this machine.
     pub async fn start(url: &str, cuts: Cuts) -> Self {
         let address = url.strip_prefix("http://").expect("a URL of a test");
         let shared = Arc::new(Shared {
@@ -88,23 +88,23 @@ impl CuttingProxy {
         Self { address, shared }
     }
 
-    /// Its base URL.
+    /// Base URL of the proxy.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// How many answers it has cut.
+    /// Number of answers that were cut.
     #[must_use]
     pub fn cuts(&self) -> usize {
         self.shared.state().cuts.values().sum()
     }
 }
 
-/// The answer that is passing: its key, and the bytes that are left before the cut.
+/// The answer that is being passed on: its idempotency key, and the number of bytes left before the cut.
 type Passing = Arc<Mutex<Option<(String, usize)>>>;
 
-/// Passes a connection on until either side ends it or an answer is cut. Dropping the sockets breaks both sides.
+/// Forwards a connection until either side ends it or an answer is cut. Dropping the sockets disconnects both sides.
 async fn pass(client: TcpStream, shared: Arc<Shared>) {
     let Ok(server) = TcpStream::connect(shared.target).await else {
         return;
@@ -128,7 +128,7 @@ async fn requests(
     let mut head = String::new();
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         head.push_str(&String::from_utf8_lossy(&buffer[..length]));
-        // A head that came in pieces is complete with the last of them; bodies have no such line.
+        // Headers may arrive in pieces and are complete with the last one. Bodies contain no such line.
         if let Some(key) = key_of(&head) {
             let place = shared.place(&key);
             *passing.lock().expect("tests do not poison") = place.map(|place| (key, place));
@@ -166,7 +166,7 @@ async fn answers(
     }
 }
 
-/// Whether so many bytes reach the place of the cut, and after how many of them.
+/// Determines whether the cut is within the next `length` bytes, and after how many of them.
 fn cut_of(passing: &Passing, length: usize) -> Option<(String, usize)> {
     let mut passing = passing.lock().expect("tests do not poison");
     let (_, left) = passing.as_mut()?;

@@ -1,4 +1,4 @@
-//! A server that sells by itself and asks the verifier about payments, as the x402 packages do.
+//! Acts as a server that sells by itself and uses the verifier as its facilitator, as the x402 packages do.
 
 use farthing_protocol::BaseUnits;
 use farthing_verifier::Config;
@@ -9,21 +9,21 @@ use solana_sdk::pubkey::Pubkey;
 
 use super::{Agent, Answer, World};
 
-/// What the server shows.
+/// Bearer token of the server.
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// Lets other servers sell through a verifier.
+/// Configures a verifier as a facilitator for other servers.
 pub fn facilitating(config: &mut Config) {
     config.facilitator = Some(FacilitatorConfig::new(TOKEN));
 }
 
 impl World {
-    /// A verifier that other servers sell through.
+    /// Starts a verifier that is a facilitator for other servers.
     pub async fn facilitator() -> Self {
         Self::configured(facilitating).await
     }
 
-    /// What a server asks for that sells at this price.
+    /// The payment requirements of a server that sells at this price.
     #[must_use]
     pub fn terms(&self, amount: u64) -> PaymentRequirements {
         let chain = &self.config().chain;
@@ -44,13 +44,13 @@ impl World {
         passed_on(&self.agent(0), &self.terms(amount), authorized)
     }
 
-    /// Asks as the server whose token this is.
+    /// Sends a request with the server's token.
     pub async fn ask(&self, path: &str, body: &Value) -> Answer {
         self.ask_with(path, Some(&format!("Bearer {TOKEN}")), body)
             .await
     }
 
-    /// Asks with this authorization.
+    /// Sends a request with this authorization.
     pub async fn ask_with(&self, path: &str, authorization: Option<&str>, body: &Value) -> Answer {
         let mut request = self.http.post(self.url(path)).json(body);
         if let Some(authorization) = authorization {
@@ -59,7 +59,7 @@ impl World {
         Answer::read(request.send().await.expect("the verifier answers")).await
     }
 
-    /// Verifies a payment, which must be good.
+    /// Verifies a payment, which must be valid.
     pub async fn verify(&self, body: &Value) {
         let answer = self.ask("/verify", body).await;
         let expected = json!({"isValid": true, "payer": payer(self)});
@@ -67,7 +67,7 @@ impl World {
         assert_eq!(answer.status, 200);
     }
 
-    /// Settles a payment, which must be good, and returns what is told of it.
+    /// Settles a payment, which must be valid, and returns its outcome.
     pub async fn settle(&self, body: &Value) -> Value {
         let answer = self.ask("/settle", body).await;
         let told = answer.json();
@@ -101,7 +101,7 @@ pub fn passed_on(agent: &Agent, terms: &PaymentRequirements, authorized: u64) ->
     })
 }
 
-/// The same payment to be settled for another amount.
+/// A payment changed to be settled for another amount.
 #[must_use]
 pub fn for_amount(payment: &Value, amount: u64) -> Value {
     let mut changed = payment.clone();
@@ -109,7 +109,7 @@ pub fn for_amount(payment: &Value, amount: u64) -> Value {
     changed
 }
 
-/// The same payment with an identifier that its client gave it.
+/// A payment with a payment identifier chosen by its client.
 #[must_use]
 pub fn with_identifier(payment: &Value, id: &str) -> Value {
     let mut changed = payment.clone();

@@ -1,24 +1,24 @@
-//! What a Prometheus would read.
+//! Reads the verifier's metrics as Prometheus does.
 
 use std::time::{Duration, Instant};
 
 use super::World;
 
-/// How long a figure may take to become what it must be.
+/// Timeout until a metric has its expected value.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The figures of one moment.
+/// The metrics of one scrape.
 #[derive(Debug)]
 pub struct Scrape {
-    /// As they came.
+    /// The metrics as text.
     pub text: String,
 }
 
 impl Scrape {
-    /// A figure by its series, as `name{label="value"}`, if it is told.
+    /// The value of a series, such as `name{label="value"}`, if it is present.
     ///
     /// # Panics
-    /// If it is told twice or is no number.
+    /// If the series occurs twice or its value is not a number.
     #[must_use]
     pub fn get(&self, series: &str) -> Option<f64> {
         let lines = self.text.lines();
@@ -28,10 +28,10 @@ impl Scrape {
         Some(value.parse().expect("a figure is a number"))
     }
 
-    /// The figures of some series.
+    /// The values of some series.
     ///
     /// # Panics
-    /// If one is not told.
+    /// If a series is missing.
     #[must_use]
     pub fn of<const N: usize>(&self, series: [&str; N]) -> [f64; N] {
         series.map(|series| {
@@ -48,7 +48,7 @@ impl Scrape {
 }
 
 impl World {
-    /// Starts with an address for the operator.
+    /// Starts a world whose verifier has an admin address.
     pub async fn with_admin() -> Self {
         Self::configured(|config| {
             config.admin.listen = Some(([127, 0, 0, 1], 0).into());
@@ -56,7 +56,7 @@ impl World {
         .await
     }
 
-    /// The URL of a path at the operator's address.
+    /// The URL of a path at the admin address.
     ///
     /// # Panics
     /// If there is none.
@@ -69,7 +69,7 @@ impl World {
         )
     }
 
-    /// The status of a question whether the verifier is well.
+    /// The status of a health check.
     ///
     /// # Panics
     /// If nobody answers.
@@ -78,10 +78,10 @@ impl World {
         answer.expect("somebody answers").status().as_u16()
     }
 
-    /// Scrapes.
+    /// Scrapes the metrics.
     ///
     /// # Panics
-    /// If nothing is told.
+    /// If the metrics cannot be read.
     pub async fn scrape(&self) -> Scrape {
         let response = self.http.get(self.admin_url("/metrics")).send().await;
         let response = response.expect("the metrics are told");
@@ -90,10 +90,10 @@ impl World {
         Scrape { text }
     }
 
-    /// Scrapes until the figures of some series are these.
+    /// Scrapes until these series have the expected values.
     ///
     /// # Panics
-    /// If they do not become so.
+    /// If they do not have the expected values in time.
     pub async fn scraped<const N: usize>(&self, expected: [(&str, f64); N]) {
         let deadline = Instant::now() + PATIENCE;
         loop {

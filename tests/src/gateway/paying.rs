@@ -1,4 +1,4 @@
-//! The client of the SDK, as agents use it.
+//! Creates paying clients of the SDK.
 
 use farthing_chain::{PROGRAM_ID, USDC_MINT_DEVNET};
 use farthing_client::payer::{LaneIdentity, LanePayer};
@@ -11,19 +11,19 @@ use solana_sdk::signer::Signer;
 use super::World;
 use super::world::{CAP, lane_key};
 
-/// A client of a lane that begins now, and reaches the provider at a URL.
+/// Creates a client of a lane, for the provider at a URL.
 ///
 /// # Panics
-/// If the URL is none.
+/// If the URL is invalid.
 #[must_use]
 pub fn paying_client(world: &World, lane: u16, url: &str) -> PayingClient {
     paying_client_with(world, lane, url, |_| ())
 }
 
-/// The same with a changed configuration.
+/// Creates a client of a lane, for the provider at a URL, with a changed configuration.
 ///
 /// # Panics
-/// If the URL is none.
+/// If the URL is invalid.
 #[must_use]
 pub fn paying_client_with(
     world: &World,

@@ -35,7 +35,7 @@ pub const PRICE: RoutePrice = RoutePrice {
 /// An event of the streams, 11 bytes.
 pub const EVENT: &str = "data: one\n\n";
 
-/// What the handlers have done.
+/// Records what the handlers have done.
 #[derive(Debug, Default)]
 pub struct Seen {
     calls: AtomicUsize,
@@ -52,7 +52,7 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Opens one that sells through `seller`: `/goods/…` and, within another router, `/within/goods/…`.
+    /// Starts an application that sells through `seller`: `/goods/…` and, in a nested router, `/within/goods/…`.
     ///
     /// # Panics
     /// If there is no free port.
@@ -74,31 +74,31 @@ impl Shop {
         Self { address, seen }
     }
 
-    /// A URL of it.
+    /// A URL of the application.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// How often a handler was called.
+    /// Number of times that a handler was called.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.seen.calls.load(Ordering::SeqCst)
     }
 
-    /// How often a slow handler came to its end.
+    /// Number of times that a slow handler completed.
     #[must_use]
     pub fn finished(&self) -> usize {
         self.seen.finished.load(Ordering::SeqCst)
     }
 
-    /// Streams that handlers are still producing.
+    /// Number of streams that handlers are still producing.
     #[must_use]
     pub fn streams_open(&self) -> usize {
         self.seen.streams_open.load(Ordering::SeqCst)
     }
 
-    /// Lets one slow handler answer.
+    /// Allows one slow handler to answer.
     pub fn go(&self) {
         self.seen.go.notify_one();
     }
@@ -165,7 +165,7 @@ fn with_charge(charge: u64) -> Response {
     response
 }
 
-/// Panics after what was sent before has left.
+/// Panics, after a pause in which the data sent before is transmitted.
 fn panicking() -> impl Stream<Item = io::Result<Bytes>> + Send {
     stream::once(async {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -187,7 +187,7 @@ fn events(
     (headers, Body::from_stream(bytes)).into_response()
 }
 
-/// A service that insists on being asked whether it is ready before it is called, as services may.
+/// A service that panics if it is called without having been polled for readiness first, as services may.
 #[derive(Debug, Default)]
 struct Picky {
     is_ready: bool,

@@ -1,4 +1,4 @@
-//! A real store that fails when it is told to, and can be slow.
+//! A real store that can be made to fail or to be slow.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use farthing_verifier::record::{Record, Remembered, ReservationId, StoredState};
 use farthing_verifier::store::{Store, StoreError, UnreadableRecord};
 
-/// Tells a [`FragileStore`] what to do.
+/// Switch that controls a [`FragileStore`].
 #[derive(Debug, Clone, Default)]
 pub struct StoreSwitch {
     fails: Arc<AtomicBool>,
@@ -16,25 +16,25 @@ pub struct StoreSwitch {
 }
 
 impl StoreSwitch {
-    /// Every commit fails from now on.
+    /// Makes every commit fail from now on.
     pub fn fail(&self) {
         self.fails.store(true, Ordering::SeqCst);
     }
 
-    /// Every commit takes at least so long from now on.
+    /// Makes every commit take at least this long from now on.
     pub fn delay(&self, delay: Duration) {
         let ms = u64::try_from(delay.as_millis()).expect("tests wait less than that");
         self.delay_ms.store(ms, Ordering::SeqCst);
     }
 
-    /// Commits so far.
+    /// Number of commits so far.
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::SeqCst)
     }
 }
 
-/// A store behind a switch.
+/// A store whose commits are controlled by a [`StoreSwitch`].
 #[derive(Debug)]
 pub struct FragileStore {
     inner: Box<dyn Store>,
@@ -42,7 +42,7 @@ pub struct FragileStore {
 }
 
 impl FragileStore {
-    /// Puts a switch before a store.
+    /// Wraps a store, and returns it with its switch.
     #[must_use]
     pub fn new(inner: Box<dyn Store>, switch: StoreSwitch) -> Self {
         Self { inner, switch }

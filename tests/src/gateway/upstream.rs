@@ -24,13 +24,13 @@ pub const PIECES: [&str; 3] = ["four", "score", "and seven"];
 /// What the upstream does with a request.
 #[derive(Debug, Clone)]
 pub enum Behaviour {
-    /// Answers, as JSON or as a stream, with a `usage` of so many input and output tokens.
+    /// Answers, as JSON or as a stream, with a `usage` of this number of input and output tokens.
     Answer(u64, u64),
     /// Answers without `usage`.
     AnswerUncounted,
-    /// The same after a pause.
+    /// Answers after a pause.
     AnswerAfter(Duration, u64, u64),
-    /// Answers with the words of the question, an event each, with a pause before each event.
+    /// Answers with the words of the question, one per event, with a pause before each event.
     Echo(Duration),
     /// Answers with this status and body.
     Raw {
@@ -41,11 +41,11 @@ pub enum Behaviour {
         /// The body.
         body: &'static str,
     },
-    /// Streams so many pieces, then the connection breaks.
+    /// Streams this number of pieces, then breaks the connection.
     CutAfter(usize),
     /// Announces a body and breaks off within it.
     CutJson,
-    /// Streams one piece, then nothing for ever.
+    /// Streams one piece, and then nothing more without ending.
     StallAfterOne,
     /// Streams pieces for ever, one every few milliseconds.
     Endless,
@@ -60,7 +60,7 @@ pub struct Received {
     pub path: String,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, null if that is not JSON.
+    /// The body as JSON; null if it is not JSON.
     pub body: Value,
     /// The bytes of its body.
     pub bytes: Bytes,
@@ -81,7 +81,7 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Starts one that answers with a usage of 10 and 5 tokens.
+    /// Starts an upstream that answers with a usage of 10 input and 5 output tokens.
     pub async fn start() -> Self {
         let shared = Arc::new(Shared {
             behaviour: Mutex::new(Behaviour::Answer(10, 5)),
@@ -101,18 +101,18 @@ impl Upstream {
         Self { address, shared }
     }
 
-    /// Its base URL.
+    /// Base URL of the upstream.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Chooses what it does from now on.
+    /// Sets the behaviour from now on.
     pub fn behave(&self, behaviour: Behaviour) {
         *self.shared.behaviour.lock().expect("tests do not poison") = behaviour;
     }
 
-    /// Everything that it received.
+    /// All requests that were received.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.shared
@@ -122,7 +122,7 @@ impl Upstream {
             .clone()
     }
 
-    /// Streams that it is still producing.
+    /// Number of streams that are still being produced.
     #[must_use]
     pub fn streams_open(&self) -> usize {
         self.shared.streams_open.load(Ordering::SeqCst)
@@ -205,9 +205,9 @@ async fn answer(
         }
         Behaviour::CutAfter(pieces) => {
             let before = stream::iter(PIECES.into_iter().take(pieces).map(|text| Ok(piece(text))));
-            // Half an event, so that the cut is within one.
+            // Sends half an event, so that the cut is within an event.
             let half = stream::iter([Ok(Bytes::from_static(b"data: {\"choi"))]);
-            // The break comes after what was sent before has left.
+            // The pause lets the data sent before be transmitted before the connection breaks.
             let cut = stream::once(async {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 Err(io::Error::other("the upstream died"))
@@ -267,7 +267,7 @@ fn piece(text: &str) -> Bytes {
     )
 }
 
-/// The whole stream, as a client must see it before the receipt.
+/// The whole stream as a client must receive it, before the receipt.
 #[must_use]
 pub fn whole_stream(usage: Option<(u64, u64)>) -> Vec<u8> {
     let mut bytes: Vec<u8> = PIECES.iter().flat_map(|text| piece(text)).collect();
@@ -278,7 +278,7 @@ pub fn whole_stream(usage: Option<(u64, u64)>) -> Vec<u8> {
     bytes
 }
 
-/// What [`Behaviour::Echo`] answers, if not with a stream.
+/// The answer of [`Behaviour::Echo`] if it is not a stream.
 #[must_use]
 pub fn echo(question: &str) -> String {
     json!({
@@ -312,7 +312,7 @@ fn counted((input, output): (u64, u64)) -> Value {
 
 fn whole(streams: bool, usage: Option<(u64, u64)>) -> Response {
     if streams {
-        // In pieces that do not end where events end.
+        // The body is sent in pieces that do not end at the ends of events.
         let pieces: Vec<Bytes> = whole_stream(usage)
             .chunks(37)
             .map(Bytes::copy_from_slice)

@@ -1,4 +1,4 @@
-//! A verifier with everything around it.
+//! A running verifier with the chain, clock, upstream and store that it uses in tests.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,10 +45,10 @@ pub const DEPOSIT: u64 = 5_000_000;
 /// Lanes of the channel.
 pub const LANES: u16 = 4;
 const OPENED_SLOT: u64 = 777;
-/// How long anything may take before a test gives up on it.
+/// Timeout of everything that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a test wants to be different.
+/// Options of a world that differ from the defaults.
 pub struct WorldOptions {
     /// Changes the configuration before the start.
     pub configure: Box<dyn FnOnce(&mut Config)>,
@@ -62,7 +62,7 @@ impl Default for WorldOptions {
     }
 }
 
-/// A verifier with everything around it.
+/// A running verifier with its environment.
 pub struct World {
     /// The chain.
     pub chain: Arc<FakeChain>,
@@ -70,31 +70,31 @@ pub struct World {
     pub clock: Arc<TestClock>,
     /// The upstream.
     pub upstream: Upstream,
-    /// The store's switch.
+    /// Switch that makes the store fail or slow.
     pub store: StoreSwitch,
-    /// The channel, as it was written last.
+    /// The channel as it was last written to the chain.
     pub channel: ChannelSpec,
-    /// Its address.
+    /// The channel's address.
     pub address: Pubkey,
-    /// The verifier; none between a stop and a restart.
+    /// The verifier; `None` between a stop and a restart.
     pub verifier: Option<Verifier>,
-    /// A client without a proxy.
+    /// HTTP client that uses no proxy.
     pub http: reqwest::Client,
     config: Config,
     settler: [u8; 32],
     directory: TempDir,
 }
 
-/// An answer, read to its end.
+/// An answer that was read to its end.
 #[derive(Debug)]
 pub struct Answer {
     /// The status.
     pub status: u16,
     /// The headers.
     pub headers: reqwest::header::HeaderMap,
-    /// The body, as far as it came.
+    /// The body, as far as it arrived.
     pub body: Vec<u8>,
-    /// Whether the body ended as it should.
+    /// Whether the body was complete.
     pub whole: bool,
 }
 
@@ -133,7 +133,7 @@ impl Answer {
         code.expect("an error has a code").to_owned()
     }
 
-    /// What the 402 asks for.
+    /// The payment terms in the 402.
     #[must_use]
     pub fn required(&self) -> PaymentRequired {
         let header = self
@@ -143,14 +143,14 @@ impl Answer {
         decode_header(header.as_bytes()).expect("the header is well formed")
     }
 
-    /// What became of the payment, if the answer says so.
+    /// The outcome of the payment, if the answer contains it.
     #[must_use]
     pub fn payment(&self) -> Option<SettleResponse> {
         let header = self.headers.get(PAYMENT_RESPONSE)?;
         Some(decode_header(header.as_bytes()).expect("the header is well formed"))
     }
 
-    /// What was charged, by the header or by the receipt at the end of a stream.
+    /// The charge, from the header or from the receipt at the end of a stream.
     #[must_use]
     pub fn charged(&self) -> u64 {
         let receipt = self.stream_receipt().or_else(|| self.payment());
@@ -210,7 +210,7 @@ impl World {
         .await
     }
 
-    /// Starts.
+    /// Starts a world with these options.
     pub async fn start_with(options: WorldOptions) -> Self {
         let settler = Keypair::new();
         let payee = Pubkey::new_unique();
@@ -268,14 +268,14 @@ impl World {
         self.try_restart().await.expect("the verifier starts");
     }
 
-    /// The same, if the configuration allows it.
+    /// Starts the verifier (again), unless its configuration is refused.
     ///
     /// # Errors
     /// [`StartError`] says why not.
     pub async fn try_restart(&mut self) -> Result<(), StartError> {
         self.verifier = None;
         let deadline = Instant::now() + PATIENCE;
-        // The one before gives up the file when its last connection has ended.
+        // The previous verifier releases the file when its last connection has ended.
         let store = loop {
             match RedbStore::open(&self.config.store.path) {
                 Ok(store) => break store,
@@ -294,7 +294,7 @@ impl World {
         Ok(())
     }
 
-    /// Dies and starts again on what the disk held at this moment: a copy of the store's file.
+    /// Simulates a crash: restarts the verifier on a copy of the store's file as it is on disk at this moment.
     pub async fn crash(&mut self) {
         let died = self.config.store.path.file_name().unwrap_or_default();
         let copy = format!("after-{}", died.display());
@@ -391,7 +391,7 @@ impl World {
             .expect("the answer comes to an end")
     }
 
-    /// The way to pay for a body.
+    /// The first offer in the 402 for a body.
     pub async fn requirements(&self, body: &Value) -> PaymentRequirements {
         let mut required = self.send(body, None).await.required();
         required.accepts.pop().expect("there is one way to pay")
@@ -412,7 +412,7 @@ impl World {
             .expect("the lane is known")
     }
 
-    /// What the chain has debited a lane.
+    /// Amount debited from a lane on the chain.
     ///
     /// # Panics
     /// If there is no such channel.
@@ -452,14 +452,14 @@ impl World {
         }
     }
 
-    /// Waits until the streams that run have written down twice what they cost.
+    /// Waits until the running streams have written two checkpoints.
     pub async fn two_checkpoints(&self) {
         let commits = self.store.commits();
         self.until("two checkpoints", || self.store.commits() >= commits + 2)
             .await;
     }
 
-    /// What lane 0 was charged, once no request is in flight any more.
+    /// Waits until lane 0 has no in-flight requests, and returns its charge.
     pub async fn charged_at_rest(&self) -> u64 {
         self.until("no request is in flight", || {
             self.running().requests_in_flight() == 0
@@ -470,7 +470,7 @@ impl World {
         lane.charged.0
     }
 
-    /// Waits for something to come true.
+    /// Waits until a condition becomes true.
     pub async fn until(&self, what: &str, mut is_true: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is_true() {
@@ -514,7 +514,7 @@ fn config(upstream: &Upstream, payee: Pubkey, store: PathBuf) -> Config {
             )
         },
         settler: SettlerConfig {
-            // Nothing is due by itself unless a test wants it to be.
+            // Settlement is never due by amount, unless a test configures it.
             min_amount: UsdcAmount(BaseUnits(u64::MAX)),
             max_age: Duration::from_millis(u64::MAX),
             poll_interval: Duration::from_millis(20),

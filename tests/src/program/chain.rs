@@ -62,8 +62,8 @@ impl Chain {
         Self::from_svm(mainnet().with_sigverify(true).with_blockhash_check(true))
     }
 
-    /// The same with transactions that nobody signs or dates, for tests that run very many of them. Which
-    /// accounts must sign is still for the program to say.
+    /// A chain with mainnet's features that does not check transaction signatures and blockhashes, for tests that run
+    /// very many transactions. The program still checks which accounts are signers.
     #[must_use]
     pub fn without_transaction_checks() -> Self {
         Self::from_svm(mainnet().with_sigverify(false).with_blockhash_check(false))

@@ -243,11 +243,11 @@ pub struct Stage {
     other_mint: Mint,
     mistaken: Pubkey,
     mistaken_destination: Pubkey,
-    /// Of the same owner, with a channel to the same payee.
+    /// Another escrow of the same owner, with a channel to the same payee.
     other_escrow: Pubkey,
     other_channel: Channel,
     other_approval: Pubkey,
-    /// Of the same owner, without channels.
+    /// Another escrow of the same owner, without channels.
     idle_escrow: Pubkey,
     strangers_token: Pubkey,
 }

@@ -26,9 +26,9 @@ const DECIMALS: u8 = 6;
 pub struct Mint {
     /// Its address.
     pub address: Pubkey,
-    /// Mints and freezes.
+    /// Key that may mint and freeze.
     pub authority: Pubkey,
-    /// Whose mint it is.
+    /// The token program that owns the mint.
     pub token_program: Pubkey,
 }
 

@@ -1,4 +1,4 @@
-//! What the program writes is what the client reads.
+//! Tests that the client reads accounts as the program writes them.
 
 use anchor_lang::{AccountSerialize, Discriminator};
 use farthing::state;

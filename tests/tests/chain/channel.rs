@@ -1,4 +1,4 @@
-//! Instructions of an escrow's owner or manager about its channels.
+//! Tests of the instructions of an escrow's owner or manager about its channels.
 
 use farthing::accounts;
 use farthing::instruction as data;

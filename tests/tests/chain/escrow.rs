@@ -1,4 +1,4 @@
-//! Instructions of an escrow's owner.
+//! Tests of the instructions of an escrow's owner.
 
 use farthing::accounts;
 use farthing::instruction as data;

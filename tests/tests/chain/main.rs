@@ -1,5 +1,5 @@
-//! The client's instructions and accounts against what the program's framework generates: the client
-//! writes both by hand, so that it depends on neither Anchor nor the program. One binary; modules by role.
+//! Compares the client's instructions and accounts with those that Anchor generates for the program. The client encodes
+//! both by hand, so that it depends neither on Anchor nor on the program. One binary, with a module per role.
 
 mod accounts;
 mod channel;

@@ -1,4 +1,4 @@
-//! Every error of the program is explained to people.
+//! Tests that every error of the program has a human-readable explanation.
 
 use std::collections::HashSet;
 

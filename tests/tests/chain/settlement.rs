@@ -1,4 +1,4 @@
-//! Instructions of a channel's payee and settler.
+//! Tests of the instructions of a channel's payee and settler.
 
 use farthing::accounts;
 use farthing::instruction as data;

@@ -1,4 +1,4 @@
-//! Token accounts and transfers against the crates of the token programs.
+//! Compares the client's token accounts and transfers with those of the token programs' crates.
 
 use farthing_chain::instructions::{create_token_account, transfer_to_vault};
 use farthing_chain::token::{TOKEN_2022_PROGRAM, TOKEN_PROGRAM, is_token_program};

@@ -1,4 +1,4 @@
-//! The interface description in the hands of a client that we did not write.
+//! Tests the program's IDL with Anchor's own client.
 
 use std::path::{Path, PathBuf};
 

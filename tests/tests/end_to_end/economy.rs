@@ -1,4 +1,4 @@
-//! Prepay, pay, settle, close, reconcile; and a chain that goes away.
+//! Tests of a whole economy: prepay, pay, settle, close, reconcile; and of a chain that becomes unreachable.
 
 use std::time::{Duration, Instant};
 

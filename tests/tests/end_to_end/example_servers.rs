@@ -1,4 +1,5 @@
-//! Servers with the published x402 packages sell through the verifier: our client buys, and the chain pays.
+//! Tests of the example servers, which use the published x402 packages and sell through the verifier: our client buys,
+//! and the payment is settled on the chain.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

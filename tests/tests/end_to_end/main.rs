@@ -1,8 +1,8 @@
-//! Gateway, chain and client together, over real sockets: the program's bytecode on a local chain, the
-//! verifier as it is served, agents as they pay, and what strangers try.
+//! End-to-end tests of gateway, chain and client over real sockets: the program's bytecode on a local chain, the real
+//! verifier, paying agents, and attacks by strangers.
 //!
-//! Each test has a chain of its own. What needs an injected clock or a chain that misbehaves is in
-//! `gateway`; what needs the program alone in `program`.
+//! Each test has its own chain. Tests that need an injected clock or a misbehaving chain are in `gateway`; tests of the
+//! program alone are in `program`.
 
 mod anchor_client;
 mod economy;

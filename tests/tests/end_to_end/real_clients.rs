@@ -1,5 +1,4 @@
-//! Clients that we did not write, unmodified, through the proxy that pays for them, in front of an upstream that we did
-//! not write either.
+//! Tests of unmodified third-party clients that buy through the paying proxy from a third-party upstream.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;

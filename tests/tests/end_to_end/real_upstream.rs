@@ -1,4 +1,4 @@
-//! In front of an upstream that we did not write.
+//! Tests of the gateway with a third-party upstream.
 
 use farthing_cli::dev::Options;
 use farthing_client::paying_client::FinishedAnswer;

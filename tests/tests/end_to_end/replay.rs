@@ -1,4 +1,5 @@
-//! Vouchers that were good once: seen on the chain, or signed for an earlier incarnation.
+//! Tests that vouchers which are no longer valid are refused: settled on the chain, or signed for an earlier
+//! incarnation of the channel.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Bad input gets its exact status and code, and changes nothing.
+//! Tests that bad input is refused with the exact status and code, and changes nothing.
 
 use bytesize::ByteSize;
 use farthing_protocol::{BaseUnits, Domain};

@@ -1,4 +1,4 @@
-//! Which channels are served, and how soon a change on the chain counts.
+//! Tests of which channels are accepted, and of how soon a change on the chain takes effect.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A thousand streams that are cut at random bytes, by the client or by the upstream: each is charged once,
-//! for its input and what came, and nothing stays reserved.
+//! Tests with a thousand streams that are cut off at random bytes, by the client or by the upstream: each is charged
+//! once, for its input and the output that arrived, and nothing stays reserved.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Other servers sell through the verifier: what is verified is reserved, what is settled is charged once, and whoever
-//! may not ask is refused.
+//! Tests of other servers that sell through the verifier as a facilitator: a verified payment is reserved, a settled
+//! payment is charged once, and unauthorized requests are refused.
 
 mod guards;
 mod once;

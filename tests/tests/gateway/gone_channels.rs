@@ -1,4 +1,5 @@
-//! The books of channels that the chain no longer has: when they are forgotten, and when they are not.
+//! Tests of the ledger's records of channels that no longer exist on the chain: when they are removed, and when they
+//! are kept.
 
 use std::time::Duration;
 

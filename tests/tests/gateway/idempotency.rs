@@ -1,4 +1,4 @@
-//! Asking again with the same key: the same answer, and no second charge.
+//! Tests of idempotent retries: a request with the same idempotency key gets the same answer and no second charge.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the holder of a lane's key is told of the lane, what nobody else is, and how the client uses it.
+//! Tests of lane state: that it is told to the holder of the lane's key only, and how the client uses it.
 
 use std::time::Duration;
 

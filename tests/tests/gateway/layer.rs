@@ -1,4 +1,4 @@
-//! The layer before an application's own handlers: the gateway's paywall, without an upstream.
+//! Tests of the layer that sells an application's own handlers: the gateway's paywall without an upstream.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,6 @@
-//! The gateway over real sockets: what it sells, what it refuses and why, and what remains when
-//! everything around it fails. One binary; modules by theme.
+//! Tests of the gateway over real sockets: what it sells, what it refuses and why, and what remains if everything
+//! around it fails. One binary, with a module per topic.
 
-mod asking_again;
 mod bad_input;
 mod channels;
 mod cuts;
@@ -16,6 +15,7 @@ mod plain_routes;
 mod prices;
 mod receipts;
 mod replay;
+mod retries;
 mod selling;
 mod settlement;
 mod signing_proxy;

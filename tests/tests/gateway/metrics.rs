@@ -1,4 +1,4 @@
-//! What an operator's Prometheus reads, on an address that no client reaches.
+//! Tests of the metrics and the health check, which are served at the admin address only.
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! The chain is away, the store fails, the server is full or going down.
+//! Tests of outages: the chain is unreachable, the store fails, the server is overloaded or shutting down.
 
 use std::time::Duration;
 

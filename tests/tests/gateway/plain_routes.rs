@@ -1,4 +1,4 @@
-//! Plain routes: what is sold by the request and by the byte, and what is given away.
+//! Tests of plain routes, which are sold per request and per byte, or are free.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

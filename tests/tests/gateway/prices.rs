@@ -1,4 +1,4 @@
-//! Endpoints, tiers and patterns: what is sold, what is refused, and what it costs.
+//! Tests of prices by endpoint, tier and pattern: what is sold, what is refused, and what it costs.
 
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::paying::paying_client_with;

@@ -1,4 +1,4 @@
-//! Receipts: signed by whom the channel names, about what was asked, and the same ones when asked again.
+//! Tests of receipts: they are signed by the channel's settler, are about the request, and are the same for a retry.
 
 use bytesize::ByteSize;
 use farthing_protocol::{BaseUnits, Domain};

@@ -1,4 +1,5 @@
-//! One voucher, one request: at once, later, after a restart, and when the chain has seen it already.
+//! Tests that a voucher pays for one request only: when it is replayed immediately, later, after a restart, or after it
+//! was settled on the chain.
 
 use std::time::Duration;
 

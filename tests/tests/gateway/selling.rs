@@ -1,4 +1,4 @@
-//! What is sold, and for how much.
+//! Tests of selling: which requests are answered, and what they are charged.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What was charged goes on-chain: when it is due, once, and after whatever happens on the way.
+//! Tests of settlement: charges are settled on-chain when they are due, exactly once, and despite failures on the way.
 
 use std::time::Duration;
 

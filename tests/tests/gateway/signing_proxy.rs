@@ -1,4 +1,4 @@
-//! The proxy that pays for clients that cannot: what it refuses, and how it passes answers on.
+//! Tests of the proxy that pays for clients that cannot sign: what it refuses, and how it passes on answers.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

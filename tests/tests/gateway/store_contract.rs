@@ -1,4 +1,4 @@
-//! The store's contract holds for a backend of another crate.
+//! Runs the store's contract tests with a store backend that is defined in another crate.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The 402 for every kind of reader: clients of both x402 versions, of the OpenAI API, and people.
+//! Tests that the 402 is understood by clients of both x402 versions, by clients of the OpenAI API, and by people.
 
 use farthing_tests::gateway::world::{MODEL, chat};
 use farthing_tests::gateway::{Answer, Behaviour, World};

@@ -1,4 +1,4 @@
-//! An upstream that is down, slow, wrong or cut off, and clients that go away.
+//! Tests of an upstream that is down, slow, faulty or cut off, and of clients that disconnect.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `add_lanes`.
+//! Tests of the instruction `add_lanes`.
 
 use farthing::error::FarthingError;
 use farthing::state::NewLane;

@@ -1,4 +1,4 @@
-//! `approve_payee`.
+//! Tests of the instruction `approve_payee`.
 
 use anchor_lang::AccountDeserialize;
 use farthing::error::FarthingError;

@@ -1,4 +1,4 @@
-//! `close_channel`.
+//! Tests of the instruction `close_channel`.
 
 use farthing::error::FarthingError;
 use farthing::instruction as data;

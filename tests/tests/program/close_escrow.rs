@@ -1,4 +1,4 @@
-//! `close_escrow`.
+//! Tests of the instruction `close_escrow`.
 
 use farthing::error::FarthingError;
 use farthing::instruction as data;

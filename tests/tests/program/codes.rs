@@ -1,4 +1,4 @@
-//! Codes that the tests assert: Anchor's, by number, and the program's.
+//! Error codes that the tests assert: Anchor's, by number, and the program's.
 
 use farthing::error::FarthingError;
 

@@ -1,4 +1,4 @@
-//! `create_escrow`.
+//! Tests of the instruction `create_escrow`.
 
 use farthing::{CreateEscrowArgs, instruction as data};
 use farthing_protocol::layout::{ESCROW_DISCRIMINATOR, LAYOUT_VERSION};

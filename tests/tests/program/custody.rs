@@ -1,4 +1,4 @@
-//! Custody: whatever a mint, a payee or a stranger does, the escrow's money goes to payee or owner.
+//! Tests of custody: whatever a mint, a payee or a stranger does, the escrow's funds go to the payee or the owner only.
 
 use farthing::error::FarthingError;
 use farthing_protocol::limits::OPENED_SLOT_WINDOW;

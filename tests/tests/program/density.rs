@@ -1,4 +1,4 @@
-//! What fits in one transaction, at every size, and that every channel can be settled and closed.
+//! Tests of how much settlement fits into one transaction, and that channels of every size can be settled and closed.
 
 use farthing::EarlierGeneration;
 use farthing_protocol::BaseUnits;

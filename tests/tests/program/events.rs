@@ -1,4 +1,4 @@
-//! Events: every change of state emits one, with the next number, the time and the balances afterwards.
+//! Tests of events: every change of state emits one, with the next number, the time and the resulting balances.
 
 use anchor_lang::{AnchorDeserialize, Discriminator};
 use base64::Engine;

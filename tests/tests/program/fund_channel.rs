@@ -1,4 +1,4 @@
-//! `fund_channel`.
+//! Tests of the instruction `fund_channel`.
 
 use farthing::error::FarthingError;
 use farthing::{FundChannelArgs, instruction as data};

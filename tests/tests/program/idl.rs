@@ -1,5 +1,5 @@
-//! The committed interface description against the instructions that the program accepts. That it is current
-//! is for `scripts/build-idl --check`.
+//! Compares the committed IDL with the instructions that the program accepts. Whether the IDL is up to date is checked
+//! by `scripts/build-idl --check`.
 
 use farthing_protocol::layout::{
     APPROVAL_DISCRIMINATOR, CHANNEL_DISCRIMINATOR, ESCROW_DISCRIMINATOR,

@@ -1,8 +1,8 @@
-//! No sequence of closing, opening again and creating anew makes an old voucher or statement valid.
+//! Tests that no sequence of closing and reopening channels and escrows makes an old voucher or statement valid again.
 //!
-//! One escrow address, one channel address and one lane key live through thousands of incarnations, opened
-//! with any slot that the window allows and closed as early as the rules allow. After each opening everything
-//! that the lane or the countersigner signed before is tried again.
+//! One escrow address, one channel address and one lane key go through thousands of incarnations, which are opened with
+//! any slot that the window allows and closed as early as the rules allow. After each opening, everything that the lane
+//! or the countersigner signed before is tried again.
 
 use farthing::error::FarthingError;
 use farthing::{Claim, SettleStatementArgs};

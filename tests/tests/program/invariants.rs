@@ -1,5 +1,5 @@
-//! The last guards: states that no instruction leads to, written into the accounts, are not paid from. Whatever
-//! defect may lead to them one day, it must not cost anybody else's money.
+//! Tests of the last guards: invalid states that no instruction leads to are written into accounts, and the program
+//! must not pay from them. A defect that leads to such a state must not cost anybody else's funds.
 
 use anchor_lang::AccountSerialize;
 use farthing::error::FarthingError;

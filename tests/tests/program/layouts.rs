@@ -1,8 +1,8 @@
-//! Accounts of every released layout: readers still understand them, and the program still pays from them.
+//! Tests with accounts of every released layout: readers still understand them, and the program still pays from them.
 //!
 //! `layouts/1.json` has an escrow, an approval and two channels as layout 1 left them, with the token accounts
-//! that they need. A fixture is written once, by `FARTHING_BLESS=1` while it does not exist, and never again: a
-//! program that no longer takes it must not be deployed. A new layout brings a new file.
+//! that they need. A fixture is written once, with `FARTHING_BLESS=1` while it does not exist, and never changed: a
+//! program that no longer accepts it must not be deployed. A new layout gets a new file.
 
 use std::path::PathBuf;
 

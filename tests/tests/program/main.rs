@@ -1,5 +1,5 @@
-//! The program as bytecode, instruction by instruction: every guard with its exact error first, then what
-//! the instruction does. Errors that Anchor raises by itself are asserted by its numbers.
+//! Tests of the program's bytecode, instruction by instruction: first every guard with its exact error, then the
+//! effect of the instruction. Errors that Anchor raises itself are asserted by their numbers.
 
 mod add_lanes;
 mod approve_payee;

@@ -1,4 +1,4 @@
-//! The program against its reference model: random sequences of all instructions by all roles.
+//! Compares the program with its reference model, on random sequences of all instructions by all roles.
 //!
 //! `FARTHING_MODEL_SEED=n` runs the sequence of one seed. `farthing-trials model` runs millions of steps.
 

@@ -1,4 +1,4 @@
-//! `open_channel`.
+//! Tests of the instruction `open_channel`.
 
 use farthing::error::FarthingError;
 use farthing::state::NewLane;

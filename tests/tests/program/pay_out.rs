@@ -1,4 +1,4 @@
-//! `pay_out`.
+//! Tests of the instruction `pay_out`.
 
 use farthing::error::FarthingError;
 use farthing_protocol::limits::OPENED_SLOT_WINDOW;

@@ -1,4 +1,4 @@
-//! `raise_cap`.
+//! Tests of the instruction `raise_cap`.
 
 use farthing::error::FarthingError;
 use farthing_tests::program::World;

@@ -1,4 +1,4 @@
-//! `release`.
+//! Tests of the instruction `release`.
 
 use farthing::error::FarthingError;
 use farthing_tests::program::World;

@@ -1,4 +1,4 @@
-//! `request_close`.
+//! Tests of the instruction `request_close`.
 
 use farthing::error::FarthingError;
 use farthing::instruction as data;

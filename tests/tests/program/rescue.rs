@@ -1,4 +1,4 @@
-//! `rescue`.
+//! Tests of the instruction `rescue`.
 
 use farthing::error::FarthingError;
 use farthing_tests::program::tokens::balance;

@@ -1,4 +1,4 @@
-//! `revoke_lane`.
+//! Tests of the instruction `revoke_lane`.
 
 use farthing::error::FarthingError;
 use farthing_protocol::deadline::ChainTime;

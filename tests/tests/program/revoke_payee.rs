@@ -1,4 +1,4 @@
-//! `revoke_payee`.
+//! Tests of the instruction `revoke_payee`.
 
 use farthing::error::FarthingError;
 use farthing::instruction as data;

@@ -1,4 +1,4 @@
-//! `rotate_lane`.
+//! Tests of the instruction `rotate_lane`.
 
 use farthing::Claim;
 use farthing::error::FarthingError;

@@ -1,4 +1,4 @@
-//! The threat model names tests that exist.
+//! Tests that every test named in the threat model exists.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The bytecode says whom to tell about a defect.
+//! Tests that the bytecode contains a security contact.
 
 use farthing_tests::program::chain::BYTECODE;
 use solana_security_txt::find_and_parse;

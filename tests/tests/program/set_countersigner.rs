@@ -1,4 +1,4 @@
-//! `set_countersigner`.
+//! Tests of the instruction `set_countersigner`.
 
 use farthing::error::FarthingError;
 use farthing_tests::program::World;

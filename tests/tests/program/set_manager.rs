@@ -1,4 +1,4 @@
-//! `set_manager`.
+//! Tests of the instruction `set_manager`.
 
 use farthing::error::FarthingError;
 use farthing_tests::program::World;

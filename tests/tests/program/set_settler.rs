@@ -1,4 +1,4 @@
-//! `set_settler`.
+//! Tests of the instruction `set_settler`.
 
 use farthing::error::FarthingError;
 use farthing_tests::program::World;

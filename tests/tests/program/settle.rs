@@ -1,4 +1,4 @@
-//! `settle`.
+//! Tests of the instruction `settle`.
 
 use farthing::error::FarthingError;
 use farthing::{Claim, SettleArgs, instruction as data};

@@ -1,4 +1,4 @@
-//! `settle_statement`.
+//! Tests of the instruction `settle_statement`.
 
 use farthing::error::FarthingError;
 use farthing::{EarlierGeneration, SettleStatementArgs, StatementClaim};

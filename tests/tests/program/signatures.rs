@@ -1,7 +1,8 @@
-//! Signatures: what the verifier accepts, the program accepts.
+//! Tests that the verifier and the program accept the same signatures.
 //!
-//! Asked are the predicate off-chain, the program's compiled for this machine, which takes any message, and
-//! the program's bytecode, which takes vouchers and statements. All are to say the same of every signature.
+//! Three implementations are compared, and must agree on every signature: the off-chain predicate; the program's
+//! predicate compiled for this machine, which takes any message; and the program's bytecode, which takes vouchers and
+//! statements.
 
 use farthing::error::FarthingError;
 use farthing::signature::{is_signed, require_signing_key};

@@ -1,14 +1,14 @@
-//! Wrong accounts, by class: for every account of every instruction, what happens when another one, a broken
-//! one, or one with fewer rights is given in its place.
+//! Tests with wrong accounts: for every account of every instruction, what happens if another account, a broken one, or
+//! one with fewer rights is given in its place.
 //!
-//! `substitutes.txt` lists the outcomes, and is compared with what the bytecode does. After a change that is
-//! meant, `FARTHING_BLESS=1` writes it anew; then read the difference. `accepted` is what needs a reason:
+//! `substitutes.txt` lists the outcomes and is compared with what the bytecode does. After an intended change,
+//! `FARTHING_BLESS=1` rewrites it; review the diff afterwards. Every outcome `accepted` needs a reason:
 //!
-//! * the rent payer of `create_escrow`, `approve_payee` and `open_channel`: anybody may pay who signs;
+//! * the rent payer of `create_escrow`, `approve_payee` and `open_channel`: any signer may pay the rent;
 //! * the escrow of `set_countersigner`: the sibling has the same owner, who signs;
-//! * the destination of `withdraw`: the owner signs, and may pay whom it likes;
+//! * the destination of `withdraw`: the owner signs, and may choose any destination;
 //! * the payee's account of `settle`, `settle_statement` and `close_channel` with another program as its owner:
-//!   it is closed, as far as the token program is concerned, so the amount waits.
+//!   to the token program such an account is closed, so the amount remains unpaid.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Payouts that cannot be made: the debit counts, the amount waits, and is paid once it can be.
+//! Tests of payouts that cannot be made: the debit counts, and the unpaid amount is paid out as soon as possible.
 
 use farthing::error::FarthingError;
 use farthing_protocol::limits::OPENED_SLOT_WINDOW;

@@ -1,4 +1,4 @@
-//! `withdraw`.
+//! Tests of the instruction `withdraw`.
 
 use farthing::error::FarthingError;
 use farthing::{WithdrawArgs, instruction as data};

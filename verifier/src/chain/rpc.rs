@@ -1,5 +1,5 @@
-//! [`ChainSource`] over Solana's JSON RPC: the node's client, its errors and what they may show are
-//! [`farthing_chain`]'s.
+//! Implements [`ChainSource`] over Solana's JSON RPC. The RPC client and its errors, which never show the node's access
+//! key, are defined in [`farthing_chain`].
 
 use async_trait::async_trait;
 use farthing_chain::{ChainClient, ChainError};
@@ -37,7 +37,7 @@ impl ChainSource for ChainClient {
             .await
             .map_err(|error| self.endpoint().error(WHAT, error))?;
         if response.value.len() != addresses.len() {
-            let what = "another number of accounts than it was asked for";
+            let what = "it returned another number of accounts than was requested";
             return Err(self.endpoint().unexpected(WHAT, what));
         }
         Ok(Observation {
@@ -69,7 +69,7 @@ impl ChainSource for ChainClient {
         let config = RpcSendTransactionConfig {
             skip_preflight: delivery == Delivery::Again,
             preflight_commitment: Some(CommitmentLevel::Confirmed),
-            // The submitter sends again by itself, until the transaction is final or expired.
+            // The node must not rebroadcast: the submitter does, until the transaction is finalized or expired.
             max_retries: Some(0),
             ..RpcSendTransactionConfig::default()
         };

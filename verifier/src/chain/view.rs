@@ -1,8 +1,8 @@
-//! What two readings of a channel, one finalized and one processed, mean together, and whether its escrow
-//! holds what we accept. Pure.
+//! Combines two readings of a channel, one finalized and one processed, into one view, and checks that its escrow holds
+//! the accepted token. Pure.
 //!
-//! What enlarges spending (deposit, caps, lanes) counts as finalized; what shrinks it (closing,
-//! revoked, gone) as soon as either reading shows it.
+//! Changes that increase what can be spent (deposit, caps, lanes) count once they are finalized; changes that reduce it
+//! (closing, revoked, gone) count as soon as either reading shows them.
 
 use farthing_chain::{Channel, Escrow, Token, channel_domain};
 use farthing_protocol::deadline::ChainTime;
@@ -15,25 +15,25 @@ use solana_sdk::pubkey::Pubkey;
 
 use crate::ledger::{ChannelFacts, LaneFacts};
 
-/// The most lanes of a channel that is served.
+/// Maximum number of lanes of a channel that is served.
 pub const MAX_LANES_SERVED: usize = 4_096;
 
-/// What a channel must be like to be served.
+/// Requirements that a channel must meet to be served.
 #[derive(Debug, Clone, Copy)]
 pub struct Criteria {
-    /// The program.
+    /// The escrow program.
     pub program: Pubkey,
-    /// The cluster.
+    /// Genesis hash of the cluster.
     pub genesis_hash: Hash,
-    /// Our settling key.
+    /// This verifier's settler key.
     pub settler: Pubkey,
-    /// Our wallet.
+    /// This provider's wallet, to which channels must pay.
     pub payee: Pubkey,
-    /// The mint we accept, with its token program.
+    /// The accepted mint, with its token program.
     pub token: Token,
-    /// The least grace.
+    /// Minimum grace of a channel.
     pub min_grace_seconds: u32,
-    /// The least deposit.
+    /// Minimum deposit of a channel.
     pub min_deposit: BaseUnits,
 }
 
@@ -41,82 +41,81 @@ pub struct Criteria {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotServed {
     /// The account belongs to another program.
-    #[error("the account belongs to another program than {program}")]
+    #[error("the account does not belong to program {program}")]
     OtherProgram {
-        /// Ours.
+        /// The program that this verifier uses.
         program: Pubkey,
     },
-    /// The account is something else, or of an unknown layout.
+    /// The account is not a channel, or has an unknown layout.
     #[error("the account is not a channel that can be read: {0}")]
     NotAChannel(String),
     /// The channel's domain was made for another cluster.
     #[error(
-        "the channel's domain is not of this cluster: open it with this cluster's genesis hash"
+        "the channel's domain is for another cluster: open a channel with this cluster's genesis hash"
     )]
     OtherCluster,
     /// The channel names another settler.
     #[error("the channel's settler is not {settler}")]
     OtherSettler {
-        /// Ours.
+        /// The key of this verifier's settler.
         settler: Pubkey,
     },
     /// The channel pays somebody else.
     #[error("the channel's payee is not {payee}")]
     OtherPayee {
-        /// Ours.
+        /// This provider's payee.
         payee: Pubkey,
     },
     /// The escrow holds another mint.
     #[error("the channel's mint is not {mint}")]
     OtherMint {
-        /// Ours.
+        /// The accepted mint.
         mint: Pubkey,
     },
-    /// The escrow's tokens belong to another token program than the mint's, as it was configured: no
-    /// settlement that we would send could succeed.
+    /// The escrow's token program is not the configured one of the mint, so that every settlement would fail.
     #[error("the channel's token program is not {program}")]
     OtherTokenProgram {
-        /// Ours.
+        /// The configured token program.
         program: Pubkey,
     },
-    /// Too little time to settle.
-    #[error("the channel's grace is shorter than {minimum} seconds: it is {grace}")]
+    /// The channel's grace leaves too little time to settle.
+    #[error("the channel's grace is {grace} seconds, the minimum here is {minimum}")]
     GraceTooShort {
-        /// The channel's.
+        /// The channel's grace in seconds.
         grace: u32,
-        /// The least.
+        /// The minimum grace in seconds.
         minimum: u32,
     },
-    /// Too little to be worth serving.
+    /// The channel's deposit is below the minimum.
     #[error(
-        "the channel's deposit is below {} USDC: it is {} USDC",
-        Usdc(*minimum),
-        Usdc(*deposit)
+        "the channel's deposit is {} USDC, the minimum here is {} USDC",
+        Usdc(*deposit),
+        Usdc(*minimum)
     )]
     DepositTooSmall {
-        /// The channel's.
+        /// The channel's deposit.
         deposit: BaseUnits,
-        /// The least.
+        /// The minimum deposit.
         minimum: BaseUnits,
     },
-    /// More lanes than are served.
+    /// The channel has too many lanes.
     #[error("the channel has more than {MAX_LANES_SERVED} lanes")]
     TooManyLanes,
-    /// This verifier serves as many channels as it may.
-    #[error("this provider serves no further channels at the moment")]
+    /// This verifier already follows its maximum number of channels.
+    #[error("this provider has reached its maximum number of channels: try again later")]
     Full,
 }
 
-/// What readings of a channel tell.
+/// The result of two readings of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum View {
-    /// There is no such channel, or it is not final yet.
+    /// There is no such channel, or its opening is not finalized yet.
     Unknown,
-    /// Nothing that could be a channel of ours, or settled by us.
+    /// The account is not a channel that this verifier could settle.
     Foreign(NotServed),
     /// A channel that names us as its settler and payee.
     Ours {
-        /// What the chain says of it.
+        /// The channel's state on the chain.
         facts: ChannelFacts,
         /// Why it is not served nevertheless.
         refusal: Option<NotServed>,
@@ -138,7 +137,7 @@ pub fn merge(
         Ok(channel) => channel,
         Err(reason) => return View::Foreign(reason),
     };
-    // A processed reading that is anything but the same incarnation means that this one is gone.
+    // If the processed reading is not the same incarnation of the channel, this incarnation is gone.
     let newer = processed
         .and_then(|account| decode(criteria, address, account).ok())
         .filter(|newer| newer.header.domain == channel.header.domain);
@@ -149,7 +148,7 @@ pub fn merge(
     }
 }
 
-/// Whether the account at a channel's address, as finalized, is no longer this incarnation of it.
+/// Whether the finalized account at a channel's address is no longer the incarnation with this domain.
 #[must_use]
 pub fn is_gone(program: &Pubkey, domain: Domain, account: Option<&Account>) -> bool {
     let Some(account) = account.filter(|account| account.owner == *program) else {
@@ -158,7 +157,7 @@ pub fn is_gone(program: &Pubkey, domain: Domain, account: Option<&Account>) -> b
     Channel::decode(&account.data).is_ok_and(|channel| channel.header.domain != domain)
 }
 
-/// Requires that a channel's escrow holds the token that we accept.
+/// Requires that a channel's escrow holds the accepted token.
 ///
 /// # Errors
 /// [`NotServed::OtherMint`], also if there is no escrow that can be read; [`NotServed::OtherTokenProgram`].

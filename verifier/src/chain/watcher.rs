@@ -1,9 +1,8 @@
-//! Keeps what is known of channels fresh, in the background: no request of a known channel waits for
-//! RPC.
+//! Polls the known channels in the background, so that requests that pay with a known channel do not wait for RPC.
 //!
-//! The first request that names a channel looks it up; requests that name it meanwhile wait for the
-//! same lookup. Lookups at the same time are bounded, and what is unknown or not served is remembered
-//! as such for a while, in bounded space.
+//! The first request that names a channel looks it up; concurrent requests that name it wait for the same lookup. The
+//! number of concurrent lookups is bounded. Channels that are unknown or not served are cached as such for a while, in
+//! bounded space.
 
 mod figures;
 mod gone;
@@ -17,10 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use farthing_chain::ChainError;
+use farthing_chain::clock::{CLOCK, read_clock};
 use farthing_protocol::Domain;
 use farthing_protocol::deadline::ChainTime;
 use futures_util::stream::{self, StreamExt};
-use solana_sdk::pubkey;
 use solana_sdk::pubkey::Pubkey;
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -29,43 +28,40 @@ use crate::ledger::ChannelFacts;
 use crate::ports::{ChainSource, Clock, Level, Moment, Observation};
 use figures::Failures;
 use gone::Gone;
-use readings::{Readings, read_clock};
-use refused::Refused;
+use readings::Readings;
+use refused::RefusedChannels;
 use waiting::Waiting;
 
 pub use gone::GoneChannel;
 
-/// The most accounts that `getMultipleAccounts` takes.
+/// Maximum number of accounts per `getMultipleAccounts` request.
 const ACCOUNTS_PER_REQUEST: usize = 100;
-/// The most requests of one poll that are under way at the same time, two readings each.
+/// Maximum number of chunks that one poll reads concurrently, with two readings each.
 const CONCURRENT_POLLS: usize = 4;
-/// The chain's clock.
-const CLOCK_SYSVAR: Pubkey = pubkey!("SysvarC1ock11111111111111111111111111111111");
-
 /// Limits of the watcher.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// A reading older than this is not relied on.
+pub struct ChannelLimits {
+    /// Maximum age of a reading; with an older one the channel is not served.
     pub max_snapshot_age: Duration,
-    /// How long a refusal is remembered.
+    /// How long a refusal is cached.
     pub unknown_cache: Duration,
-    /// The most lookups at the same time.
+    /// Maximum number of concurrent lookups.
     pub max_concurrent_lookups: usize,
-    /// The most channels that are followed.
+    /// Maximum number of followed channels.
     pub max_channels: usize,
 }
 
 /// Why a channel cannot be paid with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChannelError {
-    /// There is no such channel, or it is not final yet.
-    #[error("there is no such channel, or its opening is not final yet")]
+    /// There is no such channel, or its opening is not finalized yet.
+    #[error("there is no such channel, or its opening is not finalized yet")]
     Unknown,
-    /// The channel is not for us, or not good enough.
+    /// The channel does not meet this verifier's requirements.
     #[error(transparent)]
     NotServed(#[from] NotServed),
-    /// The chain could not be asked, or was last asked too long ago.
-    #[error("the chain cannot be read at the moment, try again later")]
+    /// The chain could not be read, or the last reading is too old.
+    #[error("the chain cannot be read at the moment: try again later")]
     Unavailable,
 }
 
@@ -75,28 +71,28 @@ struct Watched {
     refusal: Option<NotServed>,
     finalized_slot: u64,
     processed_slot: u64,
-    /// When the reading was asked for; it does not move while the node's slot stands still.
+    /// When the reading was requested; it is not advanced while the node's slot does not advance.
     observed_at: Moment,
 }
 
 type Lookup = Arc<OnceCell<Result<Arc<ChannelFacts>, ChannelError>>>;
 
-/// The channels that are known.
+/// The channels that this verifier knows, with their latest readings.
 #[derive(Debug)]
 pub struct Channels {
     source: Arc<dyn ChainSource>,
     clock: Arc<dyn Clock>,
     criteria: Criteria,
-    limits: Limits,
+    limits: ChannelLimits,
     watched: RwLock<HashMap<Pubkey, Watched>>,
-    refused: Mutex<Refused>,
+    refused: Mutex<RefusedChannels>,
     lookups: Mutex<HashMap<Pubkey, Lookup>>,
     permits: Semaphore,
-    /// Channels with books that were not found yet since the start, with the incarnations that have books.
+    /// Channels in the ledger that have not been read since the start, each with the incarnations that the ledger has.
     unresolved: Mutex<HashMap<Pubkey, Vec<Domain>>>,
     gone: Mutex<HashMap<Domain, Gone>>,
     chain_time: Mutex<Option<ChainTime>>,
-    /// As of the last poll.
+    /// Time of the oldest reading that is in use, as of the last poll.
     oldest_reading: Mutex<Option<Moment>>,
     failures: Failures,
 }
@@ -108,13 +104,14 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Channels {
-    /// Follows no channel yet; `with_books` are looked up by the next [`Self::poll`].
+    /// A watcher that follows no channel yet. `with_books` are the channels in the ledger, which the next
+    /// [`Self::poll`] looks up.
     #[must_use]
     pub fn new(
         source: Arc<dyn ChainSource>,
         clock: Arc<dyn Clock>,
         criteria: Criteria,
-        limits: Limits,
+        limits: ChannelLimits,
         with_books: impl IntoIterator<Item = (Domain, Pubkey)>,
     ) -> Self {
         let mut unresolved = HashMap::<Pubkey, Vec<Domain>>::new();
@@ -127,7 +124,7 @@ impl Channels {
             criteria,
             limits,
             watched: RwLock::new(HashMap::new()),
-            refused: Mutex::new(Refused::default()),
+            refused: Mutex::new(RefusedChannels::default()),
             lookups: Mutex::new(HashMap::new()),
             permits: Semaphore::new(limits.max_concurrent_lookups),
             unresolved: Mutex::new(unresolved),
@@ -138,7 +135,7 @@ impl Channels {
         }
     }
 
-    /// A channel that may be paid with, as fresh as the limits ask for.
+    /// A channel that may be paid with, from a reading that is no older than the limit.
     ///
     /// # Errors
     /// [`ChannelError`] says why not.
@@ -162,7 +159,7 @@ impl Channels {
             .clone()
     }
 
-    /// A channel that is followed, however old the reading.
+    /// A followed channel, regardless of the age of its reading.
     #[must_use]
     pub fn known(&self, address: &Pubkey) -> Option<Arc<ChannelFacts>> {
         self.watched(address).map(|watched| watched.facts)
@@ -178,13 +175,13 @@ impl Channels {
             .collect()
     }
 
-    /// Whether every channel with books has been found since the start.
+    /// Whether every channel in the ledger has been read, or found to be gone, since the start.
     #[must_use]
     pub fn is_resolved(&self) -> bool {
         locked(&self.unresolved).is_empty()
     }
 
-    /// The finalized chain clock, if any channel's deadline depends on it.
+    /// The finalized chain clock; it is read only while a deadline of some channel depends on it.
     #[must_use]
     pub fn chain_time(&self) -> Option<ChainTime> {
         *locked(&self.chain_time)
@@ -217,7 +214,7 @@ impl Channels {
         Ok(Arc::clone(&watched.facts))
     }
 
-    /// Reads accounts, and counts if that fails.
+    /// Reads accounts, and counts failures.
     async fn accounts(
         &self,
         addresses: &[Pubkey],
@@ -229,11 +226,11 @@ impl Channels {
 
     async fn read_both(&self, addresses: &[Pubkey]) -> Result<Readings, ChainError> {
         let asked_at = self.clock.now();
-        // One after the other, so that the processed reading is the later one.
+        // Read sequentially, so that the processed reading is the later one.
         let finalized = self.accounts(addresses, Level::Finalized).await?;
         let processed = self.accounts(addresses, Level::Processed).await?;
         if processed.slot < finalized.slot {
-            let message = "its processed slot is behind its finalized one";
+            let message = "its processed slot is behind its finalized slot";
             let error = ChainError::Unusable(message.to_owned());
             return Err(self.failures.count(error));
         }
@@ -246,9 +243,9 @@ impl Channels {
         })
     }
 
-    /// Reads all known channels once. Failures are logged: readings grow old and are refused then.
+    /// Reads all known channels once. Failures are logged; a channel is refused once its last reading is too old.
     pub async fn poll(&self) {
-        // What is looked up now need not be read again.
+        // Collected before the lookups, so that channels which are looked up now are not read twice.
         let addresses: Vec<Pubkey> = self.read_watched().keys().copied().collect();
         self.resolve().await;
         stream::iter(addresses.chunks(ACCOUNTS_PER_REQUEST))
@@ -269,7 +266,7 @@ impl Channels {
             let Some(watched) = all.get_mut(address) else {
                 continue;
             };
-            // A node behind the one that answered before tells nothing new.
+            // Ignores a reading from a node that is behind the one that answered before.
             if readings.finalized_slot < watched.finalized_slot
                 || readings.processed_slot < watched.processed_slot
             {
@@ -278,7 +275,7 @@ impl Channels {
             match readings.view(&self.criteria, index, address) {
                 View::Ours { facts, refusal } if facts.domain == watched.facts.domain => {
                     if readings.processed_slot > watched.processed_slot {
-                        // Another reading may have been asked for later, and have come first.
+                        // A reading that was requested later may have arrived first.
                         watched.observed_at = watched.observed_at.max(readings.asked_at);
                     }
                     watched.finalized_slot = readings.finalized_slot;
@@ -288,9 +285,9 @@ impl Channels {
                         watched.facts = Arc::new(facts);
                     }
                 }
-                // Closed for good; should its address be opened again, that is another channel.
+                // This incarnation is closed for good; a channel opened again at its address is another one.
                 _ => {
-                    tracing::info!(%address, "a channel is closed");
+                    tracing::info!(%address, "channel closed; it is no longer followed");
                     let domain = watched.facts.domain;
                     let seen = Some(Arc::clone(&watched.facts));
                     all.remove(address);
@@ -311,7 +308,7 @@ impl Channels {
         if !needed {
             return;
         }
-        let reading = self.accounts(&[CLOCK_SYSVAR], Level::Finalized).await;
+        let reading = self.accounts(&[CLOCK], Level::Finalized).await;
         let time = reading
             .ok()
             .and_then(|mut observation| observation.accounts.pop().flatten())

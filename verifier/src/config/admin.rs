@@ -1,4 +1,4 @@
-//! `[admin]`: what only the operator reaches.
+//! `[admin]`: the operator's address for metrics and health checks.
 
 use std::net::SocketAddr;
 
@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 
-/// What only the operator reaches.
+/// The operator's address for metrics and health checks.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {
-    /// Address of `GET /metrics`, for Prometheus, and `GET /healthz`, which says whether the verifier serves; by default
-    /// none. It tells what is earned and asks for no password: choose one that only the operator reaches.
+    /// Address that serves `GET /metrics` for Prometheus and `GET /healthz`, which says whether the verifier serves;
+    /// off by default. It shows what is earned and has no authentication: choose an address that only the operator can
+    /// reach.
     #[schemars(with = "Option<String>")]
     pub listen: Option<SocketAddr>,
 }
@@ -20,7 +21,7 @@ pub struct AdminConfig {
 impl AdminConfig {
     pub(crate) fn check(&self, clients: SocketAddr) -> Result<(), ConfigError> {
         if self.listen == Some(clients) && clients.port() != 0 {
-            let reason = "must not be http.listen: clients are not told what is earned";
+            let reason = "must differ from http.listen: clients must not see the metrics";
             return Err(ConfigError::value("admin.listen", reason));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! `[chain]`: which chain, which program, and which channels are served.
+//! `[chain]`: the cluster, the program, and the channels that are served.
 
 use std::time::Duration;
 
@@ -15,56 +15,56 @@ use super::units::Secret;
 use super::url::check_url;
 use super::{ConfigError, UsdcAmount};
 
-/// Which chain, which program, and which channels are served.
+/// The cluster, the program, and the channels that are served.
 #[serde_as]
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChainConfig {
-    /// URL of a Solana RPC node; it must be named. Never logged, never shown, because it may carry an access key.
+    /// URL of a Solana RPC node; required. It is never logged or shown, because it may contain an access key.
     #[serde_as(as = "Secret")]
     pub rpc_url: SecretString,
-    /// CAIP-2 id of the network, as clients see it; `farthing serve` asks the node for it.
+    /// CAIP-2 id of the network, as clients see it; `farthing serve` reads it from the node if it is not set.
     pub network: String,
-    /// The program that holds the money.
+    /// Address of the escrow program.
     #[serde_as(as = "DisplayFromStr")]
     pub program: Pubkey,
-    /// The mint that is accepted; `farthing serve` takes the cluster's USDC.
+    /// Mint of the accepted token; `farthing serve` uses the cluster's USDC if it is not set.
     #[serde_as(as = "DisplayFromStr")]
     pub mint: Pubkey,
-    /// The mint's token program. The classic one unless said otherwise: USDC's.
+    /// Token program of the mint; by default the classic SPL token program, which USDC uses.
     #[serde_as(as = "DisplayFromStr")]
     pub token_program: Pubkey,
-    /// The wallet that earns; it must be named.
+    /// Wallet that receives what is settled; required.
     #[serde_as(as = "DisplayFromStr")]
     pub payee: Pubkey,
-    /// The least grace of a channel in seconds: the time to settle after its owner asks to close.
+    /// Minimum grace of a channel in seconds: the time that is left to settle after its owner requests to close it.
     pub min_grace_seconds: u32,
-    /// The least deposit of a channel.
+    /// Minimum deposit of a channel.
     pub min_deposit: UsdcAmount,
-    /// How often known channels are read.
+    /// Interval at which known channels are read from the chain.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "poll_interval_ms")]
     pub poll_interval: Duration,
-    /// A channel that was last seen longer ago is not served.
+    /// Maximum age of a channel's last reading; a channel with an older one is not served.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "max_snapshot_age_ms")]
     pub max_snapshot_age: Duration,
-    /// How long one RPC request may take.
+    /// Timeout of an RPC request.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "rpc_timeout_ms")]
     pub rpc_timeout: Duration,
-    /// How long a channel that is unknown or not served is remembered as such.
+    /// Time for which the refusal of a channel that is unknown or not served is cached.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "unknown_cache_ms")]
     pub unknown_cache: Duration,
-    /// The most channels that are looked up at the same time.
+    /// Maximum number of channels that are looked up at the same time.
     pub max_concurrent_lookups: usize,
-    /// The most channels that are served.
+    /// Maximum number of channels that are served.
     pub max_channels: usize,
 }
 
 impl Default for ChainConfig {
-    /// Neither node, network, mint nor payee, which must be named.
+    /// The defaults; RPC URL, network, mint and payee have none and must be set.
     fn default() -> Self {
         Self {
             rpc_url: SecretString::default(),
@@ -121,11 +121,11 @@ impl ChainConfig {
             ));
         }
         for (key, address, what) in [
-            ("chain.mint", self.mint, "the mint that is accepted"),
-            ("chain.payee", self.payee, "the wallet that earns"),
+            ("chain.mint", self.mint, "the mint of the accepted token"),
+            ("chain.payee", self.payee, "the wallet that is paid"),
         ] {
             if address == Pubkey::default() {
-                return Err(ConfigError::value(key, format!("name {what}")));
+                return Err(ConfigError::value(key, format!("must be set to {what}")));
             }
         }
         if !is_token_program(&self.token_program) {

@@ -1,5 +1,5 @@
-//! What every key of the configuration means, read off the structs that it is read into: their documentation, their
-//! types and their defaults. The reference page and `farthing serve --print-config` are written from it.
+//! Describes every key of the configuration from the structs that it is parsed into: their doc comments, types and
+//! defaults. The reference page and `farthing serve --print-config` are generated from the descriptions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -14,30 +14,30 @@ use super::{Config, FacilitatorConfig};
 /// One table of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableDescription {
-    /// Its name, such as `http`, or `pricing.models."<name>"` for each of many.
+    /// Name of the table, such as `http`, or `pricing.models."<name>"` for a table that may occur many times.
     pub name: String,
-    /// What it is about.
+    /// Description of the table.
     pub meaning: String,
-    /// Its keys, by name.
+    /// Keys of the table, ordered by name.
     pub keys: Vec<KeyDescription>,
 }
 
 /// One key of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyDescription {
-    /// Its name.
+    /// Name of the key.
     pub name: String,
-    /// Its unit or type.
+    /// Unit or type of the value.
     pub unit: &'static str,
-    /// What counts without it, as TOML; `None` if nothing does.
+    /// Default as TOML; `None` if there is none.
     pub default: Option<String>,
-    /// Whether its table must name it.
+    /// Whether the table must contain the key.
     pub is_required: bool,
-    /// What it means.
+    /// Description of the key.
     pub meaning: String,
 }
 
-/// Where a table of the configuration is within the whole.
+/// A table within the configuration, with its schema.
 struct Place<'a> {
     name: String,
     schema: &'a Map<String, Value>,
@@ -45,7 +45,7 @@ struct Place<'a> {
     defaults: &'a Value,
 }
 
-/// Describes all tables, by name.
+/// Descriptions of all tables, ordered by name.
 #[must_use]
 pub fn describe() -> Vec<TableDescription> {
     let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
@@ -78,7 +78,7 @@ fn describe_table(place: &Place<'_>, tables: &mut Vec<TableDescription>) {
     let required: BTreeSet<&str> = required.collect();
     let mut keys = Vec::new();
     for (name, schema) in properties(Some(place.schema)) {
-        // A table of tables, one for each name.
+        // The key may be a table of tables, one for each name.
         let named = object(schema).and_then(|schema| schema.get("additionalProperties"));
         match named
             .and_then(object)
@@ -116,13 +116,13 @@ fn describe_table(place: &Place<'_>, tables: &mut Vec<TableDescription>) {
     );
 }
 
-/// The properties of an object by name, whatever order its map has.
+/// The properties of an object schema, ordered by name.
 fn properties(schema: Option<&Map<String, Value>>) -> BTreeMap<&String, &Value> {
     let properties = schema.and_then(|schema| schema.get("properties")?.as_object());
     properties.into_iter().flatten().collect()
 }
 
-/// The schema of an object, whether or not it may be missing.
+/// The object schema of a property, whether or not the property is optional.
 fn object(schema: &Value) -> Option<&Map<String, Value>> {
     let alternatives = schema.get("anyOf").and_then(Value::as_array);
     let mut schemas = alternatives.into_iter().flatten().chain([schema]);
@@ -150,7 +150,7 @@ fn unit(name: &str, schema: &Value) -> &'static str {
     }
 }
 
-/// Its documentation as one line.
+/// The description of a schema as one line.
 fn meaning(schema: Option<&Map<String, Value>>) -> String {
     let text = schema.and_then(|schema| schema.get("description")?.as_str());
     let text = text.unwrap_or_default().split_whitespace();
@@ -161,12 +161,12 @@ fn to_json(config: &Config) -> Value {
     serde_json::to_value(config).expect("a configuration is JSON")
 }
 
-/// A value as TOML; `None` for what says nothing.
+/// A value as TOML; `None` for values that stand for a missing one.
 fn toml_of(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) if text.is_empty() || *text == Pubkey::default().to_string() => None,
-        // Beyond TOML's integers; nobody means more.
+        // Written directly, because a number may exceed TOML's integers.
         Value::Number(number) => Some(number.to_string()),
         other => toml::Value::try_from(other)
             .ok()
@@ -174,7 +174,7 @@ fn toml_of(value: &Value) -> Option<String> {
     }
 }
 
-/// The page of the documentation that lists all keys, as Markdown.
+/// The documentation page that lists all keys, as Markdown.
 #[must_use]
 pub fn reference_page() -> String {
     let mut page = String::from(PREFACE);
@@ -184,7 +184,7 @@ pub fn reference_page() -> String {
         for key in table.keys {
             let default = match key.default {
                 Some(default) => format!("`{default}`"),
-                None if key.is_required => "must be named".to_owned(),
+                None if key.is_required => "required".to_owned(),
                 None => "none".to_owned(),
             };
             let meaning = key.meaning.replace('|', "\\|");
@@ -201,17 +201,18 @@ pub fn reference_page() -> String {
 const PREFACE: &str = "\
 # Configuration
 
-Every key of `farthing.toml`. This page is written from the source, by
+Every key of `farthing.toml`. This page is generated from the source, by
 `cargo run -p farthing-verifier --example configuration > docs/configuration.md`; `farthing serve --print-config` prints
-what is in force.
+the effective configuration.
 
-A key can also be given by the environment, as `FARTHING_<TABLE>_<KEY>`: `FARTHING_HTTP_LISTEN`. Flags count before
-variables, variables before the file. Unknown keys are errors. Amounts are USDC, as strings of at most six decimal places;
-a size is a number of bytes or a string such as `\"4 MiB\"`. `none` means that nothing counts without the key.
+A key can also be set by an environment variable `FARTHING_<TABLE>_<KEY>`, for example `FARTHING_HTTP_LISTEN`. Flags
+override environment variables, which override the file. Unknown keys are errors. Amounts are USDC, as strings of at
+most six decimal places; a size is a number of bytes or a string such as `\"4 MiB\"`. `none` means that a key has no
+default.
 ";
 
 impl Config {
-    /// What is in force, as TOML: every key with its unit, its default and what it means. Secrets are not in it.
+    /// The effective configuration as TOML: every key with its description, unit and default. Secrets are redacted.
     #[must_use]
     pub fn effective(&self) -> String {
         let values = to_json(self);
@@ -257,7 +258,7 @@ fn write_table(text: &mut String, table: &TableDescription, header: &str, values
     let _ = write!(text, "# {}\n[{header}]\n", table.meaning);
     for key in &table.keys {
         let none = if key.is_required {
-            "none, must be named"
+            "none, required"
         } else {
             "none"
         };

@@ -1,4 +1,4 @@
-//! `[facilitator]`: other servers sell through this verifier, by the x402 facilitator API.
+//! `[facilitator]`: the x402 facilitator API, through which other servers sell.
 
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
@@ -8,20 +8,21 @@ use serde_with::serde_as;
 use super::ConfigError;
 use super::units::Secret;
 
-/// The shortest token: 32 characters at random are as good as a key.
+/// Minimum length of the token: 32 random characters are as strong as a key.
 const MIN_TOKEN_LENGTH: usize = 32;
-/// The longest token, so that it fits a header.
+/// Maximum length of the token, so that it fits a header.
 const MAX_TOKEN_LENGTH: usize = 256;
 
-/// Other servers sell through this verifier.
+/// The x402 facilitator, through which other servers sell; off without this table.
 #[serde_as]
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FacilitatorConfig {
-    /// What whoever verifies and settles payments to `chain.payee` shows, as a bearer token; it must be named. Never logged, never shown.
+    /// Bearer token of the servers that verify and settle payments to `chain.payee`; required. It is never logged or
+    /// shown.
     #[serde_as(as = "Secret")]
     pub bearer_token: SecretString,
-    /// The most payments that are verified and neither settled nor released.
+    /// Maximum number of payments that are verified and neither settled nor released yet.
     #[serde(default = "default_max_held_payments")]
     pub max_held_payments: usize,
 }

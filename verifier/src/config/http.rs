@@ -1,4 +1,4 @@
-//! `[http]`: the server, its limits, and the upstream that it sells.
+//! `[http]`: the HTTP server, its limits, and the upstream.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,60 +16,60 @@ use super::{ConfigError, RequestsConfig};
 /// Stands for every origin in [`HttpConfig::cors_origins`].
 pub(crate) const ANY_ORIGIN: &str = "*";
 
-/// The server and its upstream.
+/// The HTTP server, its limits, and the upstream.
 #[serde_as]
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpConfig {
-    /// Address to listen on; port 0 takes a free one.
+    /// Address to listen on; port 0 chooses a free port.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// Base URL under which clients reach this server, for the `resource` of a 402. By default the
-    /// request's `Host`.
+    /// Base URL under which clients reach this server, for the `resource` of a 402; by default it is made from the
+    /// request's `Host` header.
     pub public_url: Option<String>,
     /// Origins of the web pages that may use this server from a browser, such as `https://app.example.com`; `*`, the
-    /// default, stands for all.
+    /// default, allows all.
     pub cors_origins: Vec<String>,
-    /// Base URL of the OpenAI-compatible upstream, with or without `/v1` at its end. Only a verifier that sells nothing
-    /// itself has none.
+    /// Base URL of the OpenAI-compatible upstream, with or without `/v1` at its end; required unless only other servers
+    /// sell through the facilitator.
     pub upstream: Option<String>,
-    /// Sent to the upstream as a bearer token. Never logged, never shown.
+    /// API key that is sent to the upstream as a bearer token. It is never logged or shown.
     #[serde_as(as = "Option<Secret>")]
     pub upstream_api_key: Option<SecretString>,
-    /// Longest request body in bytes.
+    /// Maximum length of a request's body in bytes.
     #[serde_as(as = "Bytes")]
     pub max_body_bytes: ByteSize,
-    /// Longest request headers in bytes, all together.
+    /// Maximum total length of a request's headers in bytes.
     #[serde_as(as = "Bytes")]
     pub max_header_bytes: ByteSize,
-    /// Longest answer of the upstream that is not a stream, in bytes.
+    /// Maximum length of an upstream answer that is not a stream, in bytes.
     #[serde_as(as = "Bytes")]
     pub max_answer_bytes: ByteSize,
-    /// The most connections; more wait until one ends.
+    /// Maximum number of open connections; further ones wait until one is closed.
     pub max_connections: usize,
-    /// How long a client may take to send the headers of a request, and a connection may be idle.
+    /// Timeout for a client to send the headers of a request, and for an idle connection.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "header_timeout_ms")]
     pub header_timeout: Duration,
-    /// The most requests in flight; more are answered with 503.
+    /// Maximum number of requests in flight; further ones are answered with 503.
     pub max_concurrent_requests: usize,
-    /// How long a client may take to send its body.
+    /// Timeout for a client to send the body of a request.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "body_timeout_ms")]
     pub body_timeout: Duration,
-    /// How long a connection to the upstream may take.
+    /// Timeout for connecting to the upstream.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "connect_timeout_ms")]
     pub connect_timeout: Duration,
-    /// How long the upstream may take to begin its answer.
+    /// Timeout for the upstream to begin its answer.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "first_byte_timeout_ms")]
     pub first_byte_timeout: Duration,
-    /// How long the upstream may pause within an answer, and a client may stop reading one.
+    /// Maximum time for which the upstream may pause within an answer, and for which a client may stop reading one.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "idle_timeout_ms")]
     pub idle_timeout: Duration,
-    /// How long requests in flight may take to end when the server shuts down.
+    /// Time that requests in flight have to end when the server shuts down.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "drain_timeout_ms")]
     pub drain_timeout: Duration,
@@ -122,7 +122,7 @@ impl HttpConfig {
         let mut origins = self.cors_origins.iter();
         if let Some(origin) = origins.find(|origin| *origin != ANY_ORIGIN && !is_origin(origin)) {
             let reason = format!(
-                "{origin} is no origin: give scheme, host and port as a browser does, or *"
+                "{origin} is not an origin: write scheme, host and port as a browser sends them, or *"
             );
             return Err(ConfigError::value("http.cors_origins", reason));
         }
@@ -140,7 +140,7 @@ impl HttpConfig {
         Ok(())
     }
 
-    /// What a request may take.
+    /// The limits on requests, as a seller uses them.
     pub(crate) fn requests(&self) -> RequestsConfig {
         RequestsConfig {
             public_url: self.public_url.clone(),
@@ -153,7 +153,7 @@ impl HttpConfig {
         }
     }
 
-    /// The upstream's URL without `/v1`; empty if there is none, and nothing is asked.
+    /// The upstream's URL without `/v1`; empty if there is no upstream, which is then never requested.
     #[must_use]
     pub fn upstream_base(&self) -> &str {
         let upstream = self.upstream.as_deref().unwrap_or_default();

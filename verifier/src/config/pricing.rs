@@ -1,4 +1,4 @@
-//! `[pricing]`: what is sold, and at what price.
+//! `[pricing]`: the prices of everything that is sold.
 
 use std::collections::BTreeMap;
 
@@ -13,46 +13,46 @@ use super::{ConfigError, UsdcAmount};
 use crate::prices::reserved::is_reserved;
 use crate::prices::{ModelPrices, Prices, RoutePrices, Tier};
 
-/// Output tokens that a free model gives unless configured otherwise.
+/// Maximum number of output tokens of a free request, unless configured otherwise.
 const DEFAULT_FREE_MAX_OUTPUT_TOKENS: u32 = 4_096;
-/// Longest name of a tier.
+/// Maximum length of a tier's name.
 const MAX_TIER_LENGTH: usize = 64;
 
-/// What is sold. A model that no name or pattern matches is not served.
+/// Prices of everything that is sold. A model that no name or pattern matches is not served.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PricingConfig {
-    /// Prices by model name, or by a pattern in which `*` stands for anything. A name precedes patterns,
-    /// a longer pattern a shorter one.
+    /// Prices by model name, or by a pattern in which `*` matches any text. A name takes precedence over patterns, a
+    /// longer pattern over a shorter one.
     #[serde(default)]
     pub models: BTreeMap<String, ModelConfig>,
-    /// Other prices of the same models, for another service of the upstream. Clients choose.
+    /// Further price tiers, for another level of service by the upstream; clients choose the tier.
     #[serde(default)]
     pub tiers: BTreeMap<String, TierConfig>,
-    /// Models, by name or pattern, that are served without payment through the same path: for health
-    /// checks, and to measure what the payment costs in time.
+    /// Models, by name or pattern, that are served without payment but otherwise like paid ones: for health checks, and
+    /// to measure the latency that payments add.
     #[serde(default)]
     pub free_models: Vec<String>,
-    /// The most output tokens of a free request, by default 4,096.
+    /// Maximum number of output tokens of a free request, by default 4,096.
     #[serde(default, deserialize_with = "some_tokens")]
     pub free_max_output_tokens: Option<u32>,
-    /// Prices of other routes of the upstream, by method and path, in which `*` stands for one part.
+    /// Prices of plain routes of the upstream, by method and path, in which `*` matches one path segment.
     #[serde(default, deserialize_with = "routes::read")]
     #[schemars(with = "BTreeMap<String, RouteConfig>")]
     pub routes: BTreeMap<RoutePattern, RouteConfig>,
-    /// Routes that are served without payment through the same path.
+    /// Plain routes that are served without payment.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub free_routes: Vec<RoutePattern>,
 }
 
-/// A tier beside the standard one.
+/// A price tier besides the standard one.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TierConfig {
-    /// Its prices, as those of the standard tier.
+    /// Prices of the tier, in the format of `pricing.models`.
     pub models: BTreeMap<String, ModelConfig>,
-    /// Headers that tell the upstream of the tier.
+    /// Headers that are sent to the upstream to select the tier there.
     #[serde(default)]
     pub upstream_headers: BTreeMap<String, String>,
 }
@@ -61,31 +61,34 @@ pub struct TierConfig {
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// USDC per million input tokens. A file names it and the next one: what was forgotten would be given away.
+    /// Price per million input tokens in USDC. It is required, as is `output_per_million`, because tokens without a
+    /// price would be given away.
     pub input_per_million: UsdcAmount,
-    /// USDC per million output tokens; `"0"` for embeddings, which have none.
+    /// Price per million output tokens in USDC; `"0"` for embeddings, which have no output tokens.
     pub output_per_million: UsdcAmount,
-    /// USDC per million input tokens that the upstream reports as cached; as any other by default.
+    /// Price per million input tokens that the upstream reports as cached, in USDC; by default that of other input
+    /// tokens.
     #[serde(default)]
     pub cached_input_per_million: Option<UsdcAmount>,
-    /// USDC per million output tokens that the upstream reports as reasoning; as any other by default.
+    /// Price per million output tokens that the upstream reports as reasoning, in USDC; by default that of other output
+    /// tokens.
     #[serde(default)]
     pub reasoning_per_million: Option<UsdcAmount>,
-    /// USDC per request, added to the tokens' price.
+    /// Price per request in USDC, added to the price of the tokens.
     #[serde(default)]
     pub per_request: UsdcAmount,
-    /// The least that a request costs, in USDC.
+    /// Minimum charge of a request in USDC.
     #[serde(default)]
     pub minimum: UsdcAmount,
-    /// The most tokens that one choice may have; the default of a body that names none.
+    /// Maximum number of output tokens per choice; it also applies to requests that set no limit.
     #[serde(deserialize_with = "tokens")]
     pub max_output_tokens: u32,
-    /// The most tokens that one inline image may cost; images are refused without it.
+    /// Maximum number of tokens that are charged for one inline image; without it, images are refused.
     #[serde(default)]
     pub tokens_per_image: Option<u32>,
 }
 
-/// Refuses zero where the file says so, so that the error names the line.
+/// Reads a number of tokens. Zero is refused while parsing, so that the error names the line.
 fn tokens<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     match u32::deserialize(from)? {
         0 => Err(D::Error::custom("must be at least 1")),
@@ -118,7 +121,7 @@ fn model_prices(models: &BTreeMap<String, ModelConfig>) -> ModelPrices {
 }
 
 impl PricingConfig {
-    /// The prices as requests are priced with them.
+    /// The prices in the form in which requests are priced with them.
     #[must_use]
     pub fn prices(&self) -> Prices {
         let standard = Tier {
@@ -157,7 +160,7 @@ impl PricingConfig {
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.check_routes()?;
-        // Where the file was not read, as by flags and variables.
+        // Repeats checks of the parser, for configurations that were not parsed from TOML.
         let of_tiers = self.tiers.values().flat_map(|tier| &tier.models);
         for (name, model) in self.models.iter().chain(of_tiers) {
             if model.max_output_tokens == 0 {
@@ -169,7 +172,7 @@ impl PricingConfig {
             if self.free_models.contains(name) {
                 return Err(ConfigError::value(
                     "pricing.free_models",
-                    format!("{name} has a price as well: list it once"),
+                    format!("{name} has a price as well: list it in only one of them"),
                 ));
             }
         }
@@ -188,14 +191,14 @@ impl PricingConfig {
                 return Err(ConfigError::value("pricing.routes", reason));
             }
             if self.free_routes.contains(route) {
-                let reason = format!("{route} has a price as well: list it once");
+                let reason = format!("{route} has a price as well: list it in only one of them");
                 return Err(ConfigError::value("pricing.free_routes", reason));
             }
         }
         let mut routes = self.routes.keys().chain(&self.free_routes);
         match routes.find(|route| is_reserved(route.method(), route.path())) {
             Some(route) => {
-                let reason = format!("{route} is served by this gateway itself");
+                let reason = format!("{route} is served by this gateway itself and cannot be sold");
                 Err(ConfigError::value("pricing.routes", reason))
             }
             None => Ok(()),
@@ -211,7 +214,7 @@ fn check_tier(name: &str, tier: &TierConfig) -> Result<(), ConfigError> {
     if !is_name || name == STANDARD_TIER {
         return Err(ConfigError::value(
             "pricing.tiers",
-            format!("{name:?} must be letters, digits, - and _, and not \"standard\""),
+            format!("{name:?} may have letters, digits, - and _ only, and not be \"standard\""),
         ));
     }
     if tier.models.is_empty() {
@@ -226,7 +229,7 @@ fn check_tier(name: &str, tier: &TierConfig) -> Result<(), ConfigError> {
         if !is_header {
             return Err(ConfigError::value(
                 "pricing.tiers",
-                format!("{name}: {header} is no header that can be sent"),
+                format!("{name}: {header} is not a valid HTTP header"),
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! `[requests]`: what a request may take, whoever serves it.
+//! `[requests]`: limits on the requests of a [`Seller`](crate::Seller).
 
 use std::time::Duration;
 
@@ -11,30 +11,31 @@ use super::ConfigError;
 use super::units::{Bytes, in_memory};
 use super::url::check_url;
 
-/// What a request may take of a [`Seller`](crate::Seller), and how its URL is told.
+/// Limits on the requests of a [`Seller`](crate::Seller), and its public URL.
 #[serde_as]
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequestsConfig {
-    /// Base URL under which clients reach the application, for the `resource` of a 402. By default the request's `Host`.
+    /// Base URL under which clients reach the application, for the `resource` of a 402; by default it is made from the
+    /// request's `Host` header.
     pub public_url: Option<String>,
-    /// Longest request body in bytes.
+    /// Maximum length of a request's body in bytes.
     #[serde_as(as = "Bytes")]
     pub max_body_bytes: ByteSize,
-    /// Longest answer that is not a stream, in bytes.
+    /// Maximum length of an answer that is not a stream, in bytes.
     #[serde_as(as = "Bytes")]
     pub max_answer_bytes: ByteSize,
-    /// The most requests in flight; more are answered with 503.
+    /// Maximum number of requests in flight; further ones are answered with 503.
     pub max_concurrent_requests: usize,
-    /// How long a client may take to send its body.
+    /// Timeout for a client to send the body of a request.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "body_timeout_ms")]
     pub body_timeout: Duration,
-    /// How long an answer may pause once it has begun, and a client may stop reading one.
+    /// Maximum time for which an answer may pause once it has begun, and for which a client may stop reading one.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "idle_timeout_ms")]
     pub idle_timeout: Duration,
-    /// How long requests in flight may take to end at a shutdown.
+    /// Time that requests in flight have to end at a shutdown.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "drain_timeout_ms")]
     pub drain_timeout: Duration,

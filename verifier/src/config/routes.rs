@@ -1,4 +1,4 @@
-//! `[pricing.routes]`: what is sold by the request and by the byte.
+//! `[pricing.routes]`: prices of plain routes, by the request and by the byte.
 
 use std::collections::BTreeMap;
 
@@ -14,19 +14,19 @@ use super::UsdcAmount;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteConfig {
-    /// USDC per request.
+    /// Price per request in USDC.
     #[serde(default)]
     pub per_request: UsdcAmount,
-    /// USDC per million bytes of the request's body, added to the rest.
+    /// Price per million bytes of the request's body in USDC, added to the other prices.
     #[serde(default)]
     pub per_million_request_bytes: UsdcAmount,
-    /// USDC per million bytes of the answer's body, added to the rest; needs `max_answer_bytes`.
+    /// Price per million bytes of the answer's body in USDC, added to the other prices; needs `max_answer_bytes`.
     #[serde(default)]
     pub per_million_answer_bytes: UsdcAmount,
-    /// The most bytes that one answer may cost. An event stream ends there.
+    /// Maximum number of answer bytes that are charged; an event stream is ended beyond it.
     #[serde(default)]
     pub max_answer_bytes: Option<u64>,
-    /// The least that a request costs, in USDC.
+    /// Minimum charge of a request in USDC.
     #[serde(default)]
     pub minimum: UsdcAmount,
 }
@@ -44,7 +44,7 @@ impl RouteConfig {
         }
     }
 
-    /// What is wrong with it, if anything is.
+    /// What is wrong with this price, if anything is.
     pub(super) fn objection(&self) -> Option<&'static str> {
         let free = UsdcAmount(BaseUnits::ZERO);
         let prices = [
@@ -58,14 +58,14 @@ impl RouteConfig {
         }
         if self.per_million_answer_bytes != free && self.max_answer_bytes.is_none() {
             return Some(
-                "an answer that costs by its length needs max_answer_bytes, the most that it may cost",
+                "per_million_answer_bytes needs max_answer_bytes, the maximum number of bytes to charge",
             );
         }
         (self.max_answer_bytes == Some(0)).then_some("max_answer_bytes must be at least 1")
     }
 }
 
-/// Reads prices by route. What makes no sense is refused where the file says so, so that the error names the line.
+/// Reads the prices of routes. Invalid prices are refused while parsing, so that the error names the line.
 pub(super) fn read<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<BTreeMap<RoutePattern, RouteConfig>, D::Error> {

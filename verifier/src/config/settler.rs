@@ -1,4 +1,4 @@
-//! `[settler]`: when what was charged goes on-chain.
+//! `[settler]`: when charges are settled on-chain.
 
 use std::time::Duration;
 
@@ -9,32 +9,32 @@ use serde_with::{DurationMilliSeconds, serde_as};
 
 use super::{ConfigError, UsdcAmount};
 
-/// When to settle. Closing channels and revoked lanes never wait.
+/// When charges are settled on-chain. Closing channels and revoked lanes are settled at once.
 #[serde_as]
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SettlerConfig {
-    /// A channel that owes at least this much is settled.
+    /// Minimum unsettled amount of a channel for which it is settled before `max_age_ms`.
     pub min_amount: UsdcAmount,
-    /// A channel that has owed anything for this long is settled.
+    /// Maximum age of a channel's oldest unsettled charge; the channel is settled once it is reached.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "max_age_ms")]
     pub max_age: Duration,
-    /// A lane that owes less is left out: it would cost more in fees.
+    /// Minimum unsettled amount of a lane to be claimed; a smaller claim would cost more in fees.
     pub min_claim: UsdcAmount,
-    /// Price of a compute unit in millionths of a lamport: what a busy cluster asks for.
+    /// Priority fee of a settlement, in millionths of a lamport per compute unit; raise it on a busy cluster.
     pub compute_unit_price_micro_lamports: u64,
-    /// How often the planner looks, and pending transactions are asked about.
+    /// Interval at which settlements are planned and the status of pending transactions is read.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "poll_interval_ms")]
     pub poll_interval: Duration,
-    /// How often a pending transaction is sent again.
+    /// Interval at which a pending transaction is sent again.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "rebroadcast_interval_ms")]
     pub rebroadcast_interval: Duration,
-    /// The most transactions that are pending at the same time.
+    /// Maximum number of transactions that are pending at the same time.
     pub max_pending_transactions: usize,
-    /// How long the last settlement may take when the server shuts down.
+    /// Timeout of the final settlement when the server shuts down.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "shutdown_timeout_ms")]
     pub shutdown_timeout: Duration,
@@ -63,7 +63,7 @@ impl SettlerConfig {
                 "must be at least 1",
             ));
         }
-        // One RPC request asks for the status of at most 256 transactions.
+        // One RPC request returns the status of at most 256 transactions.
         if !(1..=256).contains(&self.max_pending_transactions) {
             return Err(ConfigError::value(
                 "settler.max_pending_transactions",

@@ -1,4 +1,4 @@
-//! `[store]`: where the ledger is kept.
+//! `[store]`: the database of the ledger, and the stored answers.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,32 +12,33 @@ use super::ConfigError;
 use super::units::Bytes;
 use crate::ledger::OutcomeLimits;
 
-/// Where the ledger is kept.
+/// The database of the ledger, and the stored answers.
 #[serde_as]
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// The database file; created if missing. Its loss makes settled lanes unservable, because
-    /// their used vouchers are public on the chain.
+    /// Path of the database file, which is created if it is missing. If it is lost, settled lanes can no longer be
+    /// served, because their used vouchers are public on the chain.
     pub path: PathBuf,
-    /// How often a stream writes down what it has cost so far.
+    /// Interval at which a stream stores a checkpoint of its charge so far.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "checkpoint_interval_ms")]
     pub checkpoint_interval: Duration,
-    /// How long a request with an idempotency key is remembered. The time in which no verifier runs
-    /// does not count.
+    /// Time for which the outcome of a request with an idempotency key is stored; time in which no verifier runs does
+    /// not count.
     #[serde_as(as = "DurationSeconds<u64>")]
     #[serde(rename = "outcome_seconds")]
     pub outcome_age: Duration,
-    /// The most requests with an idempotency key that are remembered, about 250 bytes of memory each.
+    /// Maximum number of stored outcomes of requests with an idempotency key; each takes about 250 bytes of memory.
     pub max_outcomes: usize,
-    /// Longest answer that is kept for whoever asks again, in bytes; of a longer one only the receipt.
+    /// Maximum length of an answer that is stored for idempotent retries, in bytes; of a longer one only the receipt is
+    /// stored.
     #[serde_as(as = "Bytes")]
     pub max_stored_answer_bytes: ByteSize,
-    /// The most bytes of one lane's answers that are kept.
+    /// Maximum total length of the stored answers of one lane, in bytes.
     #[serde_as(as = "Bytes")]
     pub max_lane_answer_bytes: ByteSize,
-    /// The most bytes of all answers that are kept.
+    /// Maximum total length of all stored answers, in bytes.
     #[serde_as(as = "Bytes")]
     pub max_total_answer_bytes: ByteSize,
 }

@@ -1,4 +1,4 @@
-//! How sizes and secrets are written in a file and shown again.
+//! How sizes and secrets are read from a configuration file and shown.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 use serde_with::schemars_1::JsonSchemaAs;
 use serde_with::{DeserializeAs, SerializeAs};
 
-/// What stands for a secret where a configuration is shown.
+/// Placeholder for a secret where a configuration is shown.
 pub(super) const REDACTED: &str = "<redacted>";
 
 /// A size as a number of bytes, or as text with a unit, such as `"4 MiB"`.
@@ -37,7 +37,7 @@ impl JsonSchemaAs<ByteSize> for Bytes {
     }
 }
 
-/// A size in memory.
+/// A size as a `usize`.
 pub(crate) fn in_memory(size: ByteSize) -> usize {
     usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }

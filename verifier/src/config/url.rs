@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 
-/// Whether a text is what a browser sends as `Origin`.
+/// Whether a text is a valid value of a browser's `Origin` header.
 pub(super) fn is_origin(text: &str) -> bool {
     let url = reqwest::Url::parse(text);
     url.is_ok_and(|url| url.has_host() && url.origin().ascii_serialization() == text)

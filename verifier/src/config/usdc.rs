@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::{Serialize, Serializer};
 
-/// An amount that a person wrote as USDC.
+/// An amount that is written in decimal USDC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UsdcAmount(pub BaseUnits);
 

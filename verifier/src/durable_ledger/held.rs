@@ -1,7 +1,8 @@
-//! Payments for what somebody else serves: held for a seller's server, charged when it asks for that, once.
+//! Held payments: payments for requests that another seller's server serves. They are held for that server, and
+//! charged once, when it settles them.
 //!
-//! Looking for what came before, accepting and charging happen under one lock, so that of two servers that ask at the
-//! same time one is first.
+//! Looking for an earlier payment, accepting and charging happen under one lock, so that of two concurrent calls
+//! exactly one is first.
 
 use std::sync::Arc;
 
@@ -19,9 +20,9 @@ use crate::store::{StoreFailed, Ticket};
 pub struct Hold {
     /// The most that it may be charged.
     pub maximum: BaseUnits,
-    /// How it is known again.
+    /// Identifies the payment when it is verified or settled again.
     pub request: RequestKey,
-    /// When it is released, in seconds from now.
+    /// For how many seconds it is held before it is released.
     pub seconds: u32,
     /// The most payments that may be held at the same time.
     pub max_held: usize,
@@ -30,42 +31,43 @@ pub struct Hold {
 /// Why a payment is not held. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HoldError {
-    /// As many are held as may be.
-    #[error("as many payments wait to be settled as may: try again later")]
+    /// The limit of held payments is reached.
+    #[error("too many verified payments are not settled yet: try again later")]
     TooMany,
     /// It cannot be reserved.
     #[error(transparent)]
     Reserve(#[from] ReserveError),
 }
 
-/// What came of charging a payment.
+/// The result of charging a payment.
 #[derive(Debug)]
 pub enum Charged {
-    /// It was charged, or released if the charge is nothing. The lane afterwards; that is durable when the ticket says so.
+    /// The payment was charged now, or released if the amount is zero: the lane's figures afterwards, and the ticket
+    /// that says when this is durable.
     New(LaneSnapshot, Ticket),
-    /// It was charged the same before.
+    /// The payment was charged the same amount before; nothing was charged now.
     Before(ReservationId, OutcomeRecord),
 }
 
 /// Why a payment is not charged. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChargeError {
-    /// It was charged before, another amount.
-    #[error("this payment was settled before, for {charged} base units")]
+    /// The payment was charged another amount before.
+    #[error("this payment was already settled, for {charged} base units")]
     ChargedBefore {
         /// What it was charged.
         charged: BaseUnits,
     },
-    /// More than is held.
+    /// The amount exceeds the maximum that is held.
     #[error("this payment was verified for at most {maximum} base units")]
     AboveMaximum {
-        /// What is held.
+        /// The maximum that is held.
         maximum: BaseUnits,
     },
-    /// It is not held, and its lane may not be charged otherwise.
+    /// The payment is not held, and its lane does not accept a charge without a hold.
     #[error("this payment is not held")]
     NotHeld,
-    /// It cannot be reserved, which is the first half of a charge without a hold.
+    /// A payment that is not held is reserved before it is charged, and that failed.
     #[error(transparent)]
     Reserve(#[from] ReserveError),
 }
@@ -77,11 +79,11 @@ impl From<Refusal> for ChargeError {
 }
 
 impl DurableLedger {
-    /// Reserves the maximum of a payment for somebody who serves, and keeps it until it is charged or released. They
-    /// may serve once the ticket says that this is durable.
+    /// Reserves the maximum of a payment for a seller's server, and holds it until it is charged or released. The
+    /// server may serve the request once the ticket says that the hold is durable.
     ///
     /// # Errors
-    /// [`HoldError`]; a payment that is or was held is refused as used, because it is served once.
+    /// [`HoldError`]; a payment that is or was held is refused as used, because it pays for one request only.
     pub fn hold(
         &self,
         facts: &Arc<ChannelFacts>,
@@ -113,8 +115,9 @@ impl DurableLedger {
         Ok(self.writer.enqueue(records))
     }
 
-    /// Charges a payment, once: what is held, what was charged the same before without another charge, or, if `accepting`
-    /// says that its lane may be charged, one that was never held. `draft` is what its receipt says beside the figures.
+    /// Charges a payment once. A held payment is charged; one that was charged the same amount before is not charged
+    /// again; one that was never held is reserved and charged if `accepting` has the facts of a lane that accepts
+    /// vouchers. `draft` is what the receipt says beside its figures.
     ///
     /// # Errors
     /// [`ChargeError`].
@@ -147,7 +150,7 @@ impl DurableLedger {
                 }
                 (id, Vec::new())
             }
-            // Nothing is held and nothing is to be charged: there is nothing to do.
+            // Not held, and the amount is zero: there is nothing to do.
             None if amount == BaseUnits::ZERO => {
                 let lane = shared.ledger.lane(facts, LaneKey::of(&voucher.voucher));
                 let lane = lane.ok_or(Refusal::LaneUnknown)?;
@@ -171,13 +174,15 @@ impl DurableLedger {
         Ok(Charged::New(charged.lane, self.writer.enqueue(records)))
     }
 
-    /// Releases held payments whose time is over.
+    /// Releases the held payments that have timed out.
     pub fn release_expired(&self) {
         let mut shared = self.lock();
         let records = shared.ledger.release_expired(self.clock.now());
         if !records.is_empty() {
-            tracing::info!("payments that were verified and not settled in time are released");
-            // Nobody waits for it; the queue's order makes it durable in its turn.
+            tracing::info!(
+                "released payments that were verified but not settled before their timeout"
+            );
+            // Nobody waits for the release; it becomes durable in the order of the queue.
             let _ = self.writer.enqueue(records);
         }
     }

@@ -1,4 +1,4 @@
-//! The operator's address: what is earned, and whether the verifier serves. Neither is anybody else's business.
+//! The operator's endpoints, on an address of their own: metrics, and whether the verifier serves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,22 +17,22 @@ use super::server::ConnectionLimits;
 use crate::metrics::Metrics;
 use crate::store::StoreFailed;
 
-/// Where Prometheus reads.
+/// Path that Prometheus scrapes.
 const METRICS: &str = "/metrics";
-/// Where a supervisor or a load balancer asks whether the verifier serves.
+/// Path by which a supervisor or load balancer checks whether the verifier serves.
 const HEALTH: &str = "/healthz";
-/// What Prometheus is answered with.
+/// Content type of the metrics.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// For a few scrapers, each with a connection that it keeps.
+/// Connection limits of the operator's address: enough for a few scrapers that keep their connections open.
 pub(crate) const LIMITS: ConnectionLimits = ConnectionLimits {
     max_connections: 64,
-    // Longer than scrapes are apart.
+    // Longer than the usual interval between scrapes, so that connections are kept.
     header_timeout: Duration::from_secs(120),
     max_header_bytes: 8 * 1024,
 };
 
-/// Everything that an operator may ask.
+/// Router of all operator endpoints.
 pub(crate) fn router(metrics: Arc<Metrics>, checkout: Arc<Checkout>) -> Router {
     let health = Router::new()
         .route(HEALTH, get(healthz))
@@ -40,7 +40,7 @@ pub(crate) fn router(metrics: Arc<Metrics>, checkout: Arc<Checkout>) -> Router {
     metrics_router(metrics).merge(health)
 }
 
-/// `GET /metrics` alone, for an application that has an address of its own for it.
+/// Router of `GET /metrics` alone, for an application that serves it on its own address.
 pub(crate) fn metrics_router(metrics: Arc<Metrics>) -> Router {
     Router::new()
         .route(METRICS, get(scrape))
@@ -48,12 +48,12 @@ pub(crate) fn metrics_router(metrics: Arc<Metrics>) -> Router {
 }
 
 async fn scrape(State(metrics): State<Arc<Metrics>>) -> Response {
-    // It asks the disk for the length of a file, which may take its time.
+    // Encoding reads the length of the store's file from disk, which may block.
     let text = tokio::task::spawn_blocking(move || metrics.text()).await;
     match text {
         Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(error) => {
-            tracing::error!(%error, "a scrape panicked");
+            tracing::error!(%error, "panic while encoding the metrics");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -1,4 +1,4 @@
-//! What every request to the gateway meets.
+//! The state that all routes of the gateway share.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::sale::checkout::Checkout;
 use super::upstream::Upstream;
 use super::x402::facilitator_token::FacilitatorToken;
 
-/// The gateway's parts, as its routes share them.
+/// The parts of the gateway that its routes share.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) checkout: Arc<Checkout>,

@@ -1,4 +1,4 @@
-//! What is sold, for whoever looks before asking: `GET /v1/models` and `GET /.well-known/x402`.
+//! The catalogue of what is sold, with prices: `GET /v1/models` and `GET /.well-known/x402`.
 
 use std::sync::Arc;
 
@@ -33,8 +33,9 @@ pub(crate) async fn models(State(app): State<Arc<App>>) -> Json<Value> {
     Json(json!({"object": "list", "data": data}))
 }
 
-/// Everything that is sold: every endpoint with the ways to pay, each with the prices of its tier by name and
-/// pattern, and every plain route with its own. An amount follows only from a request, whose 402 names it.
+/// Everything that is sold: every model endpoint with the ways to pay for it (one per tier, with the tier's prices by
+/// model name and pattern), and every plain route with its price. Amounts are not listed: the amount depends on the
+/// request, and the 402 for that request states it.
 pub(crate) async fn catalogue(State(app): State<Arc<App>>, headers: HeaderMap) -> Json<Value> {
     let offer = app.checkout.payments.offer();
     let prices = &offer.prices;
@@ -57,7 +58,7 @@ pub(crate) async fn catalogue(State(app): State<Arc<App>>, headers: HeaderMap) -
             "resource": app.checkout.url(&headers, route.path()),
             "type": "http",
             "method": route.method(),
-            // Whoever has nothing to accept has nothing to pay.
+            // A free route lists no way to pay.
             "accepts": way.into_iter().collect::<Vec<_>>(),
         })
     });

@@ -1,5 +1,5 @@
-//! Which web pages may use this provider: by default all, because whoever pays is welcome and nothing here rests on
-//! cookies. Credentials are never allowed.
+//! CORS: which web pages may use this provider. By default all may, because requests are authorized by their payment
+//! and not by cookies. Credentials are never allowed.
 
 use std::time::Duration;
 
@@ -13,10 +13,11 @@ use super::x402::payment_required::PAYMENT_METHODS;
 use crate::config::ANY_ORIGIN;
 use crate::prices::RoutePrices;
 
-/// How long a browser may remember what it is allowed. Chromium remembers nothing for longer.
+/// How long a browser may cache the answer to a preflight. Chromium caches none for longer.
 const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// Answers preflights, and says what a page may read of an answer. `origins` were checked with the configuration.
+/// The layer that answers preflights and lists the response headers that a page may read. `origins` were validated with
+/// the configuration.
 pub(crate) fn layer(origins: &[String], routes: &RoutePrices) -> CorsLayer {
     let allowed = if origins.iter().any(|origin| origin == ANY_ORIGIN) {
         AllowOrigin::any()
@@ -30,7 +31,7 @@ pub(crate) fn layer(origins: &[String], routes: &RoutePrices) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods(methods(routes))
-        // Clients of the OpenAI API send headers of their own; none of them means anything here.
+        // Allows any header, because clients of the OpenAI API send headers of their own; they are ignored here.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
             HeaderName::from_static(PAYMENT_REQUIRED),
@@ -42,7 +43,7 @@ pub(crate) fn layer(origins: &[String], routes: &RoutePrices) -> CorsLayer {
         .max_age(MAX_AGE)
 }
 
-/// What is sold by model is asked for by these two; a plain route has its own.
+/// The methods that are allowed: GET and POST for models, and the methods of all plain routes.
 fn methods(routes: &RoutePrices) -> Vec<Method> {
     let mut methods = vec![Method::GET, Method::POST];
     let others = routes.all();

@@ -1,6 +1,6 @@
-//! Every error of the edge: status, code, and the body in the OpenAI API's shape.
+//! All errors that clients see: status, code, and a body in the format of the OpenAI API.
 //!
-//! The inner layers' error types are converted here and nowhere else.
+//! Error types of the inner layers are converted here and nowhere else.
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -20,17 +20,17 @@ use crate::store::StoreFailed;
 
 use super::x402::payment_headers::PaymentHeaders;
 
-/// An answer that is an error of ours.
+/// An error that this server answers with, as opposed to one that the upstream sent.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
-    /// Stable, snake case.
+    /// Stable error code in snake case.
     pub(crate) code: &'static str,
-    /// For people, says what to do next.
+    /// Message for people, which says what to do next.
     pub(crate) message: String,
-    /// The field that is wrong, if one is.
+    /// The field of the request that is wrong, if there is one.
     pub(crate) param: Option<String>,
-    /// Boxed, because errors are returned far more often than they have any.
+    /// Payment headers of the answer. Boxed to keep the error small, because most errors have none.
     pub(crate) headers: Box<PaymentHeaders>,
 }
 
@@ -57,12 +57,12 @@ impl ApiError {
     }
 
     pub(crate) fn overloaded() -> Self {
-        let message = "the provider serves as many requests as it may: try again later";
+        let message = "the provider has too many requests in flight: try again later";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
     }
 
     pub(crate) fn failed() -> Self {
-        let message = "the request failed here, which is a defect: tell the provider";
+        let message = "internal error: report it to the provider";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
     }
 
@@ -78,7 +78,7 @@ impl ApiError {
     }
 
     pub(crate) fn body_incomplete() -> Self {
-        let message = "the body did not arrive in time";
+        let message = "timeout while reading the request's body: send the request again";
         Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
     }
 
@@ -104,8 +104,8 @@ impl ApiError {
     }
 
     pub(crate) fn answer_not_kept() -> Self {
-        let message = "this request was served and charged as its receipt says, and its answer is no longer kept: \
-                       ask again with a new key to be served, and charged, anew";
+        let message = "this request was already served and charged, as its receipt says, but its answer is not stored: \
+                       to be served and charged again, use a new idempotency key";
         Self::new(StatusCode::GONE, "answer_not_kept", message)
     }
 
@@ -119,7 +119,7 @@ impl ApiError {
     }
 
     pub(crate) fn upstream_timeout() -> Self {
-        let message = "the answer did not come in time: try again later";
+        let message = "timeout while waiting for the answer: try again later";
         Self::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
     }
 
@@ -128,7 +128,7 @@ impl ApiError {
         self
     }
 
-    /// The `type` of the OpenAI API that fits the status.
+    /// The `type` of the OpenAI API's error format that fits the status.
     fn kind(&self) -> &'static str {
         match self.status {
             StatusCode::PAYMENT_REQUIRED => "payment_required_error",
@@ -153,7 +153,7 @@ impl IntoResponse for ApiError {
         }
         let mut response = Response::new(Body::from(Value::Object(body).to_string()));
         *response.status_mut() = self.status;
-        // For the page that a browser gets instead.
+        // The HTML page that a browser gets instead of JSON is made from this extension.
         required.and_then(|required| response.extensions_mut().insert(required));
         let outcome = Outcome::Named(self.code);
         response.extensions_mut().insert(outcome);
@@ -244,7 +244,7 @@ impl From<LaneStateError> for ApiError {
         let (status, code) = match &error {
             LaneStateError::Stale { .. } => (StatusCode::FORBIDDEN, "state_query_stale"),
             LaneStateError::ChannelUnknown => (StatusCode::NOT_FOUND, "channel_unknown"),
-            // What is no reason to pay is no 402 here: there is no such thing to tell about.
+            // A lane state query asks for no payment, so a refusal that is a 402 elsewhere is a 404 here.
             LaneStateError::Lane(refusal) => match refusal_code(refusal) {
                 (StatusCode::PAYMENT_REQUIRED, code) => (StatusCode::NOT_FOUND, code),
                 other => other,
@@ -267,7 +267,7 @@ fn refusal_code(refusal: &Refusal) -> (StatusCode, &'static str) {
         }
         Refusal::VoucherUsed => "voucher_used",
         Refusal::KeyReused => return (StatusCode::CONFLICT, "idempotency_key_reused"),
-        // A need beyond 64 bits is above every ceiling.
+        // If the needed amount exceeds 64 bits, every ceiling is below it.
         Refusal::Amount(AcceptError::CeilingBelowNeed { .. } | AcceptError::Overflow) => {
             "ceiling_below_need"
         }

@@ -1,6 +1,6 @@
-//! The 402 for people: a page that says what is sold here and how it is paid for.
+//! The 402 page for browsers: it says what is sold here and how to pay for it.
 //!
-//! It has no script, loads nothing and sends nothing; its policy says so to the browser.
+//! The page has no script, loads nothing and sends nothing; its content security policy enforces that.
 
 use std::sync::{Arc, LazyLock};
 
@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::app::App;
 use super::x402::payment_required::PaymentRequiredAnswer;
-use crate::payment::Offer;
+use crate::payment::ProviderOffer;
 
 const STYLE: &str = "body{max-width:44rem;margin:3rem auto;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;\
     color:#1b1b1b;background:#fff}h1{font-size:1.4rem}table{border-collapse:collapse}th,td{text-align:left;\
@@ -30,7 +30,7 @@ const STYLE: &str = "body{max-width:44rem;margin:3rem auto;padding:0 1rem;font:1
     overflow-wrap:anywhere}pre{white-space:pre-wrap;background:#f3f3f3;padding:1rem}\
     @media(prefers-color-scheme:dark){body{color:#ddd;background:#161616}pre{background:#242424}}";
 
-/// Nothing but the style above, by its hash.
+/// Content security policy that allows only the style above, by its hash.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
@@ -39,7 +39,7 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::try_from(policy).expect("base64 is a header value")
 });
 
-/// Gives a browser the page instead of the JSON of a 402. Everything else of the answer stays.
+/// Middleware that replaces the JSON body of a 402 by the HTML page for browsers. Other answers are unchanged.
 pub(crate) async fn for_browsers(
     State(app): State<Arc<App>>,
     request: Request,
@@ -50,8 +50,8 @@ pub(crate) async fn for_browsers(
     for_browser(app.checkout.payments.offer(), is_browser, response)
 }
 
-/// The same for one answer.
-pub(crate) fn for_browser(offer: &Offer, is_browser: bool, response: Response) -> Response {
+/// Replaces the body of one answer by the HTML page if it is a 402 and the client is a browser.
+pub(crate) fn for_browser(offer: &ProviderOffer, is_browser: bool, response: Response) -> Response {
     if response.status() != StatusCode::PAYMENT_REQUIRED {
         return response;
     }
@@ -75,8 +75,8 @@ pub(crate) fn for_browser(offer: &Offer, is_browser: bool, response: Response) -
     Response::from_parts(head, Body::from(markup.into_string()))
 }
 
-/// What a browser is told that was pointed at a route which takes only POST: there is no request to price yet.
-pub(crate) fn without_request(offer: &Offer, url: &str) -> Response {
+/// The page for a browser that opens a route which accepts only POST: without a price, because there is no request yet.
+pub(crate) fn without_request(offer: &ProviderOffer, url: &str) -> Response {
     let wanted = Wanted {
         is_model: true,
         url,
@@ -89,7 +89,7 @@ pub(crate) fn without_request(offer: &Offer, url: &str) -> Response {
     response
 }
 
-/// Whether a request comes from somebody who looks at it in a browser.
+/// Whether a request is a GET from a browser.
 pub(crate) fn is_visit(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::GET && prefers_html(headers)
 }
@@ -108,7 +108,8 @@ fn dress(headers: &mut HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
 }
 
-/// Whether HTML is asked for by name, and more than JSON. What takes everything is a program.
+/// Whether the `Accept` header names `text/html` with a higher quality than `application/json`. `*/*` alone is taken
+/// for a program.
 pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
     let ranges = headers.get_all(ACCEPT).iter();
     let ranges: Vec<(String, f32)> = ranges
@@ -124,7 +125,7 @@ pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
     quality("text/html").is_some_and(|html| html > json)
 }
 
-/// A media type in lower case, and how much it is wanted.
+/// A media type in lower case, with its quality value.
 fn media_range(text: &str) -> (String, f32) {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -135,8 +136,8 @@ fn media_range(text: &str) -> (String, f32) {
     (name, quality)
 }
 
-/// Where the money goes, and what a channel must be like.
-fn facts(offer: &Offer) -> [(&'static str, String); 7] {
+/// The addresses that a payment needs, and the minimum requirements on a channel.
+fn facts(offer: &ProviderOffer) -> [(&'static str, String); 7] {
     [
         ("network", offer.network.clone()),
         ("program", offer.program.to_string()),
@@ -144,26 +145,26 @@ fn facts(offer: &Offer) -> [(&'static str, String); 7] {
         ("payee", offer.payee.to_string()),
         ("settler", offer.settler.to_string()),
         (
-            "least grace of a channel",
+            "minimum grace of a channel",
             format!("{} s", offer.min_grace_seconds),
         ),
         (
-            "least deposit of a channel",
+            "minimum deposit of a channel",
             format!("{} USDC", Usdc(offer.min_deposit)),
         ),
     ]
 }
 
-/// What a visitor asked for.
+/// The resource that a visitor asked for.
 struct Wanted<'a> {
-    /// Whether it is an answer of a model, for which the command line has words of its own.
+    /// Whether it is a model endpoint, for which the page shows another `farthing pay` command.
     is_model: bool,
     url: &'a str,
     cost: Option<BaseUnits>,
 }
 
 impl Wanted<'_> {
-    /// Its URL in two: the provider's, and the path.
+    /// The URL split into the provider's base URL and the path.
     fn parts(&self) -> (&str, &str) {
         let mut slashes = self.url.match_indices('/');
         let at = slashes.nth(2).map_or(self.url.len(), |(at, _)| at);
@@ -176,7 +177,7 @@ fn names_a_route(answer: &PaymentRequiredAnswer) -> bool {
     way.is_some_and(|way| way.extra.pointer("/pricing/routes").is_some())
 }
 
-/// The page. Everything in it is escaped but the style.
+/// Renders the page. Everything is escaped except the style.
 fn page(facts: &[(&str, String)], wanted: &Wanted<'_>) -> Markup {
     html! {
         (DOCTYPE)
@@ -190,8 +191,8 @@ fn page(facts: &[(&str, String)], wanted: &Wanted<'_>) -> Markup {
             body {
                 h1 { "402: this API is paid per request" }
                 p {
-                    "There is no account and no API key. A client prepays USDC into an escrow on Solana and signs for \
-                     every request what it may cost at most; it is charged for what the answer used."
+                    "There is no account and no API key. A client prepays USDC into an escrow on Solana and signs, for \
+                     every request, the most that it may cost; it is charged only for what the answer used."
                 }
                 @if let Some(cost) = wanted.cost {
                     p { "This request costs at most " strong { (Usdc(cost)) " USDC" } "." }
@@ -220,8 +221,8 @@ fn page(facts: &[(&str, String)], wanted: &Wanted<'_>) -> Markup {
                     }
                 }
                 p {
-                    "Programs read the same from the header " code { "PAYMENT-REQUIRED" } " (x402 version 2, base64 of \
-                     JSON), from this body as JSON, or from " code { "Payment-Methods" } "."
+                    "Programs find the same in the header " code { "PAYMENT-REQUIRED" } " (x402 version 2, base64 of \
+                     JSON), in the body if they ask for JSON, or in " code { "Payment-Methods" } "."
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Which route leads where.
+//! The router: which handler serves which route.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// What every seller answers: who signs its receipts, and what became of a lane.
+/// Routes that every seller has: the key that signs its receipts, and the state of a lane.
 pub(crate) fn about_payments<S>(checkout: Arc<Checkout>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -63,7 +63,7 @@ where
         .with_state(checkout)
 }
 
-/// A plain route, if it is listed.
+/// Sells a plain route if it is listed, and answers 404 otherwise.
 async fn plain(State(app): State<Arc<App>>, request: Request) -> Response {
     let routes = &app.checkout.payments.offer().prices.routes;
     match routes.of(request.method().as_str(), request.uri().path()) {
@@ -82,7 +82,8 @@ async fn sell_plain(app: &App, route: &Route, request: Request) -> Response {
     sell(&app.checkout, Plain { price, serve }, request).await
 }
 
-/// What is not sold by one method may be sold by another, or somebody may want to look at what is.
+/// Handles a request whose path belongs to another route but with another method: it may be a plain route with this
+/// method, or a browser visit to a POST-only route, which gets the payment page.
 async fn other_method(State(app): State<Arc<App>>, request: Request) -> Response {
     let (method, headers, path) = (request.method(), request.headers(), request.uri().path());
     let offer = app.checkout.payments.offer();
@@ -99,7 +100,7 @@ async fn other_method(State(app): State<Arc<App>>, request: Request) -> Response
 async fn check_head(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let limit = app.max_header_bytes;
     let fields = request.headers().iter();
-    // What the line of a field takes besides its name and value: colon, space, CR and LF.
+    // Adds 4 bytes per header line besides its name and value: colon, space, CR and LF.
     let length: usize = fields
         .map(|(name, value)| name.as_str().len() + value.len() + 4)
         .sum();
@@ -109,12 +110,12 @@ async fn check_head(State(app): State<Arc<App>>, request: Request, next: Next) -
     next.run(request).await
 }
 
-/// The process answers; whether it serves is told on the operator's address.
+/// Says only that the process answers; `/healthz` on the operator's address says whether the verifier serves.
 async fn healthz() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// Who signs the receipts. A channel on the chain says the same.
+/// The key set with which receipts are checked: the settler's key, which a channel on the chain names as well.
 async fn key_set(State(checkout): State<Arc<Checkout>>) -> Json<KeySet> {
     Json(KeySet::of(&checkout.issuer.settler()))
 }

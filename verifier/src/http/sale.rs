@@ -1,8 +1,9 @@
-//! One sale, whatever is sold: take the request in, quote it, collect the payment, serve, bill, or refuse.
+//! One sale, from request to charge: read the request, quote its price, accept the payment, serve it and charge for it,
+//! or refuse it.
 //!
-//! [`models`] and [`plain`] are what is sold, [`layer`] sells an application's handlers as plain routes. What happens to
-//! a request that asks for them stands here, once: [`checkout`] takes in and collects, [`serve`](mod@serve) runs the
-//! service and passes on what it gives, [`bill`] charges.
+//! [`models`] and [`plain`] define what is sold; [`layer`] sells an application's handlers as plain routes. The steps
+//! of a sale are the same for all of them: [`checkout`] reads the request and collects the payment,
+//! [`serve`](mod@serve) runs the service and passes its answer on, [`bill`] charges.
 
 pub(crate) mod bill;
 pub(crate) mod checkout;
@@ -24,7 +25,7 @@ use bytes::Bytes;
 use super::error::ApiError;
 use super::x402::challenge;
 use crate::metering::Metering;
-use crate::metrics::Asked;
+use crate::metrics::RequestKind;
 use crate::payment::{Accepted, Admission, Replay};
 use crate::prices::Quoted;
 use bill::Bill;
@@ -32,23 +33,23 @@ use checkout::{Arrived, Checkout};
 use replay::replay;
 use serve::{Sale, counted, serve};
 
-/// What is sold: how a request for it is priced, and what serves one that may be served.
+/// Something that is sold: how a request for it is priced, and the service that answers an accepted request.
 pub(crate) trait Goods: Sized {
-    /// A price that is paid.
+    /// The quote of a request that must be paid for.
     type Quote: Quoted;
-    /// What is known of a request that costs nothing.
+    /// What the service needs to know of a free request.
     type Free;
 
-    /// How requests for it are counted.
-    fn asked(&self) -> Asked;
+    /// The label under which requests for it are counted in the metrics.
+    fn asked(&self) -> RequestKind;
 
     /// Prices a request.
     ///
     /// # Errors
-    /// [`ApiError`] if it is not sold, or has no bound.
+    /// [`ApiError`] if the request asks for something that is not sold, or its cost has no upper bound.
     fn price(&self, checkout: &Checkout, arrived: &Arrived) -> Result<Price<Self>, ApiError>;
 
-    /// Makes the service, which begins when it is polled.
+    /// Makes the service's future, which does nothing until it is polled.
     fn service(
         self,
         checkout: &Checkout,
@@ -65,28 +66,28 @@ pub(crate) enum Price<G: Goods> {
     Paid(Vec<G::Quote>),
 }
 
-/// A request that may be served.
+/// A request that may be served: it is free, or its payment was accepted.
 pub(crate) enum Bought<G: Goods> {
     Free(G::Free),
     /// The quote that was paid, with its payment.
-    Paid(G::Quote, Accepted),
+    Paid(G::Quote, Box<Accepted>),
 }
 
-/// What serves a request, and what is owed for it.
+/// The service of one request, with its bill and its metering.
 pub(crate) struct Service<F> {
     pub(crate) bill: Bill,
     pub(crate) metering: Metering,
-    /// Whether it ends with its client even if the client may retry, as streams do.
+    /// Whether the service stops when its client disconnects, even if the client may retry; true for streams.
     pub(crate) stops_with_client: bool,
     pub(crate) answer: F,
 }
 
 /// What a request leads to.
 enum Order<F> {
-    /// It is served.
+    /// The request is to be served.
     Sale(Box<Sale>, F),
-    /// It was served before, with the same key.
-    Replay(Replay),
+    /// The same request was already served with the same idempotency key; its stored answer is replayed.
+    Replay(Box<Replay>),
 }
 
 /// Sells one request.
@@ -100,8 +101,8 @@ pub(crate) async fn sell<G: Goods>(
     let selling = async {
         match order(checkout, goods, request).await {
             Ok(Order::Sale(sale, answer)) => serve(checkout, *sale, answer).await,
-            Ok(Order::Replay(earlier)) => replay(&checkout.issuer, earlier),
-            // Whatever the reason, a client that paid learns that its voucher was not used.
+            Ok(Order::Replay(earlier)) => replay(&checkout.issuer, *earlier),
+            // Tells a client that sent a payment that its voucher was not used, whatever the error is.
             Err(error) if pays => Err(challenge::refusal(&checkout.payments, error)),
             Err(error) => Err(error),
         }
@@ -109,7 +110,7 @@ pub(crate) async fn sell<G: Goods>(
     counted(checkout, asked, selling).await
 }
 
-/// Everything before the service: nothing is changed unless the payment is accepted.
+/// Does every step before the service. Nothing is changed unless the payment is accepted.
 async fn order<G: Goods>(
     checkout: &Checkout,
     goods: G,
@@ -120,9 +121,9 @@ async fn order<G: Goods>(
     let bought = match goods.price(checkout, &arrived)? {
         Price::Free(free) => Bought::Free(free),
         Price::Paid(mut quotes) => match checkout.collect(&arrived, &quotes).await? {
-            Admission::Replay(earlier) => return Ok(Order::Replay(earlier)),
+            Admission::Replay(earlier) => return Ok(Order::Replay(Box::new(earlier))),
             Admission::Accepted(accepted) => {
-                Bought::Paid(quotes.swap_remove(accepted.chosen), accepted)
+                Bought::Paid(quotes.swap_remove(accepted.chosen), Box::new(accepted))
             }
         },
     };

@@ -1,6 +1,6 @@
-//! Connections: HTTP/1.1 with limits on their number, their headers and their patience.
+//! Accepts HTTP/1.1 connections, with limits on their number, the size of their headers and the time to send them.
 //!
-//! TLS and HTTP/2 end in front of the verifier, where providers have them already.
+//! TLS and HTTP/2 are expected to be terminated by a proxy in front of the verifier.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The smallest buffer that the server takes for a request's head.
+/// Minimum size of the buffer for a request's head: hyper accepts no smaller one.
 const MIN_BUFFER_BYTES: usize = 8 * 1024;
-/// Connections that may wait to be accepted. Beyond it the system drops them, and a client tries again
-/// only after a second, so a swarm that starts at once must fit.
+/// Maximum number of connections that wait to be accepted. The system drops connections beyond it, and a client retries
+/// only after a second, so the backlog must fit a swarm of clients that start at the same time.
 const BACKLOG: u32 = 4_096;
-/// Pause after the system refused a connection, which it does when it is out of descriptors.
+/// Pause after `accept` failed, which it does when the process is out of file descriptors.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(50);
 
-/// What a connection may take.
+/// Limits on connections.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConnectionLimits {
     pub(crate) max_connections: usize,
@@ -40,7 +40,7 @@ pub(crate) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A restart need not wait for the connections of its predecessor to be forgotten.
+    // Lets a restarted process bind while connections of its predecessor are still in TIME_WAIT.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -91,19 +91,19 @@ async fn serve(
     draining: CancellationToken,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+        tracing::debug!(%error, "cannot set TCP_NODELAY on a connection");
     }
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        // Room for what the router refuses with a message; beyond it the server says 431 itself.
+        // Leaves room for headers that the router rejects with a message; beyond it hyper itself answers 431.
         .max_buf_size((2 * limits.max_header_bytes).max(MIN_BUFFER_BYTES))
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
         () = draining.cancelled() => {
-            // What is in flight ends, nothing more begins.
+            // Requests in flight may end; no new ones begin on this connection.
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -1,4 +1,5 @@
-//! The upstream: one request with the provider's key, and an answer whose failures have names.
+//! The HTTP client of the upstream: sends requests with the provider's API key and maps every failure to an
+//! [`ApiError`].
 
 use std::time::Duration;
 
@@ -15,15 +16,15 @@ use secrecy::ExposeSecret;
 use super::error::ApiError;
 use crate::config::HttpConfig;
 
-/// Type of a body that a model is asked with.
+/// Content type of the requests that are sent to a model.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// What of a client's headers an upstream may see. Everything else stays here: credentials, payments,
-/// and whatever an upstream might take for an instruction to its own account.
+/// Client headers that are forwarded to the upstream. All others are dropped: credentials, payments, and headers that
+/// the upstream might apply to the provider's own account.
 const FORWARDED: [HeaderName; 3] = [ACCEPT, ACCEPT_LANGUAGE, USER_AGENT];
-/// The same, for names without a constant.
+/// Names of further client headers that are forwarded, for which the `http` crate has no constant.
 const FORWARDED_BY_NAME: [&str; 3] = ["traceparent", "tracestate", "x-request-id"];
-/// What of an upstream's headers a client does not see: what belongs to one connection, what is
-/// computed anew, and what would speak in this provider's name.
+/// Headers of the upstream that are not returned to the client: headers of a single connection, headers that are set
+/// anew, and headers that clients would take for this provider's own.
 const NOT_RETURNED: [&str; 18] = [
     "connection",
     "keep-alive",
@@ -44,10 +45,10 @@ const NOT_RETURNED: [&str; 18] = [
     "idempotent-replayed",
     "alt-svc",
 ];
-/// Which pages may read an answer is this provider's decision, whatever its upstream says.
+/// Prefix of the upstream's CORS headers, which are not returned: this provider decides which pages may read an answer.
 const NOT_RETURNED_PREFIX: &str = "access-control-";
 
-/// The upstream with its limits.
+/// Client of the upstream, with its timeout and the provider's key.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     client: reqwest::Client,
@@ -56,14 +57,14 @@ pub(crate) struct Upstream {
     first_byte_timeout: Duration,
 }
 
-/// What the upstream is asked.
+/// A request to the upstream.
 pub(crate) struct UpstreamRequest<'a> {
     pub(crate) method: Method,
-    /// With its query, if it has one.
+    /// Path, with the query if there is one.
     pub(crate) path: &'a str,
     pub(crate) client_headers: &'a HeaderMap,
     pub(crate) content_type: Option<HeaderValue>,
-    /// What tells the upstream of a tier.
+    /// Headers that select the tier at the upstream.
     pub(crate) tier_headers: &'a [(String, String)],
     pub(crate) body: Bytes,
 }
@@ -75,7 +76,7 @@ pub enum UpstreamError {
     #[error("cannot build the client for the upstream: {0}")]
     Client(#[from] reqwest::Error),
     /// The key has characters that no header may have.
-    #[error("http.upstream_api_key has characters that a header cannot carry")]
+    #[error("http.upstream_api_key has characters that are not allowed in a header: check the key")]
     Key,
 }
 
@@ -95,9 +96,9 @@ impl Upstream {
             client: reqwest::Client::builder()
                 .connect_timeout(config.connect_timeout)
                 .redirect(reqwest::redirect::Policy::none())
-                // The configuration says where requests go, not the environment.
+                // Proxy settings of the environment are ignored: only the configuration says where requests go.
                 .no_proxy()
-                // What is metered must not be compressed, and what passes must not be changed.
+                // Compressed answers cannot be metered, and answers are passed on unchanged.
                 .no_gzip()
                 .no_brotli()
                 .no_deflate()
@@ -109,7 +110,7 @@ impl Upstream {
         })
     }
 
-    /// Asks, and answers with what of it a client may see, or with an error.
+    /// Sends a request. Returns the answer with the headers that a client may see, or an error response.
     pub(crate) async fn ask(&self, request: UpstreamRequest<'_>) -> Response {
         match self.send(request).await {
             Ok(answer) => answer,
@@ -167,13 +168,13 @@ fn unanswered(error: reqwest::Error) -> ApiError {
     } else {
         ApiError::upstream_invalid("the upstream closed the connection without an answer")
     };
-    // Without the URL, in which there may be a secret.
+    // The URL is left out, because it may contain a secret.
     let cause = with_causes(&error.without_url());
     tracing::warn!(code = api_error.code, %cause, "the upstream did not answer");
     api_error
 }
 
-/// Refuses answers that must not pass for this provider's own.
+/// Rejects answers of the upstream that must not be passed on as this provider's own.
 fn check_head(response: &reqwest::Response) -> Result<(), ApiError> {
     let status = response.status();
     let speaks_of_credentials = matches!(
@@ -183,12 +184,12 @@ fn check_head(response: &reqwest::Response) -> Result<(), ApiError> {
             | StatusCode::PROXY_AUTHENTICATION_REQUIRED
     );
     if speaks_of_credentials {
-        tracing::error!(%status, "the upstream refuses this provider's credentials");
-        let message = "the upstream refuses this provider: tell its operator";
+        tracing::error!(%status, "the upstream rejected the credentials: check http.upstream_api_key");
+        let message = "the upstream rejected this provider's credentials: tell the provider";
         return Err(ApiError::upstream_invalid(message));
     }
     if status.is_redirection() || status.is_informational() {
-        let message = "the upstream redirects, which this provider does not follow";
+        let message = "the upstream answered with a redirect, which this provider does not follow";
         return Err(ApiError::upstream_invalid(message));
     }
     let encoding = response.headers().get(CONTENT_ENCODING);
@@ -199,7 +200,7 @@ fn check_head(response: &reqwest::Response) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// What of an upstream's headers a client sees.
+/// The upstream's headers that are returned to the client.
 fn returned_headers(upstream: &HeaderMap) -> HeaderMap {
     let named_by_connection: Vec<String> = upstream
         .get_all("connection")

@@ -1,4 +1,4 @@
-//! What x402 writes into headers and bodies: a payment, the request for one, and the answer to one.
+//! The HTTP side of x402: reading payments, asking for them with 402, and answering them in headers and bodies.
 
 pub(crate) mod challenge;
 pub(crate) mod facilitator;

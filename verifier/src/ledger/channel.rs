@@ -1,4 +1,4 @@
-//! A channel: what the chain says of it, and the sums that the verifier keeps for it.
+//! A channel: its state on the chain, and the sums that the ledger keeps for it.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use super::Refusal;
 use super::lanes::Lanes;
 use crate::record::LaneKey;
 
-/// What the chain says of a channel, merged from a finalized and a processed reading: what enlarges
-/// spending as finalized, what shrinks it as first seen.
+/// A channel's state on the chain, merged from a finalized and a processed reading: changes that allow more spending
+/// count once they are finalized, changes that allow less as soon as they are seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelFacts {
     /// The channel's address.
     pub address: Pubkey,
-    /// What its vouchers are bound to.
+    /// The domain that the channel's vouchers are bound to.
     pub domain: Domain,
     /// The escrow that its deposit belongs to.
     pub escrow: Pubkey,
-    /// Its grace in seconds.
+    /// The channel's grace in seconds.
     pub grace_seconds: u32,
-    /// Its deposit.
+    /// The channel's deposit.
     pub deposit: BaseUnits,
     /// What was debited on-chain in total.
     pub debited: BaseUnits,
@@ -35,14 +35,14 @@ pub struct ChannelFacts {
     pub lanes: Vec<LaneFacts>,
 }
 
-/// What the chain says of a lane.
+/// A lane's state on the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneFacts {
     /// The key that signs this generation's vouchers.
     pub signer: [u8; 32],
     /// The most that the lane may be debited in total.
     pub cap: BaseUnits,
-    /// What it was debited so far.
+    /// What the lane was debited so far.
     pub debited: BaseUnits,
     /// How often the signer was replaced.
     pub generation: Generation,
@@ -56,7 +56,7 @@ impl ChannelFacts {
     /// The lane that a voucher names, if vouchers of that lane and generation are accepted.
     ///
     /// # Errors
-    /// [`Refusal`] says which rule is broken.
+    /// [`Refusal`] names the broken rule.
     pub fn lane(&self, lane: LaneIndex, generation: Generation) -> Result<&LaneFacts, Refusal> {
         if self.closing || self.gone {
             return Err(Refusal::ChannelClosing);
@@ -77,7 +77,7 @@ impl ChannelFacts {
     }
 }
 
-/// The books of one channel.
+/// The ledger of one channel.
 #[derive(Debug)]
 pub(super) struct ChannelLedger {
     pub(super) address: Pubkey,
@@ -99,7 +99,7 @@ impl ChannelLedger {
         }
     }
 
-    /// Takes note of what the chain says; the sum over the lanes is computed only when that changed.
+    /// Takes over the state on the chain; the sum over the lanes is computed again only when that state changed.
     pub(super) fn observe(&mut self, facts: &Arc<ChannelFacts>) {
         let known = self.facts.as_ref();
         if known.is_some_and(|known| Arc::ptr_eq(known, facts)) {
@@ -109,9 +109,8 @@ impl ChannelLedger {
         self.charged = self.sum_of_charges();
     }
 
-    /// The sum over the lanes of what is charged or, where the chain is ahead, debited. Of a lane
-    /// with several generations only the current one can still be claimed; the others count as far
-    /// as the chain debited them.
+    /// The sum of what the lanes were charged or, where the chain is ahead, debited. Only a lane's current generation
+    /// can still be claimed; earlier generations count as far as the chain debited them.
     fn sum_of_charges(&self) -> BaseUnits {
         let Some(facts) = &self.facts else {
             return BaseUnits::ZERO;
@@ -121,7 +120,7 @@ impl ChannelLedger {
                 .get(LaneIndex(index), lane.generation)
                 .map_or(lane.debited, |ledger| ledger.charged.max(lane.debited))
         });
-        // A sum beyond u64 exceeds every deposit, so the largest value refuses as it should.
+        // A sum beyond u64 exceeds every deposit, so saturating still refuses the request.
         BaseUnits(charges.fold(0_u64, |sum, charge| sum.saturating_add(charge.0)))
     }
 
@@ -136,14 +135,14 @@ impl ChannelLedger {
         }
     }
 
-    /// What the books know to be charged to a lane, whatever the generation.
+    /// What the ledger knows to be charged to a lane: the highest over its generations.
     pub(super) fn known_charge(&self, lane: LaneIndex) -> BaseUnits {
         let generations = self.lanes.generations(lane).iter();
         let charges = generations.map(|(_, ledger)| ledger.charged);
         charges.max().unwrap_or_default()
     }
 
-    /// The lanes that the chain debited beyond what the books know of.
+    /// The lanes that the chain debited beyond what the ledger knows of.
     pub(super) fn behind(&self, facts: &ChannelFacts) -> Vec<LaneIndex> {
         let lanes = facts.lanes.iter().zip((0..=u16::MAX).map(LaneIndex));
         lanes
@@ -156,7 +155,7 @@ impl ChannelLedger {
         self.reserved = BaseUnits(self.reserved.0.saturating_add(maximum.0));
     }
 
-    /// Ends a reservation: `charged_before` and `charged_after` are the lane's.
+    /// Ends a reservation of `maximum`. `charged_before` and `charged_after` are the lane's totals.
     pub(super) fn release(
         &mut self,
         key: LaneKey,

@@ -1,9 +1,9 @@
-//! Channels that are gone: their books go once nobody can lose anything by it.
+//! Removing channels that are gone from the ledger, once nothing can be lost by it.
 //!
-//! Whoever says that a channel is gone may err, and the channel come back. Nothing is lost then: what was charged was
-//! debited, and a lane that the chain debited and the books do not know is refused
-//! ([`Refusal::StoreBehindChain`](super::Refusal::StoreBehindChain)). Only lanes that were never debited start anew, and
-//! their vouchers were never published.
+//! The chain source may report a channel as gone by mistake, so that it comes back later. Nothing is lost then:
+//! what was charged was debited, and a lane that the chain debited and the ledger does not know is refused
+//! ([`Refusal::StoreBehindChain`](super::Refusal::StoreBehindChain)). Only lanes that were never debited start
+//! anew, and their vouchers were never published.
 
 use farthing_protocol::{BaseUnits, Domain};
 
@@ -11,22 +11,22 @@ use super::channel::ChannelLedger;
 use super::{ChannelFacts, Ledger, forgotten};
 use crate::record::{LaneKey, Record};
 
-/// Why books are kept.
+/// Why a channel is kept in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Kept {
     /// A request is in flight.
     #[error("a request is in flight")]
     InFlight,
-    /// More was charged than is known to have been debited.
-    #[error("it was charged {0} base units that nobody is known to have paid")]
+    /// The channel's charges exceed what is known to have been debited.
+    #[error("{0} base units that were charged are unsettled")]
     Owed(BaseUnits),
 }
 
 impl Ledger {
-    /// Forgets a channel that is gone. `seen` is what the chain said of it last, if it did since the start. Lanes
-    /// that owe less than `min_claim`, which nobody would have claimed, do not count.
+    /// Removes a channel that is gone. `seen` is its last known state on the chain, if it was read since the start.
+    /// Lanes with less than `min_claim` unsettled are ignored, because they would never have been claimed.
     ///
-    /// The records are those of one lane after the other, and can be written so.
+    /// Returns one batch of records per lane and one for the channel; the batches may be written separately, in order.
     ///
     /// # Errors
     /// [`Kept`] says why nothing was changed.
@@ -68,8 +68,8 @@ impl Ledger {
 }
 
 impl ChannelLedger {
-    /// What each lane was charged and not debited, as far as is known. Of a lane with several generations only the
-    /// last one could still be claimed.
+    /// The unsettled amount of each lane: charged and not known to be debited. Only a lane's last generation counts,
+    /// because earlier ones can no longer be claimed.
     fn owed(&self, seen: Option<&ChannelFacts>) -> impl Iterator<Item = BaseUnits> {
         let last = self.lanes.iter().filter(|(lane, generation, _)| {
             let mut generations = self.lanes.generations(*lane).iter();

@@ -1,5 +1,6 @@
-//! Payments for what somebody else serves: reserved when that seller's server verifies them, charged when it settles
-//! them, released if it does not in time. A restart does not end them, because their seller may have served meanwhile.
+//! Held reservations: payments for requests that another seller's server serves. They are reserved when that server
+//! verifies the payment, charged when it settles it, and released at a timeout. A restart does not end them, because
+//! the server may have served the request meanwhile.
 
 use std::time::Duration;
 
@@ -9,16 +10,16 @@ use super::{Ledger, reservation_record};
 use crate::ports::Moment;
 use crate::record::{Record, Remembered, ReservationId};
 
-/// For how long a reservation waits for its charge.
+/// For how long a held reservation waits for its charge.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Held {
     pub(super) seconds: u32,
-    /// When it is released.
+    /// When the reservation is released.
     pub(super) until: Moment,
 }
 
 impl Ledger {
-    /// Keeps a reservation for `seconds` from now, also over a restart. `None` if it has ended.
+    /// Holds a reservation for `seconds` from now; a restart starts that time anew. `None` if it has ended.
     pub fn hold(&mut self, id: ReservationId, seconds: u32, now: Moment) -> Option<Record> {
         let reservation = self.reservations.get_mut(&id)?;
         let until = now.after(Duration::from_secs(u64::from(seconds)));
@@ -27,20 +28,20 @@ impl Ledger {
         Some(reservation_record(id, reservation))
     }
 
-    /// The most that a held reservation may be charged. `None` if it has ended, or is not held.
+    /// The most that a held reservation may be charged. `None` if the reservation has ended, or is not held.
     #[must_use]
     pub fn held_maximum(&self, id: ReservationId) -> Option<BaseUnits> {
         let reservation = self.reservations.get(&id)?;
         reservation.held.map(|_| reservation.maximum)
     }
 
-    /// The reservations that are held.
+    /// How many reservations are held.
     #[must_use]
     pub fn held(&self) -> usize {
         self.held.len()
     }
 
-    /// Ends the held reservations whose time is over. Nothing is charged, and their vouchers stay used.
+    /// Ends the held reservations that have timed out. Nothing is charged, and their vouchers stay used.
     pub fn release_expired(&mut self, now: Moment) -> Vec<Record> {
         let mut records = Vec::new();
         while let Some((_, id)) = self
@@ -51,7 +52,7 @@ impl Ledger {
         {
             let released = self.complete(id, BaseUnits::ZERO, Remembered::default(), now);
             let Some(decision) = released else {
-                // A reservation that ends is held no longer, so this does not happen.
+                // Cannot happen: completing a reservation also removes it from `held`.
                 self.held.pop_first();
                 continue;
             };

@@ -1,4 +1,4 @@
-//! A lane: its counters, and which voucher values have bought something already.
+//! A lane: its counters, and which of its voucher values were used.
 
 use farthing_protocol::BaseUnits;
 use farthing_protocol::debit::LanePosition;
@@ -7,10 +7,10 @@ use smallvec::SmallVec;
 use crate::ports::Moment;
 use crate::record::MAX_USED_VALUES;
 
-/// So many used values most lanes keep at a time; more take memory of their own.
+/// How many used values most lanes keep at a time. They are stored inline; more are stored on the heap.
 const VALUES_OF_MOST: usize = 2;
 
-/// The books of one lane in one generation.
+/// The ledger of one lane in one generation.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LaneLedger {
     /// The highest ceiling signed so far, zero if none.
@@ -22,14 +22,14 @@ pub(super) struct LaneLedger {
     /// The sum of the maxima in flight.
     pub(super) reserved: BaseUnits,
     pub(super) used: UsedValues,
-    /// What our own finalized settlements debited.
+    /// The on-chain counter up to which this verifier's own finalized settlements debited.
     pub(super) settled: BaseUnits,
-    /// Since when something is owed.
+    /// Since when the lane has unsettled charges.
     pub(super) unsettled_since: Option<Moment>,
 }
 
 impl LaneLedger {
-    /// A lane that nobody has used here: a new generation starts at the on-chain counter.
+    /// A lane that was not used here in this generation: it starts at the on-chain counter.
     pub(super) fn starting_at(debited: BaseUnits) -> Self {
         Self {
             charged: debited,
@@ -47,28 +47,26 @@ impl LaneLedger {
         }
     }
 
-    /// Whether a voucher of this value has bought something, or can no longer be told from one
-    /// that has.
+    /// Whether a voucher of this value was used, or counts as used because the charge or the floor has passed it.
     pub(super) fn is_used(&self, value: BaseUnits) -> bool {
         value <= self.charged || self.used.contains(value)
     }
 }
 
-/// Voucher values that have bought something: a floor, at or below which all count as used, and
-/// single values above it.
+/// Used voucher values: a floor, at or below which every value counts as used, and single values above it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UsedValues {
     pub(super) floor: BaseUnits,
-    /// Ascending, as they come: an agent signs ever more.
+    /// Ascending, which is also the order in which they arrive, because an agent signs ever higher values.
     values: SmallVec<[BaseUnits; VALUES_OF_MOST]>,
 }
 
-/// Voucher values that have bought something.
+/// The used voucher values of a lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Used {
-    /// This and every lower one.
+    /// This value and every lower one count as used.
     pub floor: BaseUnits,
-    /// At most [`MAX_USED_VALUES`] above it, ascending.
+    /// Used values above the floor, at most [`MAX_USED_VALUES`], ascending.
     pub values: Vec<BaseUnits>,
 }
 
@@ -95,8 +93,8 @@ impl UsedValues {
         value <= self.floor || self.values.binary_search(&value).is_ok()
     }
 
-    /// Marks a value as used. Returns the values that need not be kept any longer because the floor
-    /// rose over them.
+    /// Marks a value as used. Returns the values that need not be kept any longer, because the floor rose to or above
+    /// them.
     pub(super) fn insert(&mut self, value: BaseUnits) -> Vec<BaseUnits> {
         if let Err(place) = self.values.binary_search(&value) {
             self.values.insert(place, value);
@@ -109,7 +107,7 @@ impl UsedValues {
         closed
     }
 
-    /// Drops the values at or below `charged`, which are refused for that reason, and returns them.
+    /// Drops the values at or below `charged`, which are refused anyway, and returns them.
     pub(super) fn forget_through(&mut self, charged: BaseUnits) -> Vec<BaseUnits> {
         let refused = self.values.partition_point(|value| *value <= charged);
         self.values.drain(..refused).collect()

@@ -1,12 +1,13 @@
-//! The lanes of a channel that have books: a request finds its own at once, however many there are.
+//! The lanes of a channel that are in the ledger, found by index in constant time.
 
 use farthing_protocol::{Generation, LaneIndex};
 use smallvec::SmallVec;
 
 use super::lane::LaneLedger;
 
-/// Lanes by their index, in their generations, most of them in one, which needs no memory of its own. There are as many
-/// as the chain says, so a place for each up to the last takes no more than what is known of the chain anyway.
+/// Lanes by index, each with its generations. Most lanes have one generation, which is stored inline. An index without
+/// an entry takes an empty place; the chain limits the number of lanes, so this takes no more memory than the facts
+/// about the chain do.
 #[derive(Debug, Default)]
 pub(super) struct Lanes(Vec<SmallVec<[(Generation, LaneLedger); 1]>>);
 
@@ -31,7 +32,7 @@ impl Lanes {
         found.map(|(_, books)| books)
     }
 
-    /// The books of a lane, which `begin` opens if there are none.
+    /// The entry of a lane in a generation, which `begin` creates if there is none.
     pub(super) fn get_or_insert_with(
         &mut self,
         lane: LaneIndex,
@@ -53,13 +54,13 @@ impl Lanes {
         &mut generations[place].1
     }
 
-    /// A lane in all its generations with books.
+    /// All generations of a lane that are in the ledger.
     pub(super) fn generations(&self, lane: LaneIndex) -> &[(Generation, LaneLedger)] {
         let generations = self.0.get(usize::from(lane.0));
         generations.map_or(&[], SmallVec::as_slice)
     }
 
-    /// All lanes, generation by generation.
+    /// All lanes in all their generations.
     pub(super) fn iter(&self) -> impl Iterator<Item = (LaneIndex, Generation, &LaneLedger)> {
         let lanes = self.0.iter().zip((0..=u16::MAX).map(LaneIndex));
         lanes.flat_map(|(generations, lane)| {

@@ -1,9 +1,8 @@
-//! What requests with a key came to, so that asking again gives the same answer and charges nothing.
+//! Outcomes of requests with an idempotency key, so that a retry gets the same answer and is charged nothing.
 //!
-//! Everything here is bounded: outcomes by their age and number, answers by their bytes, of one lane
-//! and of all. The oldest go first, answers before the outcomes that they belong to. An outcome without
-//! its answer still says what was charged. A request that was charged nothing has no outcome: its key is
-//! free again.
+//! Everything here is bounded: outcomes by their age and number, stored answers by their bytes, per lane and in total.
+//! The oldest are evicted first, an answer before the outcome that it belongs to. An outcome without its answer still
+//! says what was charged. A request that was charged nothing has no outcome: its idempotency key is free again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use crate::record::{
     AnswerRecord, LaneKey, OutcomeRecord, Record, Remembered, RequestKey, ReservationId,
 };
 
-/// A request with the same key that came before.
+/// An earlier request with the same idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Earlier {
     /// It is in flight.
@@ -21,16 +20,16 @@ pub enum Earlier {
     Ended(ReservationId, OutcomeRecord),
 }
 
-/// How much is kept, and for how long.
+/// Limits on the outcomes and answers that are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutcomeLimits {
     /// How long an outcome is kept. The time in which no verifier runs does not count.
     pub max_age: Duration,
-    /// The most outcomes.
+    /// The most outcomes that are kept.
     pub max_outcomes: usize,
-    /// The most bytes of one lane's answers.
+    /// The most bytes of stored answers of one lane.
     pub max_lane_bytes: u64,
-    /// The most bytes of all answers.
+    /// The most bytes of stored answers in total.
     pub max_total_bytes: u64,
 }
 
@@ -48,14 +47,14 @@ impl Default for OutcomeLimits {
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
     pub(super) limits: OutcomeLimits,
-    /// Keys in flight and ended.
+    /// Requests in flight and ended, by the hash of their idempotency key.
     by_key: HashMap<[u8; 32], ReservationId>,
     ended: BTreeMap<ReservationId, OutcomeRecord>,
-    /// Those whose answers are kept.
+    /// The outcomes whose answers are stored.
     answers: Answers,
 }
 
-/// Which answers are kept, and how long they are together.
+/// Which answers are stored, and their total length.
 #[derive(Debug, Default)]
 struct Answers {
     all: Kept,
@@ -97,7 +96,7 @@ impl Answers {
         }
     }
 
-    /// The answer that must go so that `lane`, then all lanes, keep to their limits.
+    /// The oldest answer to evict if `lane`, or else all lanes together, exceed their limit.
     fn superfluous(&self, lane: &LaneKey, limits: &OutcomeLimits) -> Option<ReservationId> {
         let of_lane = self.by_lane.get(lane);
         of_lane
@@ -108,7 +107,7 @@ impl Answers {
 }
 
 impl Outcomes {
-    /// The request with this key, in flight or ended.
+    /// The request with this idempotency key (hashed), in flight or ended.
     pub(super) fn id_of(&self, key: &[u8; 32]) -> Option<ReservationId> {
         self.by_key.get(key).copied()
     }
@@ -117,33 +116,33 @@ impl Outcomes {
         self.ended.get(&id)
     }
 
-    /// The outcomes that are kept.
+    /// How many outcomes are kept.
     pub(super) fn len(&self) -> usize {
         self.ended.len()
     }
 
-    /// When the oldest outcome that is kept ended.
+    /// When the request of the oldest kept outcome ended, in seconds of the verifiers' running time.
     pub(super) fn oldest_ended_at(&self) -> Option<u64> {
         let (_, oldest) = self.ended.first_key_value()?;
         Some(oldest.ended_at)
     }
 
-    /// The bytes of the answers that are kept.
+    /// The bytes of all stored answers.
     pub(super) fn answer_bytes(&self) -> u64 {
         self.answers.all.bytes
     }
 
-    /// A request with this key is in flight from now on.
+    /// Notes that a request with this idempotency key is in flight.
     pub(super) fn begin(&mut self, id: ReservationId, request: &RequestKey) {
         self.by_key.insert(request.key, id);
     }
 
-    /// The request was charged nothing: whoever asks again is served anew.
+    /// Frees the idempotency key of a request that was charged nothing: a retry is served as a new request.
     pub(super) fn release(&mut self, request: &RequestKey) {
         self.by_key.remove(&request.key);
     }
 
-    /// Takes an outcome as the store had it.
+    /// Adds an outcome as it was read from the store.
     pub(super) fn restore(&mut self, id: ReservationId, outcome: OutcomeRecord) {
         self.by_key.insert(outcome.request.key, id);
         if let Some(bytes) = outcome.answer_bytes {
@@ -152,8 +151,7 @@ impl Outcomes {
         self.ended.insert(id, outcome);
     }
 
-    /// Keeps the outcome of a request that ended at `outcome.ended_at`, and lets go of what is too old
-    /// or too much.
+    /// Keeps the outcome of a request that ended at `outcome.ended_at`, and evicts what exceeds the limits.
     pub(super) fn end(
         &mut self,
         id: ReservationId,
@@ -180,7 +178,7 @@ impl Outcomes {
         records
     }
 
-    /// The oldest outcome, if it is too old or one too many.
+    /// The oldest outcome, if it has expired or there are too many.
     fn superfluous(&self, now: u64) -> Option<ReservationId> {
         let (id, oldest) = self.ended.first_key_value()?;
         let age = now.saturating_sub(oldest.ended_at);

@@ -1,4 +1,4 @@
-//! The ledger after a restart.
+//! Restoring the ledger from the store at a start.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use farthing_protocol::BaseUnits;
 
 use super::channel::ChannelLedger;
 use super::lane::{LaneLedger, UsedValues};
-use super::{Ledger, OutcomeLimits, Reservation, forgotten};
+use super::{Ledger, OpenReservation, OutcomeLimits, forgotten};
 use crate::ports::Moment;
 use crate::record::{Record, Remembered, StoredState};
 
 impl Ledger {
-    /// The ledger as it was when the last record was written. Reservations without an outcome are
-    /// charged their last checkpoint, unless they are held: those wait on, for their whole time. The records say so
-    /// and must be written before anything else.
+    /// The ledger as it was when the last record was written. Reservations that are still open are charged their last
+    /// checkpoint, unless they are held: those wait again for their whole time. The returned records make this durable
+    /// and must be written before any others.
     #[must_use]
     pub fn restore(state: StoredState, limits: OutcomeLimits, now: Moment) -> (Self, Vec<Record>) {
         let mut ledger = Self {
@@ -38,7 +38,7 @@ impl Ledger {
                 charged: record.charged,
                 used: UsedValues::restored(record.floor),
                 settled: record.settled,
-                // The chain says what of it was settled and not seen here.
+                // Settlements that were not seen here show in the on-chain counter.
                 unsettled_since: (record.charged > record.settled).then_some(now),
                 ..LaneLedger::default()
             };
@@ -62,7 +62,7 @@ impl Ledger {
             if let Some(channel) = ledger.channels.get_mut(&record.key.domain) {
                 channel.reserve(record.maximum);
             }
-            let reservation = Reservation {
+            let reservation = OpenReservation {
                 key: record.key,
                 maximum: record.maximum,
                 checkpoint: record.checkpoint,
@@ -78,7 +78,7 @@ impl Ledger {
         ledger.counts = ledger.recount();
         for (id, record) in state.reservations {
             if let Some(seconds) = record.held_seconds {
-                // The store says so already.
+                // The store has this record already.
                 let _ = ledger.hold(id, seconds, now);
                 continue;
             }

@@ -1,4 +1,4 @@
-//! What the ledger tells the settlement planner, and what it learns back.
+//! The ledger's interface to settlement: the unsettled amounts, and noting finalized settlements.
 
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;
@@ -7,7 +7,7 @@ use super::{ChannelFacts, Ledger, lane_record};
 use crate::ports::Moment;
 use crate::record::{LaneKey, Record};
 
-/// What a lane owes, with what proves it.
+/// The unsettled amount of a lane, with the voucher that proves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unsettled {
     /// The lane.
@@ -18,24 +18,23 @@ pub struct Unsettled {
     pub authorized: BaseUnits,
     /// The signature over it.
     pub signature: [u8; 64],
-    /// What to debit to.
+    /// The value that the on-chain counter is to be debited to.
     pub charged: BaseUnits,
-    /// What that adds to the on-chain counter.
+    /// The unsettled amount: what debiting to `charged` adds to the on-chain counter.
     pub owed: BaseUnits,
-    /// Since when.
+    /// Since when the lane has unsettled charges.
     pub since: Moment,
 }
 
 impl Ledger {
-    /// The channels with books, by address.
+    /// The domains and addresses of all channels in the ledger.
     pub fn channels(&self) -> impl Iterator<Item = (Domain, Pubkey)> + '_ {
         self.channels
             .iter()
             .map(|(domain, channel)| (*domain, channel.address))
     }
 
-    /// What the lanes of a channel owe, as far as the chain would still pay it: current generations
-    /// with a voucher.
+    /// The unsettled amounts of a channel's lanes that can still be claimed: current generations with a voucher.
     #[must_use]
     pub fn unsettled(&self, facts: &ChannelFacts) -> Vec<Unsettled> {
         let Some(channel) = self.channels.get(&facts.domain) else {
@@ -65,7 +64,7 @@ impl Ledger {
         lanes.collect()
     }
 
-    /// Notes that a settlement planned at `planned_at` is final. `None` if the books have no such lane.
+    /// Notes that a settlement planned at `planned_at` is final. `None` if the ledger has no such lane.
     pub fn settled(
         &mut self,
         key: LaneKey,

@@ -1,4 +1,4 @@
-//! How much the books hold, and since when: told without a look at every lane.
+//! How much the ledger holds, and the age of its oldest entries, computed without iterating over all lanes.
 
 use std::time::Duration;
 
@@ -8,32 +8,33 @@ use super::Ledger;
 use super::channel::ChannelLedger;
 use crate::ports::Moment;
 
-/// What the books hold.
+/// How much the ledger holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Size {
-    /// Channels that were paid with.
+    /// Channels with at least one lane in the ledger.
     pub channels: usize,
-    /// Lanes, each generation counted.
+    /// Lanes, each generation counted separately.
     pub lanes: usize,
-    /// Voucher values that have bought something and are kept one by one.
+    /// Used voucher values that are stored one by one.
     pub used_values: usize,
     /// Requests in flight.
     pub reservations: usize,
-    /// The sum of their maxima.
+    /// The sum of the maxima of the requests in flight.
     pub reserved: BaseUnits,
-    /// How long the oldest of them has been in flight.
+    /// How long the oldest request in flight has been running.
     pub oldest_reservation: Option<Duration>,
-    /// Outcomes kept for whoever asks again.
+    /// Outcomes kept for idempotent retries.
     pub outcomes: usize,
-    /// The bytes of their answers.
+    /// The bytes of all stored answers.
     pub answer_bytes: u64,
-    /// How long the oldest of them is kept, by the time in which verifiers ran.
+    /// The age of the oldest outcome, by the time in which verifiers ran.
     pub oldest_outcome: Option<Duration>,
-    /// Charged since the start, what a crash left without an outcome included.
+    /// Charged since the start, including the charges for requests that a crash interrupted.
     pub charged: BaseUnits,
 }
 
-/// What would take a look at every lane or reservation. It is shown and decides nothing, so it saturates.
+/// Counts kept up to date on every change, because computing them would iterate over every lane and reservation. They
+/// are for display only and decide nothing, so they saturate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counts {
     pub(super) channels: usize,
@@ -48,7 +49,7 @@ impl Counts {
         self.used_values = (self.used_values + added).saturating_sub(forgotten);
     }
 
-    /// A channel as the store had it.
+    /// Adds a channel as it was read from the store.
     fn add(&mut self, channel: &ChannelLedger) {
         let (channels, lanes, used) = count(channel);
         self.channels += channels;
@@ -56,7 +57,7 @@ impl Counts {
         self.used_values += used;
     }
 
-    /// A channel whose books go.
+    /// Subtracts a channel that is removed from the ledger.
     pub(super) fn forget(&mut self, channel: &ChannelLedger) {
         let (channels, lanes, used) = count(channel);
         self.channels = self.channels.saturating_sub(channels);
@@ -75,7 +76,7 @@ impl Counts {
     }
 }
 
-/// Whether a channel was paid with, its lanes, and their used values.
+/// Counts a channel: 1 if it has any lane and 0 otherwise, its lanes, and their used values.
 fn count(channel: &ChannelLedger) -> (usize, usize, usize) {
     let lanes = channel.lanes.iter();
     let (lanes, used) = lanes.fold((0, 0), |(lanes, used), (_, _, books)| {
@@ -85,7 +86,7 @@ fn count(channel: &ChannelLedger) -> (usize, usize, usize) {
 }
 
 impl Ledger {
-    /// What the books hold.
+    /// How much the ledger holds now.
     #[must_use]
     pub fn size(&self, now: Moment) -> Size {
         let oldest = self.reservations.first_key_value();
@@ -105,7 +106,7 @@ impl Ledger {
         }
     }
 
-    /// The counts, by a look at everything.
+    /// Computes the counts by iterating over everything.
     pub(super) fn recount(&self) -> Counts {
         let mut counts = Counts {
             charged: self.counts.charged,
@@ -120,7 +121,7 @@ impl Ledger {
         counts
     }
 
-    /// Whether what is counted along the way is what a look at everything finds.
+    /// Whether the counts kept up to date on every change equal the recomputed ones.
     #[cfg(test)]
     pub(super) fn counts_right(&self) -> bool {
         self.counts == self.recount()

@@ -1,5 +1,5 @@
-//! The ledger against its rules, one by one, and against a simple model: in random sequences, and in every
-//! state of a small domain.
+//! Tests of the ledger: each rule by itself, and against a simple model in random sequences and in every state of a
+//! small domain.
 
 mod exhaustive;
 mod forget;

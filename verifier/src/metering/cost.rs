@@ -1,4 +1,4 @@
-//! From what a service produced to what it costs: by tokens for models, by bytes for plain routes.
+//! Computes the cost of what a service produced: by tokens for models, by bytes for plain routes.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ use super::produced::{BYTES_PER_TOKEN, Produced};
 use super::tokens;
 use crate::prices::RouteQuote;
 
-/// What a request came to.
+/// The charge of a request, and what its receipt says was sold.
 #[derive(Debug)]
 pub(crate) struct Cost {
     pub(crate) charge: BaseUnits,
-    /// What a receipt says of the service, if there was one.
+    /// What the receipt says was sold; `None` if nothing was produced.
     pub(crate) sold: Option<Sold>,
 }
 
-/// The price of a request, with all that a charge follows from.
+/// The price of a request, with everything that is needed to compute its charge.
 #[derive(Debug)]
 pub(crate) enum Tariff {
     Tokens(TokenTariff),
@@ -32,19 +32,19 @@ pub(crate) struct TokenTariff {
     price: ModelPrice,
     maximum: BaseUnits,
     bounds: Usage,
-    /// What was asked, to be counted if the upstream does not.
+    /// The request's body, whose tokens are counted here if the upstream does not count them.
     body: Arc<Value>,
 }
 
 #[derive(Debug)]
 pub(crate) struct ByteTariff {
     quote: RouteQuote,
-    /// What the service itself set instead of the price.
+    /// A charge that the service itself set instead of the metered one.
     set: Option<BaseUnits>,
 }
 
 impl Tariff {
-    /// `body` is what is sent upstream.
+    /// The tariff of a model request. `body` is the body that is sent to the upstream.
     pub(crate) fn of_model(quote: &Quote, body: Arc<Value>) -> Self {
         Self::Tokens(TokenTariff {
             model: quote.model.clone(),
@@ -59,15 +59,15 @@ impl Tariff {
         Self::Bytes(ByteTariff { quote, set: None })
     }
 
-    /// Sets what a plain route costs, whatever came and went; never more than its maximum.
+    /// Sets the charge of a plain route, regardless of its bytes; it is limited to the quoted maximum.
     pub(crate) const fn set(&mut self, charge: BaseUnits) {
         if let Self::Bytes(tariff) = self {
             tariff.set = Some(charge);
         }
     }
 
-    /// What it costs, at a glance. For charges that are replaced by a better one, unless the client or this process is
-    /// gone.
+    /// A cheap estimate of the cost, for charges that a precise one replaces unless the client disconnects or this
+    /// process crashes.
     pub(crate) fn glance(&self, produced: Produced) -> BaseUnits {
         match self {
             Self::Tokens(tariff) => tariff.charge(tariff.glance(produced)),
@@ -75,7 +75,7 @@ impl Tariff {
         }
     }
 
-    /// What it costs.
+    /// The precise cost.
     pub(crate) fn cost(&self, produced: Produced) -> Cost {
         match self {
             Self::Tokens(tariff) => tariff.cost(produced),
@@ -130,13 +130,13 @@ impl TokenTariff {
         }
     }
 
-    /// What was used: the bound counts bytes, and a quarter of it is near.
+    /// An estimate of the usage: the bound of the input counts bytes, and a quarter of it is close to its tokens.
     fn glance(&self, produced: Produced) -> Option<Usage> {
         let input = self.bounds.prompt_tokens.div_ceil(BYTES_PER_TOKEN);
         produced.with_input(|| input)
     }
 
-    /// What was used, counted.
+    /// The usage, with the input's tokens counted if the upstream did not count them.
     fn count(&self, produced: Produced) -> Option<Usage> {
         produced.with_input(|| {
             let counted = tokens::of_input(&self.body, self.price.tokens_per_image);

@@ -1,4 +1,4 @@
-//! Server-sent events, one by one: where they end, and the data that they carry.
+//! Splits a stream into server-sent events and reads the data of an event.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -8,21 +8,22 @@ use bytes::{Bytes, BytesMut};
 use eventsource_stream::Eventsource;
 use futures_util::{Stream, stream};
 
-/// The most bytes of one event. Beyond, events are not told apart any more, and bytes pass as they come.
+/// Maximum length of one event in bytes. Beyond it, the stream is no longer split into events, and bytes pass as they
+/// arrive.
 pub(super) const MAX_EVENT_BYTES: usize = 256 * 1024;
 
-/// Splits a stream behind the blank line that ends an event.
+/// Splits a stream after each blank line, which ends an event.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     pending: BytesMut,
-    /// Up to here there is no end of an event.
+    /// Position in `pending` before which there is no end of an event.
     searched: usize,
-    /// Something that never ended.
+    /// Whether an event was too long, so that the stream is no longer split.
     gave_up: bool,
 }
 
 impl Events {
-    /// The events that are whole now, each with its blank line.
+    /// Takes bytes and returns the events that are complete now, each with its blank line.
     pub(crate) fn feed(&mut self, bytes: &Bytes) -> Vec<Bytes> {
         if self.gave_up {
             return vec![bytes.clone()];
@@ -33,7 +34,7 @@ impl Events {
             whole.push(self.pending.split_to(end).freeze());
             self.searched = 0;
         }
-        // The end may be part of the last line break that came.
+        // The last bytes may be the beginning of an event's end, so they are searched again.
         self.searched = self.pending.len().saturating_sub(3);
         if self.pending.len() > MAX_EVENT_BYTES {
             self.gave_up = true;
@@ -42,19 +43,19 @@ impl Events {
         whole
     }
 
-    /// Whether what passes are events.
+    /// Whether the stream is still split into events.
     pub(super) const fn are_told_apart(&self) -> bool {
         !self.gave_up
     }
 
-    /// What came after the last event.
+    /// The bytes after the last complete event.
     pub(crate) fn rest(&mut self) -> Bytes {
         self.searched = 0;
         self.pending.split().freeze()
     }
 }
 
-/// Where the first event ends whose end is not before `from`: behind an empty line.
+/// Position after the first empty line that ends at or after `from`, which ends an event.
 fn end_of_event(bytes: &[u8], from: usize) -> Option<usize> {
     let breaks = bytes.iter().enumerate().skip(from);
     let mut breaks = breaks.filter(|(_, byte)| **byte == b'\n');
@@ -74,10 +75,10 @@ pub(crate) fn end_of_events(stream: &[u8]) -> usize {
     end
 }
 
-/// The data of one event; empty if it is a comment, `None` if it is no text.
+/// The data of one event; empty for a comment, `None` if the event is not UTF-8 text.
 pub(super) fn data_of(event: &Bytes) -> Option<String> {
     let text = std::str::from_utf8(event).ok()?;
-    // The parser panics at a byte order mark.
+    // A byte order mark is removed, because the parser panics on it.
     let text = text.trim_start_matches('\u{feff}').as_bytes();
     let once = stream::iter([Ok::<_, Infallible>(Bytes::copy_from_slice(text))]);
     let mut events = pin!(once.eventsource());

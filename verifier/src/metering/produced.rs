@@ -1,21 +1,21 @@
-//! What a service made of a request, before anybody asks what it costs.
+//! What a service produced for a request, independent of its price.
 
 use farthing_wire::pricing::Usage;
 use farthing_wire::receipt::CountedBy;
 
-/// Bytes of text that are about a token, where a count would take too long.
+/// Approximate number of bytes per token, used where counting tokens would take too long.
 pub(super) const BYTES_PER_TOKEN: u64 = 4;
 
-/// What a service made of a request.
+/// What a service produced for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Produced {
     /// Nothing: it failed.
     Nothing,
-    /// What the model's server counted itself.
+    /// Usage that the upstream itself reported.
     Counted(Usage),
-    /// So many tokens, counted here. The input counts as well.
+    /// Number of output tokens, counted or estimated here. The input is charged in addition.
     Estimated(u64),
-    /// So many bytes. Those of the request count as well.
+    /// Number of bytes of the answer. The bytes of the request are charged in addition.
     Bytes(u64),
 }
 

@@ -1,8 +1,8 @@
-//! Counts what an answer used.
+//! Counts the tokens that an answer used.
 //!
-//! The upstream's own `usage` counts. Where it is missing, or a stream ends early, a tokenizer counts
-//! the text: [`Produced::Estimated`]. It is OpenAI's (o200k), which other models' differ from by a few
-//! parts in ten; a receipt says who counted.
+//! The upstream's own `usage` is used if there is one. If it is missing, or a stream ends early, the text is counted
+//! here with a tokenizer: [`Produced::Estimated`]. The tokenizer is OpenAI's o200k; tokenizers of other models differ
+//! from it by some tens of percent. A receipt says who counted.
 
 use bytes::Bytes;
 use farthing_wire::pricing::Usage;
@@ -11,23 +11,23 @@ use serde_json::Value;
 use super::events::{self, Events};
 use super::produced::Produced;
 
-/// Deepest nesting whose text is counted.
+/// Maximum nesting of JSON in which text is counted.
 const MAX_DEPTH: usize = 16;
-/// Where the upstream does not count, this many times the tokens that were asked for end a stream:
-/// another tokenizer may count differently, but not that much.
+/// A stream ends when the tokens counted here exceed the requested ones by this factor (plus [`TOLERATED_TOKENS`]). The
+/// model's tokenizer may count differently from ours, but not by that much.
 const TOLERANCE: u64 = 2;
-/// The same for short answers.
+/// Tokens by which a stream may additionally exceed the limit, so that short answers are not cut off.
 const TOLERATED_TOKENS: u64 = 64;
 
-/// The tokens of a text.
+/// The number of tokens of a text.
 pub(crate) fn tokens(text: &str) -> u64 {
     bpe_openai::o200k_base().count(text) as u64
 }
 
-/// Tokens that a template adds to a message, as those of chat models do.
+/// Tokens that the template of a chat model adds to each message.
 const TEMPLATE_TOKENS: u64 = 4;
 
-/// The tokens of a request's input: of its text, and of its images as they are priced.
+/// The number of tokens of a request's input: its text, plus the configured number of tokens per image.
 pub(crate) fn of_input(body: &Value, tokens_per_image: Option<u32>) -> u64 {
     let parts = [
         "messages",
@@ -49,7 +49,7 @@ fn input_tokens(value: &Value, tokens_per_image: Option<u32>, depth: usize) -> u
         _ if depth == 0 => 0,
         Value::String(text) if text.starts_with("data:") => tokens_per_image.map_or(0, u64::from),
         Value::String(text) => tokens(text),
-        // A prompt may be tokens already.
+        // A prompt may be given as an array of token numbers.
         Value::Number(_) => 1,
         Value::Array(items) => items.iter().map(inner).sum(),
         Value::Object(fields) => {
@@ -67,12 +67,12 @@ fn input_tokens(value: &Value, tokens_per_image: Option<u32>, depth: usize) -> u
     }
 }
 
-/// Reads the tokenizer's tables, which takes a moment, so that no request waits for it.
+/// Loads the tokenizer's tables ahead of the first request, because loading takes a moment.
 pub(crate) fn prepare() {
     tokens("");
 }
 
-/// What a JSON answer used, `None` if it is not a JSON object.
+/// What a JSON answer produced; `None` if it is not a JSON object.
 pub(crate) fn of_answer(body: &[u8]) -> Option<Produced> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     let answer = answer.is_object().then_some(answer)?;
@@ -82,7 +82,8 @@ pub(crate) fn of_answer(body: &[u8]) -> Option<Produced> {
     }
 }
 
-/// Tokens of what the choices of an answer, or of a chunk of one, say, and the output of a response.
+/// Number of tokens of the text in an answer or in a chunk of one: of its `choices`, and of its `output` (Responses
+/// API).
 fn said(answer: &Value, part: &str) -> u64 {
     let choices = answer.get("choices").and_then(Value::as_array);
     let of_choices = choices.into_iter().flatten().map(|choice| {
@@ -97,7 +98,7 @@ fn said(answer: &Value, part: &str) -> u64 {
     of_choices.sum::<u64>() + of_output
 }
 
-/// Tokens of all text in a value but for its labels.
+/// Number of tokens of all text in a JSON value, except that of fields that are labels.
 fn text_tokens(value: &Value, depth: usize) -> u64 {
     match value {
         _ if depth == 0 => 0,
@@ -115,12 +116,12 @@ fn text_tokens(value: &Value, depth: usize) -> u64 {
     }
 }
 
-/// A part of a stream that may pass on: a whole event or, where events cannot be told apart, whatever
-/// came.
+/// A part of a stream that may be passed on: a complete event or, if the stream is no longer split into events, the
+/// bytes as they arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Passing {
     pub(crate) bytes: Bytes,
-    /// Whether it is the chunk that says nothing but what was used, which the gateway asks for.
+    /// Whether it is the chunk that contains only the usage, which this gateway requests from the upstream.
     pub(crate) is_usage_chunk: bool,
 }
 
@@ -129,8 +130,9 @@ pub(crate) struct Passing {
 pub(crate) struct Meter {
     events: Events,
     usage: Option<Usage>,
-    /// Tokens of text, all of them and those that came after the last `usage`.
+    /// Number of tokens of all text so far.
     said: u64,
+    /// Number of tokens of the text after the last `usage`.
     uncounted: u64,
 }
 
@@ -140,7 +142,7 @@ impl Meter {
         self.uncounted += tokens;
     }
 
-    /// Takes bytes of the upstream and returns what may pass on.
+    /// Takes bytes of the upstream and returns the parts that may be passed on.
     pub(crate) fn feed(&mut self, bytes: &Bytes) -> Vec<Passing> {
         let mut passing = Vec::new();
         for part in self.events.feed(bytes) {
@@ -148,7 +150,7 @@ impl Meter {
             let is_usage_chunk = match data {
                 Some(data) => self.read(&data),
                 None => {
-                    // Not an event of text: what it is made of is counted.
+                    // It is not a text event, so all of its bytes are counted as text.
                     self.add(tokens(&String::from_utf8_lossy(&part)));
                     false
                 }
@@ -161,7 +163,7 @@ impl Meter {
         passing
     }
 
-    /// What came after the last event, when nothing comes any more.
+    /// Ends the stream and returns the bytes after the last complete event.
     pub(crate) fn rest(&mut self) -> Bytes {
         let rest = self.events.rest();
         if let Some(data) = events::data_of(&rest) {
@@ -170,7 +172,7 @@ impl Meter {
         rest
     }
 
-    /// Reads an event's data. Whether it says nothing but what was used.
+    /// Counts an event's data. Returns whether the event contains only the usage.
     fn read(&mut self, data: &str) -> bool {
         if data.is_empty() || data == "[DONE]" {
             return false;
@@ -190,17 +192,17 @@ impl Meter {
         usage.is_some() && choices.is_some_and(Vec::is_empty)
     }
 
-    /// Whether the upstream says more than was asked for, so that what is reserved is spent.
+    /// Whether the answer exceeds the output tokens that were requested, so that the reservation is spent.
     pub(crate) fn exceeds(&self, output_tokens: u64) -> bool {
         let tolerated = output_tokens
             .saturating_mul(TOLERANCE)
             .saturating_add(TOLERATED_TOKENS);
         let reported = self.usage.map_or(0, |usage| usage.completion_tokens);
-        // A count at the end of an answer ends it anyway.
+        // A usage report at the end of an answer needs no cut, so it matters only if text follows it.
         self.said > tolerated || (reported > output_tokens && self.uncounted > 0)
     }
 
-    /// What a stream that ended by itself used.
+    /// What was produced by a stream that ended by itself.
     pub(crate) fn complete(&self) -> Produced {
         match self.usage {
             Some(usage) => Produced::Counted(usage),
@@ -208,7 +210,7 @@ impl Meter {
         }
     }
 
-    /// What a stream used that its upstream cut off.
+    /// What was produced by a stream that the upstream cut off.
     pub(crate) fn cut(&self) -> Produced {
         if self.said == 0 && self.usage.is_none() {
             return Produced::Nothing;
@@ -216,10 +218,10 @@ impl Meter {
         self.stopped()
     }
 
-    /// What a stream used that was stopped because nobody reads it any more.
+    /// What was produced by a stream that was stopped before its end.
     pub(crate) fn stopped(&self) -> Produced {
         match self.usage {
-            // The count may be older than the text.
+            // Text arrived after the last usage report, so the report may be too low.
             Some(usage) if self.uncounted > 0 => Produced::Counted(Usage {
                 completion_tokens: usage.completion_tokens.max(self.said),
                 ..usage
@@ -230,12 +232,13 @@ impl Meter {
     }
 }
 
-/// Tokens of what an event adds to an answer: choices of a chunk, or the delta of a response.
+/// Number of tokens of the text that an event adds to an answer: the choices of a chunk, or the delta of a response
+/// event.
 fn said_in_event(event: &Value) -> u64 {
     let kind = event.get("type").and_then(Value::as_str);
     match (kind, event.get("delta")) {
         (Some(kind), Some(Value::String(delta))) if kind.ends_with(".delta") => tokens(delta),
-        // The others say again, as a whole, what their deltas said.
+        // Other response events repeat text that their deltas already had.
         (Some(_), _) => 0,
         (None, _) => said(event, "delta"),
     }

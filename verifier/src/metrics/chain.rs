@@ -1,4 +1,4 @@
-//! How the chain is read.
+//! Metrics of the readings of the chain.
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ impl Collector for ChainCollector {
         let mut page = Page::new(encoder);
         let help = "Channels that are followed";
         page.gauge("chain_channels", help, None, figures.followed)?;
-        let help = "Channels with books that were not found on the chain yet since the start";
+        let help = "Channels in the ledger that have not been read from the chain since the start";
         page.gauge("chain_unresolved_channels", help, None, figures.unresolved)?;
         let help = "Age of the oldest reading of a followed channel, if there is one";
         page.age("chain_reading_age", help, figures.reading_age)?;
-        let help = "Readings of the chain that failed";
+        let help = "Failed readings of the chain since the start";
         page.counter("chain_failed_readings", help, None, figures.failed_readings)
     }
 }

@@ -1,4 +1,4 @@
-//! How much the books hold, since when, and what was charged.
+//! Metrics of the ledger: the number and age of its entries, and what was charged.
 
 use std::sync::Arc;
 
@@ -25,35 +25,35 @@ impl Collector for LedgerCollector {
         let mut page = Page::new(encoder);
         page.gauge(
             "channels",
-            "Channels that were paid with",
+            "Channels in the ledger: those that have paid",
             None,
             size.channels,
         )?;
         page.gauge(
             "lanes",
-            "Lanes that paid, each generation counted",
+            "Lanes in the ledger: those that have paid, each generation counted separately",
             None,
             size.lanes,
         )?;
-        let help = "Voucher values that bought something and are kept one by one";
+        let help = "Used voucher values that are stored individually";
         page.gauge("used_values", help, None, size.used_values)?;
         page.gauge(
             "reservations",
-            "Payments that are reserved: requests in flight, and what was verified for other servers",
+            "Reservations: paid requests in flight, and payments verified for other servers",
             None,
             size.reservations,
         )?;
-        let help = "Payments that were verified for other servers and are not settled yet";
+        let help = "Payments verified for other servers and not yet settled or released";
         page.gauge("held_payments", help, None, held)?;
-        let help = "The most that what is reserved can cost";
+        let help = "Sum of all reservations: the most that they can be charged";
         page.gauge("reserved", help, base_units(), size.reserved.0)?;
-        let help = "Time since the oldest payment that is reserved was accepted, if there is one";
+        let help = "Age of the oldest reservation; absent if there is none";
         page.age("oldest_reservation_age", help, size.oldest_reservation)?;
-        let help = "Outcomes kept for whoever asks again";
+        let help = "Request outcomes stored for idempotent retries";
         page.gauge("outcomes", help, None, size.outcomes)?;
-        let help = "Answers kept for whoever asks again";
+        let help = "Size of the answers stored for idempotent retries";
         page.gauge("answers", help, Some(Unit::Bytes), size.answer_bytes)?;
-        let help = "Time for which the oldest outcome has been kept, if there is one; only time in which a verifier ran \
+        let help = "Age of the oldest stored outcome; absent if there is none; only time in which a verifier ran \
                     counts";
         page.age("oldest_outcome_age", help, size.oldest_outcome)?;
         let help = "Charged since the start";

@@ -1,4 +1,4 @@
-//! One scrape: a metric after the other, each with its meaning.
+//! Helpers that write the metrics of one scrape, each with its help text.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use prometheus_client::registry::Unit;
 
 use crate::histogram::Histogram;
 
-/// What is written. The suffixes of unit and kind are added to the names.
+/// The output of one scrape. The suffixes of unit and kind are added to the metric names.
 pub(super) struct Page<'a>(DescriptorEncoder<'a>);
 
-/// The unit of money.
+/// The unit of amounts: base units of the token.
 pub(super) fn base_units() -> Option<Unit> {
     Some(Unit::Other("base_units".to_owned()))
 }
@@ -32,7 +32,7 @@ impl<'a> Page<'a> {
             .encode_descriptor(name, &format!("{help}."), unit, kind)
     }
 
-    /// What rises and falls.
+    /// Writes a gauge.
     pub(super) fn gauge(
         &mut self,
         name: &str,
@@ -44,7 +44,7 @@ impl<'a> Page<'a> {
         metric.encode_gauge(&value)
     }
 
-    /// The same by a label, which is not told for a value where there is none.
+    /// Writes a gauge with one value per label value. A label value without a value is left out.
     pub(super) fn gauges<V: EncodeGaugeValue>(
         &mut self,
         name: &str,
@@ -62,7 +62,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// How old something is, in seconds. Where there is nothing there is no age.
+    /// Writes an age in seconds as a gauge, or nothing if there is no age.
     pub(super) fn age(
         &mut self,
         name: &str,
@@ -75,7 +75,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// What only rises, from zero at the start.
+    /// Writes a counter, which starts at zero when the process starts.
     pub(super) fn counter(
         &mut self,
         name: &str,
@@ -87,7 +87,7 @@ impl<'a> Page<'a> {
         metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
-    /// The same by a label.
+    /// Writes a counter with one value per label value.
     pub(super) fn counters(
         &mut self,
         name: &str,
@@ -104,7 +104,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// How long something took.
+    /// Writes a histogram of durations.
     pub(super) fn histogram(&mut self, name: &str, help: &str, values: &Histogram) -> fmt::Result {
         let unit = Unit::Seconds;
         values.encode(&mut self.begin(name, help, Some(&unit), MetricType::Histogram)?)

@@ -1,6 +1,7 @@
-//! What became of requests, and how whoever serves them keeps up.
+//! Metrics of requests: their outcomes, the requests in flight, the charged tokens, and the time to the first byte.
 //!
-//! What is served is counted without a lock and without an allocation. A refusal looks its counter up.
+//! Served requests are counted without a lock and without an allocation. The counter of an error is looked up by its
+//! code.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio::sync::Semaphore;
 use super::page::Page;
 use crate::histogram::Histogram;
 
-/// Where answers are counted, by what it took to begin them: from a cache to a queue.
+/// Buckets of the time to the first byte, from answers of a cache to those that wait in a queue.
 const FIRST_BYTE_BOUNDS: &[Duration] = &[
     Duration::from_millis(10),
     Duration::from_millis(25),
@@ -34,20 +35,20 @@ const FIRST_BYTE_BOUNDS: &[Duration] = &[
     Duration::from_secs(120),
 ];
 
-/// What a request asks for. Of routes there is one, because whatever has a price with a star, and every path of an
-/// application, is for strangers to choose.
+/// What a request asks for, as a label value. All plain routes share one value, because clients choose the paths of
+/// routes with wildcards and of applications, and could create any number of labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum RequestKind {
     /// A model, at one of its endpoints.
     Model(Endpoint),
     /// A plain route, or a handler of an application.
     Route,
-    /// What a server asks that sells by itself.
+    /// A facilitator request of another server.
     Facilitator,
 }
 
-impl Asked {
-    /// Of what is served here.
+impl RequestKind {
+    /// Number of label values for requests that are served here.
     const SERVED: usize = Endpoint::ALL.len() + 1;
 
     fn all_served() -> [Self; Self::SERVED] {
@@ -59,7 +60,7 @@ impl Asked {
         })
     }
 
-    /// Its place among what is served here.
+    /// Index among the label values for requests that are served here.
     const fn index(self) -> Option<usize> {
         match self {
             Self::Model(endpoint) => Some(endpoint as usize),
@@ -77,28 +78,29 @@ impl Asked {
     }
 }
 
-/// How a request ended. Answers carry it as an extension, until they are counted.
+/// The outcome of a request. A response carries it as an extension until it is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Served(Served),
-    /// With an error of ours, by its code; or with what was done for another server.
+    /// Ended with an error that this server made, named by its code; or completed for another server (`verified`,
+    /// `settled`).
     Named(&'static str),
-    /// Not yet: it is a stream, which is counted when it ends.
+    /// Not ended yet: the answer is a stream, which is counted when it ends.
     Streams,
 }
 
-/// How a request ended that was not refused.
+/// The outcome of a request that was served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Served {
-    /// For a payment.
+    /// Served for a payment.
     Paid,
-    /// For nothing.
+    /// Served for free.
     Free,
-    /// As the first time.
+    /// Answered with the stored answer of an earlier request.
     Replayed,
-    /// With an error of the service's own, which costs nothing.
+    /// Answered with an error of the service, which is not charged.
     UpstreamError,
-    /// Not to its end, because the client went away.
+    /// Not completed, because the client disconnected.
     ClientGone,
 }
 
@@ -122,20 +124,20 @@ impl Served {
     }
 }
 
-/// Both are words of this program: the path of an endpoint, `route` or `facilitator`; an outcome's name, or an error's
-/// code.
+/// Labels of the request counter. The endpoint is the path of a model endpoint, `route` or `facilitator`; the outcome
+/// is the name of an outcome or an error code. None of them comes from a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     endpoint: &'static str,
     outcome: &'static str,
 }
 
-/// The requests since the start.
+/// Counters of all requests since the start.
 #[derive(Debug)]
 pub(crate) struct Requests {
     ended: Family<Labels, Counter>,
-    /// Those of `ended` that need not be looked up: by what was asked for, then by how it was served.
-    served: [[Counter; Served::ALL.len()]; Asked::SERVED],
+    /// Counters of `ended` for served requests, which need no lookup: indexed by [`RequestKind`], then by [`Served`].
+    served: [[Counter; Served::ALL.len()]; RequestKind::SERVED],
     input_tokens: Counter,
     output_tokens: Counter,
     first_byte: Histogram,
@@ -144,7 +146,7 @@ pub(crate) struct Requests {
 impl Default for Requests {
     fn default() -> Self {
         let ended = Family::<Labels, Counter>::default();
-        let served = Asked::all_served().map(|asked| {
+        let served = RequestKind::all_served().map(|asked| {
             Served::ALL.map(|served| {
                 ended.get_or_create_owned(&Labels {
                     endpoint: asked.label(),
@@ -163,8 +165,8 @@ impl Default for Requests {
 }
 
 impl Requests {
-    /// Counts a request when it ends, however it does.
-    pub(crate) fn begin(self: &Arc<Self>, asked: Asked) -> Counting {
+    /// Begins to count a request; it is counted when it ends or when the result is dropped.
+    pub(crate) fn begin(self: &Arc<Self>, asked: RequestKind) -> Counting {
         Counting {
             requests: Arc::clone(self),
             asked,
@@ -178,12 +180,12 @@ impl Requests {
         self.output_tokens.inc_by(usage.output_tokens);
     }
 
-    /// Counts what the service took to begin an answer.
+    /// Records the time that the service took to begin an answer.
     pub(crate) fn answered_after(&self, duration: Duration) {
         self.first_byte.observe(duration);
     }
 
-    fn count(&self, asked: Asked, outcome: Outcome) {
+    fn count(&self, asked: RequestKind, outcome: Outcome) {
         let name = match (asked.index(), outcome) {
             (_, Outcome::Streams) => return,
             (Some(index), Outcome::Served(served)) => {
@@ -201,11 +203,12 @@ impl Requests {
     }
 }
 
-/// A request that is counted once. Dropped before its end, it is one whose client went away.
+/// Counts a request once. If it is dropped before [`Self::ended`], the request is counted as disconnected by its
+/// client.
 #[derive(Debug)]
 pub(crate) struct Counting {
     requests: Arc<Requests>,
-    asked: Asked,
+    asked: RequestKind,
     ended: bool,
 }
 
@@ -235,8 +238,8 @@ pub(super) struct RequestsCollector {
 impl Collector for RequestsCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let requests = &self.requests;
-        let help = "Requests by endpoint and by how they ended: served as named here, or refused, or cut off, with \
-                    the error of that code";
+        let help = "Requests by endpoint and outcome: paid, free, replayed, upstream_error, client_gone, \
+                    verified, settled, or the code of the error that ended them";
         let ended = encoder.encode_descriptor(
             "requests",
             help,
@@ -248,15 +251,15 @@ impl Collector for RequestsCollector {
         let in_flight = self
             .max_requests
             .saturating_sub(self.permits.available_permits());
-        let help = "Requests in flight, streams and those that are not paid for included";
+        let help = "Requests in flight, including streams and free requests";
         page.gauge("requests_in_flight", help, None, in_flight)?;
         let tokens = [
             ("input", requests.input_tokens.get()),
             ("output", requests.output_tokens.get()),
         ];
-        let help = "Tokens that were charged for";
+        let help = "Tokens that were charged, by direction";
         page.counters("tokens", help, "direction", tokens)?;
-        let help = "Time until the upstream, or the application's handler, began its answer";
+        let help = "Time until the upstream or the application's handler began its answer";
         page.histogram("upstream_first_byte", help, &requests.first_byte)
     }
 }

@@ -1,4 +1,4 @@
-//! What is owed, and what was done about it.
+//! Metrics of settlement: unsettled charges, and the settlements that were sent.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,11 +9,11 @@ use prometheus_client::registry::Unit;
 
 use super::page::{Page, base_units};
 use crate::ports::Clock;
-use crate::settlement::figures::{Figures, Owed};
+use crate::settlement::figures::{Owed, SettlementFigures};
 
 #[derive(Debug)]
 pub(super) struct SettlementCollector {
-    pub(super) figures: Arc<Figures>,
+    pub(super) figures: Arc<SettlementFigures>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -29,14 +29,14 @@ impl Collector for SettlementCollector {
         let now = self.clock.now();
         let age = |owed: Owed| owed.since.map(|since| now.since(since).as_secs_f64());
         let mut page = Page::new(encoder);
-        let help = "Charged and not debited yet, when the settler looked last";
+        let help = "Unsettled charges (not yet debited on the chain) as of the settler's last poll";
         let by = "channel";
         let values = owed.map(|(channel, owed)| (channel, Some(owed.amount.0)));
         page.gauges("unsettled", help, base_units(), by, values)?;
-        let help = "Channels that owe, when the settler looked last";
+        let help = "Channels with unsettled charges as of the settler's last poll";
         let values = owed.map(|(channel, owed)| (channel, Some(owed.channels)));
         page.gauges("unsettled_channels", help, None, by, values)?;
-        let help = "Time since the oldest charge that is not debited yet, if there is one; a start counts anew";
+        let help = "Age of the oldest unsettled charge; absent if there is none; counts from the start of this process";
         let values = owed.map(|(channel, owed)| (channel, age(owed)));
         page.gauges(
             "oldest_unsettled_age",
@@ -47,14 +47,14 @@ impl Collector for SettlementCollector {
         )?;
 
         let count = |value: &std::sync::atomic::AtomicU64| value.load(Ordering::Relaxed);
-        let help = "Debited by final settlements since the start";
+        let help = "Amount debited by finalized settlements since the start";
         page.counter("settled", help, base_units(), count(&figures.settled))?;
-        let help = "Settlements whose end is not known yet";
+        let help = "Settlements sent whose outcome is not known yet";
         let pending = figures.pending.load(Ordering::Relaxed);
         page.gauge("settlements_pending", help, None, pending)?;
-        let help = "Settlements that were sent";
+        let help = "Settlements sent since the start";
         page.counter("settlements_sent", help, None, count(&figures.sent))?;
-        let help = "Settlements by how they ended";
+        let help = "Settlements by outcome since the start";
         let ended = [
             ("finalized", count(&figures.finalized)),
             ("expired", count(&figures.expired)),

@@ -1,4 +1,4 @@
-//! How the store keeps up.
+//! Metrics of the store.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,17 +25,17 @@ impl Collector for StoreCollector {
             let help = "Length of the store's file";
             page.gauge("store_file", help, Some(Unit::Bytes), file.len())?;
         }
-        let help = "Whether the store failed, so that nothing is served until the next start";
+        let help = "1 if the store failed: nothing is served until the next start";
         page.gauge("store_failed", help, None, u32::from(activity.has_failed()))?;
-        let help = "Batches that wait to be committed";
+        let help = "Batches waiting to be committed";
         page.gauge("store_queued_batches", help, None, activity.queued())?;
-        let help = "Batches that were committed; a paid request has two or more";
+        let help = "Committed batches; a paid request has two or more";
         let batches = activity.batches.load(Ordering::Relaxed);
         page.counter("store_batches", help, None, batches)?;
-        let help = "Records that were committed";
+        let help = "Committed records";
         let records = activity.records.load(Ordering::Relaxed);
         page.counter("store_records", help, None, records)?;
-        let help = "Time that a commit took, its flushes to the disk included";
+        let help = "Duration of a commit, including its flushes to disk";
         page.histogram("store_commit", help, &activity.commits)
     }
 }

@@ -1,7 +1,8 @@
-//! Payments for what somebody else serves, on the terms of this provider's offer and at the other server's price.
+//! Payments for requests that another server serves: this provider is their x402 facilitator. The offer's terms apply,
+//! at the other server's price.
 //!
-//! To verify is to reserve: a payment that was only looked at could be shown to two servers, or twice to one, before it is
-//! charged. So a voucher is good for one verification, whatever becomes of it.
+//! To verify a payment is to reserve its amount. Otherwise a client could show one payment to two servers, or twice to
+//! the same server, before it is charged. A voucher can therefore be verified once, whatever happens to it afterwards.
 
 use farthing_protocol::limits::MIN_GRACE_SECONDS;
 use farthing_protocol::{BaseUnits, Voucher};
@@ -19,48 +20,49 @@ use crate::receipts::Payer;
 use crate::record::{LaneKey, LaneSnapshot, ReceiptRecord, RequestKey};
 use crate::store::StoreFailed;
 
-/// The longest that a payment is held: no channel that is asked to close, and no lane that is revoked, is gone before.
+/// The longest time for which a payment is held. It is the shortest grace, so that a channel whose close is requested,
+/// or a lane that is revoked, still exists when the hold ends.
 pub const MAX_HELD_SECONDS: u32 = MIN_GRACE_SECONDS;
 
 /// Why a payment is not verified or not settled. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FacilitatorError {
-    /// Another version of x402.
+    /// The request uses another version of x402.
     #[error("x402Version must be {X402_VERSION}")]
     Version,
-    /// The server asks for something else than is facilitated here.
+    /// The server's payment requirements do not match what is facilitated here.
     #[error("the payment requirements differ from what is facilitated here in \"{field}\"")]
     Requirements {
         /// The field that differs.
         field: &'static str,
     },
-    /// The server wants to take longer, or no time at all.
+    /// The requested hold is longer than allowed, or zero.
     #[error("maxTimeoutSeconds must be from 1 to {MAX_HELD_SECONDS}")]
     Timeout,
-    /// There is nothing to reserve.
+    /// The amount is zero, so there is nothing to reserve.
     #[error("the amount must be at least one base unit")]
     NothingToPay,
-    /// As many payments are held as may be.
-    #[error("as many payments wait to be settled as may: try again later")]
+    /// The maximum number of payments is already held.
+    #[error("too many verified payments are not settled yet: try again later")]
     TooMany,
-    /// The payment is refused, as it would be for what is sold here.
+    /// The payment is refused for the same reason as it would be for a request that is sold here.
     #[error("{}", .0.error)]
     Refused(Box<RefusedPayment>),
-    /// The voucher is used, and nothing is held for it.
+    /// The voucher was already used, and no amount is held for it.
     #[error(
-        "this voucher is used and nothing is held for it: it was not settled in time, or paid for something else"
+        "this voucher was already used and no amount is held for it: its hold expired, or it paid for another request"
     )]
     NotHeld,
-    /// It was settled before, for another amount.
-    #[error("this payment was settled before, for {charged} base units")]
+    /// The payment was already settled, for another amount.
+    #[error("this payment was already settled, for {charged} base units")]
     SettledBefore {
-        /// What it was charged.
+        /// The amount that it was charged.
         charged: BaseUnits,
     },
-    /// More than was verified.
+    /// The amount is more than was verified.
     #[error("this payment was verified for at most {maximum} base units")]
     AboveMaximum {
-        /// What is held.
+        /// The amount that is held.
         maximum: BaseUnits,
     },
 }
@@ -90,13 +92,13 @@ pub struct SettledPayment {
     pub payer: Payer,
     /// What was charged.
     pub charged: BaseUnits,
-    /// The lane then.
+    /// The lane's figures right after the charge.
     pub lane: LaneSnapshot,
-    /// What the receipt says beside the figures, as far as it is kept.
+    /// The contents of the receipt besides the figures, if they are still stored.
     pub receipt: Option<ReceiptRecord>,
 }
 
-/// A payment that is known again by its request.
+/// A payment whose voucher was identified, with the request key by which a repeated call is recognized.
 struct IdentifiedPayment {
     voucher: IdentifiedVoucher,
     request: RequestKey,
@@ -114,8 +116,8 @@ impl Payments {
         }
     }
 
-    /// Verifies a payment and holds its amount for `maxTimeoutSeconds`; both are durable then. `id` is the key that the
-    /// client gave it.
+    /// Verifies a payment and holds its amount for `maxTimeoutSeconds`. The hold is durable when this returns. `id` is
+    /// the client's idempotency key.
     ///
     /// # Errors
     /// [`FacilitatorError`] names the first rule that is broken.
@@ -153,9 +155,9 @@ impl Payments {
         Ok(voucher.payer)
     }
 
-    /// Charges a payment, once, whether or not it was verified before; that is durable then. Nothing is charged for an
-    /// amount of nothing, and what is held is released. `draft` is what the receipt of a new charge says beside its
-    /// figures.
+    /// Charges a payment once, whether or not it was verified before. The charge is durable when this returns. An
+    /// amount of zero charges nothing and releases the hold. `draft` is the content of a new charge's receipt besides
+    /// the figures.
     ///
     /// # Errors
     /// [`FacilitatorError`] names the first rule that is broken.
@@ -216,7 +218,7 @@ impl Payments {
         }
     }
 
-    /// Checks everything but the ledger.
+    /// Does all checks except those of the ledger.
     async fn identify_payment(
         &self,
         asked: &FacilitatorRequest,
@@ -238,8 +240,8 @@ impl Payments {
     }
 }
 
-/// How a payment is known again: by the key that its client gave it, so that one key is not paid for by two vouchers, or
-/// else by its voucher.
+/// The key by which a repeated call for the same payment is recognized: the client's idempotency key if there is one,
+/// so that two vouchers cannot pay for the same key, and otherwise a hash of the voucher.
 fn known_by(id: Option<&IdempotencyKey>, voucher: &Voucher, lane: &LaneKey) -> RequestKey {
     let digest = Sha256::digest(voucher.to_bytes()).into();
     match id {

@@ -1,7 +1,8 @@
-//! What the holder of a lane's key is told of the lane: enough to go on after an answer was lost.
+//! Lane state queries: the holder of a lane's key reads the lane's state, to continue after an answer was lost.
 //!
-//! Nobody else is told anything: the question is signed by the lane's key and good for a minute. Nothing here asks the
-//! chain, so that a question costs no more than its signature: a channel that nobody paid with has nothing to tell.
+//! A query is signed by the lane's key and valid for a minute, so nobody else can read the state. No query causes an
+//! RPC request, so that it costs no more than checking its signature: only channels that are already followed are
+//! answered for.
 
 use farthing_protocol::state_query::StateQuery;
 use farthing_protocol::{Generation, LaneIndex};
@@ -14,7 +15,7 @@ use crate::ledger::Refusal;
 use crate::record::{ALL_USED, LaneKey};
 use crate::store::StoreFailed;
 
-/// A question about one lane.
+/// A query for the state of one lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneStateRequest {
     /// The channel's address.
@@ -23,31 +24,31 @@ pub struct LaneStateRequest {
     pub lane: LaneIndex,
     /// Its generation.
     pub generation: Generation,
-    /// When it was signed, in seconds of Unix time.
+    /// Time at which the query was signed, in seconds of Unix time.
     pub unix_seconds: u64,
     /// The lane key's signature over the query's bytes.
     pub signature: Signature,
 }
 
-/// Why a question is not answered.
+/// Why a lane state query is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LaneStateError {
-    /// Signed too long ago, or ahead of time.
+    /// The query's timestamp is too old, or in the future.
     #[error(
-        "the question was signed for another minute: sign it anew, by a clock that is right; here it is {now} in Unix time"
+        "the state query's timestamp is not current: check the clock and sign it again; the Unix time here is {now}"
     )]
     Stale {
         /// This provider's clock.
         now: u64,
     },
-    /// Nobody paid with this channel here.
-    #[error("nobody paid with this channel here")]
+    /// The channel is not followed here, because nobody paid with it.
+    #[error("this channel has not paid here: pay with it first")]
     ChannelUnknown,
     /// The channel has no such lane or generation, or its key is about to change.
     #[error(transparent)]
     Lane(Refusal),
-    /// Not signed by the lane's key.
-    #[error("the signature is not that of the lane's key over this question")]
+    /// The query is not signed by the lane's key.
+    #[error("the lane's key did not sign this state query: check the lane and its key")]
     Signature,
     /// The store failed.
     #[error(transparent)]
@@ -55,7 +56,7 @@ pub enum LaneStateError {
 }
 
 impl Payments {
-    /// The state of a lane, durable when it is told.
+    /// The state of a lane. What it reports is durable when this returns.
     ///
     /// # Errors
     /// [`LaneStateError`] names the first rule that is broken.
@@ -65,7 +66,7 @@ impl Payments {
         now: u64,
     ) -> Result<LaneStateInfo, LaneStateError> {
         let state = self.read_state(question, now)?;
-        // What is told is true after a crash as well.
+        // Waits for an empty commit, so that the reported state also holds after a crash.
         self.durable_ledger.record(Vec::new()).durable().await?;
         Ok(state)
     }

@@ -1,4 +1,4 @@
-//! What is offered: the ways to pay for a request, and whether a client accepted one of them.
+//! The offer: the ways to pay for a request, and the check that a client accepted one of them.
 
 use farthing_protocol::BaseUnits;
 use farthing_wire::pricing::{PriceList, RoutePrice};
@@ -9,32 +9,32 @@ use solana_sdk::pubkey::Pubkey;
 use super::{PaymentError, RefusedPayment};
 use crate::prices::{Prices, Quoted};
 
-/// How long a client may take to pay; prices do not change while a verifier runs.
+/// `maxTimeoutSeconds` of an offer: how long a client may take to pay. Prices do not change while a verifier runs.
 const MAX_TIMEOUT_SECONDS: u64 = 300;
 
 /// What a provider sells, and to whom it must be paid.
 #[derive(Debug, Clone)]
-pub struct Offer {
+pub struct ProviderOffer {
     /// CAIP-2 id of the network.
     pub network: String,
     /// The program.
     pub program: Pubkey,
     /// The mint.
     pub mint: Pubkey,
-    /// Who earns.
+    /// Wallet that receives what is settled.
     pub payee: Pubkey,
-    /// Who settles.
+    /// Key that settles and signs receipts.
     pub settler: Pubkey,
-    /// The least grace of a channel.
+    /// Minimum grace of a channel, in seconds.
     pub min_grace_seconds: u32,
-    /// The least deposit of a channel.
+    /// Minimum deposit of a channel, in base units.
     pub min_deposit: BaseUnits,
-    /// What is sold, and at what price.
+    /// The prices of everything that is sold.
     pub prices: Prices,
 }
 
-impl Offer {
-    /// The first field in which a way to pay differs from this offer, the amount aside.
+impl ProviderOffer {
+    /// The first field, other than the amount, in which a way to pay differs from this offer.
     #[must_use]
     pub fn difference(&self, way: &PaymentRequirements) -> Option<&'static str> {
         let program = way.extra.get("program").and_then(Value::as_str);
@@ -121,7 +121,7 @@ impl Offer {
         ways.collect()
     }
 
-    /// The way to pay for a plain route, in the same form.
+    /// The way to pay for a plain route, in the format of [`Self::ways_to_pay`].
     #[must_use]
     pub fn way_to_pay_for(&self, route: &str, price: RoutePrice) -> Value {
         let pricing = PriceList {
@@ -142,7 +142,7 @@ impl Offer {
         })
     }
 
-    /// Which of the quotes a client accepted: the one of the tier that it names, else the standard one.
+    /// The index of the quote that a client accepted: the one of the tier that it names, or else the standard one.
     pub(super) fn choose<Q: Quoted>(
         &self,
         accepted: &PaymentRequirements,
@@ -159,7 +159,7 @@ impl Offer {
         Ok(chosen)
     }
 
-    /// The client accepted what is offered, at this price or above.
+    /// Requires that the client accepted what is offered, for at least this amount.
     pub(super) fn require_accepted(
         &self,
         accepted: &PaymentRequirements,

@@ -1,19 +1,19 @@
-//! The keys that paid before, decompressed: nothing about a key ever changes, so that it is known by its bytes alone.
+//! Cache of decompressed lane keys that signed valid vouchers. A key never changes, so entries cannot become stale.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use farthing_wire::signature::SignerKey;
 
-/// The most keys that are remembered, of about 230 bytes each.
+/// Maximum number of cached keys, of about 230 bytes each.
 const MAX_KEYS: usize = 8_192;
 
-/// Keys that signed something.
+/// Cache of keys that made a valid signature.
 #[derive(Debug, Default)]
 pub(super) struct Signers(RwLock<HashMap<[u8; 32], SignerKey>>);
 
 impl Signers {
-    /// Whether `signer` signed `message`. Only the keys of good signatures are remembered.
+    /// Whether `signer` signed `message`. Only keys with a valid signature are cached.
     pub(super) fn is_signed(
         &self,
         message: &[u8],
@@ -41,7 +41,7 @@ impl Signers {
     fn remember(&self, key: SignerKey) {
         let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if keys.len() >= MAX_KEYS {
-            // Those in use come back with their next signature.
+            // Keys in use are cached again with their next signature.
             keys.clear();
         }
         keys.insert(key.to_bytes(), key);
@@ -74,7 +74,7 @@ mod tests {
             assert!(!signers.is_signed(b"another", &good, &signer));
             assert_eq!(known(&signers), 1);
         }
-        // The identity, which would sign anything.
+        // The identity point: as a weak key it would accept signatures of any message.
         let mut weak = [0; 32];
         weak[0] = 1;
         assert!(!signers.is_signed(message, &good, &weak));

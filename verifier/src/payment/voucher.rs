@@ -1,6 +1,8 @@
-//! From a payload to a voucher whose signature is its lane's: the one order of checks, whoever asks.
+//! Turns the payload of a payment into a voucher that is verified to be signed by its lane's key. Requests and the
+//! facilitator use the same checks in the same order.
 //!
-//! Channel, lane, generation, signature: the order of what they cost and of what they give away. The ledger judges last.
+//! The order is channel, lane, generation, signature: by the cost of each check and by how much its result reveals. The
+//! checks of the ledger come afterwards.
 
 use std::sync::Arc;
 
@@ -16,37 +18,38 @@ use crate::ledger::{ChannelFacts, LaneFacts, Refusal, VerifiedVoucher};
 use crate::receipts::Payer;
 use crate::record::LaneKey;
 
-/// What a voucher is shown for.
+/// The purpose for which a voucher is presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Something new, which its lane must accept.
+    /// A new request: the lane must accept new payments.
     Service,
-    /// Perhaps the answer to an earlier request, for which its lane need not accept anything new.
+    /// A request with an idempotency key, which may be a retry: the lane need not accept new payments.
     Retry,
-    /// A charge, perhaps of what is held, whatever became of its channel and lane since.
+    /// A facilitated charge, possibly of a held amount: channel and lane may have closed or been revoked since.
     Charge,
 }
 
-/// A voucher whose signature is its lane's.
+/// A voucher that is verified to be signed by its lane's key.
 #[derive(Debug)]
 pub(super) struct IdentifiedVoucher {
     pub(super) facts: Arc<ChannelFacts>,
     pub(super) verified: VerifiedVoucher,
     pub(super) payer: Payer,
-    /// Whether its lane accepts anything new.
+    /// Whether its lane accepts new payments.
     pub(super) accepting: Result<(), PaymentError>,
 }
 
-/// The payload of a payment.
+/// Parses the payload of a payment.
 pub(super) fn read_payload(payload: &Value) -> Result<EscrowPayload, PaymentError> {
     EscrowPayload::deserialize(payload).map_err(|error| PaymentError::Malformed(error.to_string()))
 }
 
 impl Payments {
-    /// Finds out whose voucher it is.
+    /// Identifies the channel and lane of a voucher and verifies its signature.
     ///
     /// # Errors
-    /// [`RefusedPayment`] for the first check that fails; of a lane that accepts nothing new only if `purpose` needs it.
+    /// [`RefusedPayment`] for the first check that fails. A lane that accepts no new payments is refused only if
+    /// `purpose` requires one that does.
     pub(super) async fn identify(
         &self,
         payload: &EscrowPayload,
@@ -102,9 +105,9 @@ impl Payments {
         })
     }
 
-    /// Adds what the client may know. The lane's state is told only where the amount is the reason: the
-    /// ledger judges amounts after the signature was found valid and the value unused, so a voucher
-    /// that somebody else read on the chain learns nothing.
+    /// Adds the state that the client may know to an error. The lane's state is included only if the amount is the
+    /// reason of the refusal: the ledger checks amounts only after the signature was valid and the value unused, so
+    /// that nobody can read the state with a used voucher that is public on the chain.
     pub(super) fn explain(
         &self,
         error: PaymentError,
@@ -138,7 +141,7 @@ fn channel_state(facts: &ChannelFacts) -> ChannelStateInfo {
     }
 }
 
-/// The lane that a voucher is signed for, whether or not it accepts anything new.
+/// The lane that a voucher is signed for, whether or not the lane accepts new payments.
 fn signer_of<'a>(facts: &'a ChannelFacts, voucher: &Voucher) -> Option<&'a LaneFacts> {
     let lane = facts.lanes.get(usize::from(voucher.lane.0))?;
     (lane.generation == voucher.generation && !lane.rotating && !facts.gone).then_some(lane)

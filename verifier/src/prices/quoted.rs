@@ -1,4 +1,4 @@
-//! What a priced request tells whoever is to pay for it.
+//! Quotes: what a client needs to know to pay for a request.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use farthing_wire::pricing::{PriceList, QuoteError, RoutePrice};
 
 use super::TierQuote;
 
-/// A request with the most that it can cost, in one of the ways to pay for it.
+/// A request with its maximum cost, for one of the ways to pay for it.
 pub trait Quoted {
-    /// The tier, by its place in [`Prices::tiers`](super::Prices::tiers), if it has one.
+    /// Index of the tier in [`Prices::tiers`](super::Prices::tiers), if the quote is for a model.
     fn tier(&self) -> Option<usize>;
 
-    /// The most that it can cost.
+    /// The most that the request can cost.
     fn maximum(&self) -> BaseUnits;
 
-    /// Its price, so that a client needs no 402 the next time.
+    /// The price, from which a client can compute the cost of later requests without another 402.
     fn pricing(&self) -> PriceList;
 
-    /// What is sold, for people.
+    /// Description of what is sold, for people.
     fn description(&self) -> String;
 
-    /// Type of the answer, if that is known before.
+    /// Content type of the answer, if it is known in advance.
     fn mime_type(&self) -> Option<&'static str>;
 }
 
@@ -54,21 +54,21 @@ impl Quoted for TierQuote {
     }
 }
 
-/// A request of a plain route with the most that it can cost.
+/// A request for a plain route with its maximum cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteQuote {
-    /// The route, as its price names it.
+    /// Name of the route in the price list.
     pub route: Arc<str>,
     /// Its price.
     pub price: RoutePrice,
-    /// Bytes of the request's body.
+    /// Length of the request's body in bytes.
     pub request_bytes: u64,
-    /// The most that it can cost.
+    /// The most that the request can cost.
     pub maximum: BaseUnits,
 }
 
 impl RouteQuote {
-    /// Prices a request with a body of so many bytes.
+    /// Prices a request with a body of `request_bytes` bytes.
     ///
     /// # Errors
     /// [`QuoteError::TooExpensive`] if the maximum exceeds 64 bits.

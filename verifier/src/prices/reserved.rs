@@ -4,11 +4,11 @@ use farthing_wire::pricing::Endpoint;
 use farthing_wire::receipt::KEY_SET_PATH;
 use farthing_wire::x402::facilitator::{SETTLE_PATH, SUPPORTED_PATH, VERIFY_PATH};
 
-/// Where the models are listed.
+/// Path of the list of models.
 pub(crate) const MODELS: &str = "/v1/models";
-/// Where everything is listed that is sold.
+/// Path of the catalogue of everything that is sold.
 pub(crate) const CATALOGUE: &str = "/.well-known/x402";
-/// Where the process says that it answers.
+/// Path of the liveness check.
 pub(crate) const HEALTH: &str = "/healthz";
 
 /// Whether the verifier itself answers on a route.

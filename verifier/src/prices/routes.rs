@@ -1,4 +1,4 @@
-//! Plain routes: what is sold by the request and by the byte, or given away.
+//! Plain routes, which are sold by the request and by the byte, or are free.
 
 use std::sync::Arc;
 
@@ -8,35 +8,35 @@ use farthing_wire::pricing::{RoutePattern, RoutePrice};
 #[derive(Debug, Clone)]
 pub struct Route {
     pattern: RoutePattern,
-    /// As it was written.
+    /// Method and path as they were configured.
     pub name: Arc<str>,
-    /// Its price; none if it is free.
+    /// Price of the route; `None` if it is free.
     pub price: Option<RoutePrice>,
 }
 
 impl Route {
-    /// Its method.
+    /// Method of the route.
     #[must_use]
     pub fn method(&self) -> &str {
         self.pattern.method()
     }
 
-    /// Its path, in which `*` stands for any part.
+    /// Path of the route, in which `*` matches any single segment.
     #[must_use]
     pub fn path(&self) -> &str {
         self.pattern.path()
     }
 }
 
-/// Routes that are served. One that is not listed is not.
+/// The plain routes that are served. A route that is not listed is not served.
 #[derive(Debug, Clone, Default)]
 pub struct RoutePrices {
-    /// The first that matches is the one.
+    /// Ordered by precedence: the first route that matches is used.
     routes: Vec<Route>,
 }
 
 impl RoutePrices {
-    /// Routes with their prices, and those that are free.
+    /// Makes the list from routes with their prices; routes without a price are free.
     #[must_use]
     pub fn new(routes: impl IntoIterator<Item = (RoutePattern, Option<RoutePrice>)>) -> Self {
         let routes = routes.into_iter().map(|(pattern, price)| Route {
@@ -56,7 +56,7 @@ impl RoutePrices {
         routes.find(|route| route.pattern.matches(method, path))
     }
 
-    /// All of them.
+    /// All routes.
     pub fn all(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter()
     }

@@ -1,5 +1,5 @@
-//! The settler's key as receipts are signed with it, one for every request: AWS-LC signs in half the time. `Ed25519` is
-//! deterministic, so the bytes are those of every other library.
+//! The settler's key for signing receipts, one per request. It uses AWS-LC, which signs in half the time. `Ed25519` is
+//! deterministic, so the signatures are the same bytes as from any other library.
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use solana_sdk::pubkey::Pubkey;
@@ -13,7 +13,7 @@ pub(super) struct ReceiptKey {
 }
 
 impl ReceiptKey {
-    /// The same key.
+    /// The key of `settler` in the form that AWS-LC needs.
     pub(super) fn new(settler: &Keypair) -> Self {
         let key = Ed25519KeyPair::from_seed_unchecked(settler.secret_bytes());
         Self {

@@ -1,4 +1,4 @@
-//! Old copies, compared with chains that went on without them.
+//! Old copies of stores, reconciled with the state of the chain after the copy was made.
 
 use ed25519_dalek::{Signer, SigningKey};
 use farthing_chain::debits::PublishedVoucher;
@@ -94,8 +94,8 @@ fn statement(debit_to: u64) -> Debit {
     }
 }
 
-/// A copy in which the lane was charged 100 of 500 in generation 0, has used 300 and 500, and has a request
-/// in flight.
+/// An old copy in which the lane was charged 100 of 500 authorized in generation 0, has the used values 300 and 500,
+/// and has a request in flight.
 fn copy() -> MemoryStore {
     let lane = LaneRecord {
         authorized: BaseUnits(500),
@@ -124,7 +124,7 @@ fn copy() -> MemoryStore {
     store
 }
 
-/// Reconciles, and requires that the result is a store without findings that nothing contradicts.
+/// Reconciles the store, and asserts that it is consistent and no longer behind the chain.
 fn reconciled(
     store: &mut MemoryStore,
     channel: &Channel,
@@ -139,7 +139,7 @@ fn reconciled(
     (reconciled, state)
 }
 
-/// What a verifier on that store says to a voucher of this value.
+/// The refusal of a voucher of this value by a verifier on that store, or `None` if it is accepted.
 fn says(state: &StoredState, channel: &Channel, generation: u16, value: u64) -> Option<Refusal> {
     let (mut ledger, _) =
         Ledger::restore(state.clone(), OutcomeLimits::default(), Moment::default());
@@ -193,7 +193,7 @@ fn a_store_that_is_not_behind_stays_as_it_is() {
 fn what_was_published_is_used() {
     let mut store = copy();
     let channel = channel(250, 0);
-    // The latest claim first; an earlier one published more.
+    // The latest claim comes first; an earlier one published a higher voucher.
     let debits = [claim(0, 800, 250), claim(0, 900, 200), claim(0, 500, 100)];
     let (found, state) = reconciled(&mut store, &channel, &debits);
     let behind = LaneBehind {
@@ -279,7 +279,7 @@ fn a_counter_that_nothing_explains_holds_the_lane() {
 #[test]
 fn vouchers_of_earlier_generations_buy_nothing_anyway() {
     let mut store = copy();
-    // Debited and rotated since; what was published was signed by the former key.
+    // The lane was debited and rotated after the copy; the published vouchers were signed with the former key.
     let rotated = channel(250, 1);
     let debits = [claim(0, 800, 250), claim(0, 500, 100)];
     let (found, state) = reconciled(&mut store, &rotated, &debits);

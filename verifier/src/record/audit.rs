@@ -1,8 +1,8 @@
-//! Whether a state is one that a ledger could have left.
+//! Checks whether a state is one that a ledger could have written.
 //!
-//! The rules are those that every accepted request and every charge keeps; a record that breaks one
-//! was written by a defect, or by somebody else. What must not live here: the chain, with which only
-//! a running verifier compares its books.
+//! The rules are those that every accepted request and every charge keeps; a record that breaks one was written by a
+//! defect, or by another program. What must not live here: the comparison with the chain, which only a running verifier
+//! makes.
 
 mod finding;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,9 +12,9 @@ use solana_sdk::pubkey::Pubkey;
 
 use super::{ALL_USED, LaneKey, LaneRecord, MAX_USED_VALUES, SettlementRecord, StoredState};
 
-pub use finding::{Finding, Lane};
+pub use finding::{AuditedLane, Finding};
 
-/// What of a state no ledger writes, in the order of the records.
+/// The inconsistencies of a state, none of which a ledger writes, in the order of the records.
 #[must_use]
 pub fn inconsistencies(state: &StoredState) -> Vec<Finding> {
     let channels: BTreeMap<Domain, Pubkey> = state
@@ -35,11 +35,11 @@ pub fn inconsistencies(state: &StoredState) -> Vec<Finding> {
     }
     for (key, lane) in &state.lanes {
         if !channels.contains_key(&key.domain) {
-            findings.push(Finding::LaneWithoutChannel(Lane(*key)));
+            findings.push(Finding::LaneWithoutChannel(AuditedLane(*key)));
         }
         let reserved = reserved.get(key).copied().unwrap_or_default();
         let used = used.get(key).copied().unwrap_or_default();
-        findings.extend(of_lane(Lane(*key), lane, reserved, used));
+        findings.extend(of_lane(AuditedLane(*key), lane, reserved, used));
     }
     findings.extend(of_used(state, &lanes));
     findings.extend(of_reservations(state, &lanes));
@@ -67,7 +67,7 @@ fn of_outcomes(state: &StoredState, lanes: &BTreeMap<LaneKey, LaneRecord>) -> Ve
         if !is_within {
             findings.push(Finding::OutcomeNotCharged {
                 id: *id,
-                lane: Lane(outcome.lane),
+                lane: AuditedLane(outcome.lane),
                 outcome: outcome.charged,
                 total: outcome.charged_total,
                 charged,
@@ -80,7 +80,12 @@ fn of_outcomes(state: &StoredState, lanes: &BTreeMap<LaneKey, LaneRecord>) -> Ve
     findings
 }
 
-fn of_lane(lane: Lane, record: &LaneRecord, reserved: BaseUnits, used: usize) -> Vec<Finding> {
+fn of_lane(
+    lane: AuditedLane,
+    record: &LaneRecord,
+    reserved: BaseUnits,
+    used: usize,
+) -> Vec<Finding> {
     let LaneRecord {
         authorized,
         signature,
@@ -89,7 +94,7 @@ fn of_lane(lane: Lane, record: &LaneRecord, reserved: BaseUnits, used: usize) ->
         settled,
     } = *record;
     let mut findings = Vec::new();
-    // Nothing is authorized in a generation that was never used, and starts at the chain's counter.
+    // A generation that was never used starts charged at the on-chain counter, with nothing authorized.
     let is_unused = authorized == BaseUnits::ZERO && signature.is_none();
     if charged > authorized && !is_unused {
         findings.push(Finding::ChargedAboveAuthorized {
@@ -133,7 +138,7 @@ fn of_lane(lane: Lane, record: &LaneRecord, reserved: BaseUnits, used: usize) ->
 
 fn of_used(state: &StoredState, lanes: &BTreeMap<LaneKey, LaneRecord>) -> Vec<Finding> {
     let findings = state.used.iter().filter_map(|(key, value)| {
-        let (lane, value) = (Lane(*key), *value);
+        let (lane, value) = (AuditedLane(*key), *value);
         let Some(record) = lanes.get(key) else {
             return Some(Finding::UsedWithoutLane { lane, value });
         };
@@ -155,7 +160,7 @@ fn of_reservations(state: &StoredState, lanes: &BTreeMap<LaneKey, LaneRecord>) -
     for (id, reservation) in &state.reservations {
         let id = *id;
         if !lanes.contains_key(&reservation.key) {
-            let lane = Lane(reservation.key);
+            let lane = AuditedLane(reservation.key);
             findings.push(Finding::ReservationWithoutLane { id, lane });
         }
         if reservation.checkpoint > reservation.maximum {
@@ -194,7 +199,7 @@ fn of_settlement(
         if claim.debit_to > charged {
             findings.push(Finding::ClaimedAboveCharged {
                 settlement: signature,
-                lane: Lane(key),
+                lane: AuditedLane(key),
                 debit_to: claim.debit_to,
                 charged,
             });

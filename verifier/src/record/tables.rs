@@ -1,4 +1,4 @@
-//! What records stand for, applied one after the other in memory: what stores are compared with.
+//! Reference implementation of the records in memory, which tests compare stores with.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// What they hold, as a store reads it back.
+    /// The content of the tables, as a store reads it back.
     pub(crate) fn state(&self) -> StoredState {
         StoredState {
             channels: self

@@ -1,4 +1,4 @@
-//! Payments that were verified and are not settled in time are released, whether or not anybody asks for anything.
+//! Background task that releases held payments which were verified but not settled before their hold expired.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::durable_ledger::DurableLedger;
 
-/// How often it is looked for them.
+/// Interval at which expired holds are released.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Releases them until it is cancelled.
+/// Spawns the task that releases expired holds until it is cancelled.
 pub(super) fn spawn_releases(durable_ledger: &Arc<DurableLedger>, cancel: CancellationToken) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! From a configuration to a running seller: every part is made here and handed its own settings.
+//! Starts a seller from its configuration: makes every component with its settings.
 
 use std::sync::Arc;
 
@@ -15,23 +15,23 @@ use tokio_util::task::TaskTracker;
 
 use super::releases::spawn_releases;
 use super::{Keys, Ports, Seller, StartError};
-use crate::chain::watcher::Limits as ChannelLimits;
+use crate::chain::watcher::ChannelLimits;
 use crate::chain::{Channels, Criteria};
 use crate::config::{SellerConfig, in_memory};
 use crate::durable_ledger::DurableLedger;
-use crate::http::sale::checkout::{Checkout, Limits};
+use crate::http::sale::checkout::{Checkout, CheckoutLimits};
 use crate::metrics::{Metrics, Sources};
-use crate::payment::{Offer, Payments};
+use crate::payment::{Payments, ProviderOffer};
 use crate::ports::{ChainSource, Clock, SystemClock};
 use crate::prices::Prices;
 use crate::receipts::Issuer;
 use crate::settlement::Settler;
 use crate::settlement::planner::Policy;
 use crate::settlement::submitter::{Pace, SettlerParts};
-use crate::settlement::transaction::Terms;
+use crate::settlement::transaction::SettlementTerms;
 use crate::store::RedbStore;
 
-/// The real clock, chain and store.
+/// The system's clock, the configured RPC node and the configured store.
 pub(super) fn system_ports(config: &SellerConfig) -> Result<Ports, StartError> {
     let chain = &config.chain;
     let chain = ChainClient::with_timeout(
@@ -46,7 +46,7 @@ pub(super) fn system_ports(config: &SellerConfig) -> Result<Ports, StartError> {
     })
 }
 
-/// Starts on the ports given. The configuration was checked.
+/// Starts with the given clock, chain and store. The configuration must have been checked.
 pub(super) async fn start(
     config: SellerConfig,
     keys: Keys,
@@ -69,7 +69,7 @@ pub(super) async fn start(
         with_books,
     ));
     if let Err(error) = require_current(&durable_ledger, &channels).await {
-        // So that whoever mends it finds the store closed.
+        // Closes the store, so that another process can open it to repair it.
         durable_ledger.close();
         return Err(error);
     }
@@ -123,14 +123,14 @@ pub(super) async fn start(
     })
 }
 
-/// Requires that the store knows all that the chain knows of its channels.
+/// Requires that the store is not behind the chain in any of its channels.
 async fn require_current(
     durable_ledger: &DurableLedger,
     channels: &Channels,
 ) -> Result<(), StartError> {
     channels.poll().await;
     if !channels.is_resolved() {
-        let message = "it did not tell the channels of the store";
+        let message = "it did not return the channels of the store";
         return Err(ChainError::Unusable(message.to_owned()).into());
     }
     let behind: Vec<(Pubkey, LaneIndex)> = durable_ledger.read(|ledger| {
@@ -172,8 +172,8 @@ fn channel_limits(config: &SellerConfig) -> ChannelLimits {
     }
 }
 
-fn offer(config: &SellerConfig, criteria: &Criteria, prices: Prices) -> Offer {
-    Offer {
+fn offer(config: &SellerConfig, criteria: &Criteria, prices: Prices) -> ProviderOffer {
+    ProviderOffer {
         network: config.chain.network.clone(),
         program: criteria.program,
         mint: criteria.token.mint,
@@ -196,7 +196,7 @@ fn checkout(
         payments,
         issuer: Arc::new(issuer),
         clock,
-        limits: Limits {
+        limits: CheckoutLimits {
             max_body_bytes: in_memory(requests.max_body_bytes),
             body_timeout: requests.body_timeout,
             max_answer_bytes: in_memory(requests.max_answer_bytes),
@@ -227,7 +227,7 @@ fn settler(
         source: Arc::clone(chain),
         clock: Arc::clone(clock),
         keypair,
-        terms: Terms {
+        terms: SettlementTerms {
             program: config.chain.program,
             payee: config.chain.payee,
             token: config.chain.token(),
@@ -248,7 +248,7 @@ fn settler(
 
 fn spawn_watcher(config: &SellerConfig, channels: &Arc<Channels>, cancel: CancellationToken) {
     let interval = config.chain.poll_interval;
-    // They were read a moment ago.
+    // The first poll is one interval away, because the channels were just read.
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let channels = Arc::clone(channels);

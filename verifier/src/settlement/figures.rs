@@ -1,4 +1,4 @@
-//! What the settler has done since the start, and what it saw when it looked last.
+//! The settler's figures: what it has done since the start, and the unsettled amounts at its last poll.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,40 +8,40 @@ use farthing_protocol::BaseUnits;
 use super::planner::Owing;
 use crate::ports::Moment;
 
-/// What is counted. The settler writes, everybody reads.
+/// Counters of the settler, shared with metrics and reports.
 #[derive(Debug, Default)]
-pub struct Figures {
+pub struct SettlementFigures {
     /// Transactions that were recorded and sent.
     pub(crate) sent: AtomicU64,
-    /// Those that are final.
+    /// Transactions that are final.
     pub(crate) finalized: AtomicU64,
-    /// Those that can no longer land.
+    /// Transactions that did not land before they expired.
     pub(crate) expired: AtomicU64,
-    /// Those that landed and failed.
+    /// Transactions that landed and failed.
     pub(crate) failed: AtomicU64,
-    /// What the final ones moved, in base units.
+    /// The amount that final transactions moved, in base units.
     pub(crate) settled: AtomicU64,
-    /// Those whose end is not known yet.
+    /// Transactions whose outcome is not known yet.
     pub(crate) pending: AtomicUsize,
     seen: Mutex<Seen>,
 }
 
-/// What a channel owes that the chain no longer has, so that nobody can claim it.
+/// The unsettled amount of a channel that is gone, so that it can no longer be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lost {
     pub(super) amount: BaseUnits,
-    /// When that was found out.
+    /// When the loss was detected.
     pub(super) since: Moment,
 }
 
-/// What was charged and not debited yet.
+/// Unsettled charges of a group of channels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Owed {
-    /// Channels that owe.
+    /// Channels with unsettled charges.
     pub channels: usize,
-    /// What they owe.
+    /// The unsettled amount.
     pub amount: BaseUnits,
-    /// Since when the oldest of it is owed.
+    /// Since when the oldest of it is unsettled.
     pub since: Option<Moment>,
 }
 
@@ -59,19 +59,19 @@ impl Owed {
     }
 }
 
-/// What all channels owed when the settler looked last.
+/// The unsettled charges of all channels at the settler's last poll.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Those that are open.
+    /// Open channels.
     pub open: Owed,
-    /// Those whose close was requested or has happened. What they owe when their grace is over is lost.
+    /// Channels whose close was requested or has happened. What is unsettled at the end of their grace is lost.
     pub closing: Owed,
-    /// Those that the chain no longer has, once their books should have been forgotten.
+    /// Channels that are gone, and were kept in the ledger only because of unsettled charges.
     pub gone: Owed,
 }
 
-impl Figures {
-    /// Takes note of what is owed.
+impl SettlementFigures {
+    /// Stores the unsettled charges of this poll.
     pub(super) fn see<'a>(
         &self,
         owing: impl IntoIterator<Item = &'a Owing>,
@@ -96,7 +96,7 @@ impl Figures {
         }
     }
 
-    /// What was owed when the settler looked last.
+    /// The unsettled charges at the settler's last poll.
     #[must_use]
     pub fn seen(&self) -> Seen {
         self.seen.lock().map(|seen| *seen).unwrap_or_default()

@@ -1,7 +1,7 @@
-//! What to settle, and in which order. Pure: time is an argument.
+//! Plans what to settle, and in which order. Pure: time is an argument.
 //!
-//! Closing channels come first, because their time is limited; then channels with revoked lanes; then
-//! those that owe enough or have owed long enough. One transaction claims lanes of one channel.
+//! Closing channels come first, because their time is limited; then channels with revoked lanes; then channels whose
+//! unsettled amount is large enough or old enough. One transaction claims lanes of one channel.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -15,37 +15,37 @@ use crate::ledger::{ChannelFacts, Unsettled};
 use crate::ports::Moment;
 use crate::record::LaneKey;
 
-/// The most claims of one transaction without a lookup table, measured by serialising them.
+/// The most claims that fit into one transaction without an address lookup table, measured by serialising them.
 pub const MAX_CLAIMS_PER_TRANSACTION: usize = 10;
 
 /// When to settle.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
-    /// A channel that owes at least this is due.
+    /// A channel with at least this amount unsettled is due.
     pub min_amount: BaseUnits,
-    /// A channel that has owed for this long is due.
+    /// A channel that has had unsettled charges for this long is due.
     pub max_age: Duration,
-    /// A lane that owes less is left out.
+    /// A lane with a smaller unsettled amount is left out.
     pub min_claim: BaseUnits,
 }
 
-/// What a channel owes.
+/// The unsettled charges of a channel.
 #[derive(Debug, Clone)]
 pub struct Owing {
     /// The channel.
     pub facts: Arc<ChannelFacts>,
-    /// Its lanes that owe something.
+    /// Its lanes with unsettled charges.
     pub lanes: Vec<Unsettled>,
 }
 
-/// The state of the world when a plan is made.
+/// The circumstances in which a plan is made.
 #[derive(Debug, Clone, Copy)]
 pub struct Situation<'a> {
-    /// Now.
+    /// The present time.
     pub now: Moment,
-    /// The finalized chain clock, where known.
+    /// The finalized chain clock, if known.
     pub chain_time: Option<ChainTime>,
-    /// Lanes whose settlement is under way.
+    /// Lanes whose settlement is pending.
     pub busy: &'a HashSet<LaneKey>,
     /// Whether to settle everything, due or not.
     pub everything: bool,
@@ -67,7 +67,7 @@ enum Urgency {
     Ordinary,
 }
 
-/// What to settle now, the most urgent first.
+/// Plans what to settle now, the most urgent first.
 #[must_use]
 pub fn plan(
     policy: &Policy,
@@ -92,7 +92,7 @@ pub fn plan(
     plans
 }
 
-/// What of a channel can be claimed, if it is due.
+/// The urgency of a channel and its lanes that can be claimed, if it is due.
 fn assess(
     policy: &Policy,
     situation: &Situation<'_>,
@@ -138,8 +138,8 @@ fn assess(
     Some((urgency, channel))
 }
 
-/// Cuts claims down to what the deposit still covers. What was accepted is covered; but a payee may have
-/// released some of it, and the program refuses a whole batch that asks for more.
+/// Reduces claims to what the deposit still covers. Every accepted charge was covered, but the payee may have released
+/// part of the deposit since, and the program refuses a whole batch that claims more.
 fn keep_within(unspent: BaseUnits, lanes: &mut Vec<Unsettled>) {
     let mut left = unspent;
     lanes.retain_mut(|lane| {
@@ -148,13 +148,13 @@ fn keep_within(unspent: BaseUnits, lanes: &mut Vec<Unsettled>) {
         let missing = lane.owed.saturating_sub(owed);
         lane.owed = owed;
         lane.charged = lane.charged.saturating_sub(missing);
-        // A claim has 32 bits for what is not debited.
+        // A claim has 32 bits for the difference between authorized and debited.
         let undebited = lane.authorized.saturating_sub(lane.charged);
         owed > BaseUnits::ZERO && undebited.0 <= u64::from(u32::MAX)
     });
 }
 
-/// Whether the program would skip the lane's claims by now.
+/// Whether the program skips claims of the lane, because the grace of its revocation is over.
 fn revocation_is_effective(
     facts: &ChannelFacts,
     lane: &Unsettled,

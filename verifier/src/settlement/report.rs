@@ -1,4 +1,4 @@
-//! What settlement has achieved, and why it could not.
+//! The result of settlement since the start, and why it failed.
 
 use farthing_protocol::BaseUnits;
 use solana_sdk::pubkey::Pubkey;
@@ -7,16 +7,15 @@ use solana_sdk::signature::Signature;
 /// What was settled since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SettlementReport {
-    /// How often something was planned and sent.
+    /// How many rounds sent at least one transaction.
     pub rounds: u32,
     /// Finalized transactions, in the order they became final.
     pub transactions: Vec<Signature>,
-    /// What they moved, in base units.
+    /// The amount that the finalized transactions moved, in base units.
     pub base_units: BaseUnits,
 }
 
-/// Why not everything was settled. Nothing is lost: what was charged is on disk and is settled after
-/// the next start.
+/// Why not everything was settled. Nothing is lost: charges are durable, and the rest is settled after the next start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettleError {
     /// The settler has stopped, because the store failed or the verifier is shutting down.
@@ -30,12 +29,12 @@ pub enum SettleError {
         /// The last reason.
         reason: String,
     },
-    /// It took longer than it may.
+    /// The timeout for settling everything expired.
     #[error(
         "settlements are not final after {seconds} s: start the verifier again to settle the rest"
     )]
     TimedOut {
-        /// How long.
+        /// The timeout in seconds.
         seconds: u64,
     },
 }

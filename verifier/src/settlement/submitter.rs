@@ -1,9 +1,8 @@
 //! Sends settlements and follows them.
 //!
-//! Signature, last valid block height and claims are durable before a transaction is sent. It is sent
-//! again until it is final; its lanes are planned anew only after it failed for good or can no longer
-//! land. After a restart the recorded ones are followed first. No database transaction is open while
-//! the chain is asked.
+//! Signature, last valid block height and claims are durable before a transaction is sent. While the cluster has not
+//! seen it, it is sent again; its lanes are planned again only after it failed for good or can no longer land. After a
+//! restart the recorded settlements are followed first. No database transaction is open during a request to the chain.
 
 mod following;
 mod forgetting;
@@ -21,10 +20,10 @@ use solana_sdk::signature::Keypair;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::figures::{Figures, Lost};
+use super::figures::{Lost, SettlementFigures};
 use super::planner::{Owing, PlannedSettlement, Policy, Situation, plan};
 use super::report::{SettleError, SettlementReport};
-use super::transaction::{Terms, build};
+use super::transaction::{SettlementTerms, build};
 use crate::chain::Channels;
 use crate::crash_point::CrashPoint;
 use crate::durable_ledger::DurableLedger;
@@ -39,15 +38,15 @@ pub use handle::SettlerHandle;
 const FIRST_BACKOFF: Duration = Duration::from_secs(2);
 /// The longest pause.
 const MAX_BACKOFF: Duration = Duration::from_secs(300);
-/// Failures in a row after which whoever waits for a settlement is told.
+/// Failures in a row after which a caller that waits for settlement gets an error.
 const FAILURES_BEFORE_GIVING_UP: u32 = 3;
-/// The most requests to settle now that wait.
+/// The most calls of [`SettlerHandle::settle_now`] that wait at a time.
 const MAX_WAITING: usize = 64;
 
-/// How settlements are timed.
+/// Intervals and limits of settlement.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// How often the planner looks and pending transactions are asked about.
+    /// How often the planner runs and the status of pending transactions is queried.
     pub poll_interval: Duration,
     /// How often a pending transaction is sent again.
     pub rebroadcast_interval: Duration,
@@ -69,39 +68,39 @@ pub struct Settler {
     source: Arc<dyn ChainSource>,
     clock: Arc<dyn Clock>,
     keypair: Arc<Keypair>,
-    terms: Terms,
+    terms: SettlementTerms,
     policy: Policy,
     pace: Pace,
     pending: Vec<Pending>,
     backoff: HashMap<Pubkey, Backoff>,
-    /// By channels whose books are kept because they owe, and which are gone.
+    /// The lost amounts of channels that are gone, which the ledger keeps because of them.
     lost: HashMap<Domain, Lost>,
     report: Arc<Mutex<SettlementReport>>,
-    figures: Arc<Figures>,
+    figures: Arc<SettlementFigures>,
 }
 
 /// Everything that a [`Settler`] works with.
 pub struct SettlerParts {
-    /// What is owed.
+    /// The ledger with the unsettled charges.
     pub durable_ledger: Arc<DurableLedger>,
-    /// What the chain says.
+    /// The state of the channels on the chain.
     pub channels: Arc<Channels>,
-    /// Where to send.
+    /// The cluster to send to.
     pub source: Arc<dyn ChainSource>,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The settler's key. It can take nothing for itself.
     pub keypair: Arc<Keypair>,
-    /// What does not change.
-    pub terms: Terms,
+    /// What is the same for every settlement.
+    pub terms: SettlementTerms,
     /// When to settle.
     pub policy: Policy,
-    /// How often to look.
+    /// Intervals and limits.
     pub pace: Pace,
 }
 
 impl Settler {
-    /// A settler that first follows what was pending when the process ended.
+    /// A settler that first follows the settlements that were pending when the last process ended.
     #[must_use]
     pub fn new(parts: SettlerParts, unfinished: Vec<SettlementRecord>) -> Self {
         let now = parts.clock.now();
@@ -110,7 +109,7 @@ impl Settler {
             .map(|record| (record.signature, Pending::resumed(record, now)))
             .partition(|(_, pending)| pending.is_some());
         for (signature, _) in unreadable {
-            tracing::error!(%signature, "a recorded settlement cannot be read, its lanes are planned anew");
+            tracing::error!(%signature, "a recorded settlement cannot be decoded; its lanes are planned again");
             drop(
                 parts
                     .durable_ledger
@@ -176,20 +175,21 @@ impl Settler {
                 }
             }
             if self.durable_ledger.has_failed() {
-                tracing::error!("settlement stops because the store failed");
+                tracing::error!("settlement stops because the store failed; restart the verifier");
                 return;
             }
             let outcome = self.step(!waiters.is_empty()).await;
             if let Some(outcome) = outcome {
                 for waiter in waiters.drain(..) {
-                    // Whoever does not wait any longer needs no answer.
+                    // A failed send means that the caller does not wait any longer.
                     let _ = waiter.send(outcome.clone());
                 }
             }
         }
     }
 
-    /// One look at everything. With `everything`, the outcome once nothing is left to do.
+    /// One round: follows pending settlements, removes channels that are gone, and plans and sends new settlements.
+    /// With `everything`, returns the outcome once nothing is left to do.
     async fn step(&mut self, everything: bool) -> Option<Result<(), SettleError>> {
         self.follow_up().await;
         self.forget_settled_failures();
@@ -207,7 +207,7 @@ impl Settler {
             .iter_mut()
             .find(|(_, backoff)| backoff.failures >= FAILURES_BEFORE_GIVING_UP);
         if let Some((channel, backoff)) = hopeless {
-            // Whoever asks next gets fresh attempts.
+            // The next call to settle everything starts with fresh attempts.
             backoff.failures = 0;
             return Some(Err(SettleError::Failed {
                 channel: *channel,
@@ -221,7 +221,7 @@ impl Settler {
         is_done.then_some(Ok(()))
     }
 
-    /// A channel that failed and owes nothing any more, or is closed, needs no further attempt.
+    /// Ends the backoff of channels that have nothing unsettled any more, or are gone.
     fn forget_settled_failures(&mut self) {
         let (durable_ledger, channels) = (&self.durable_ledger, &self.channels);
         self.backoff.retain(|address, _| {
@@ -245,7 +245,7 @@ impl Settler {
             backoff.is_none_or(|backoff| backoff.retry_at <= now)
         };
         let channels = self.channels.all();
-        // One channel at a time, so that no request waits for all of them.
+        // The ledger is locked for one channel at a time, so that no request waits for all of them.
         let owing = channels.into_iter().map(|facts| Owing {
             lanes: self.durable_ledger.read(|ledger| ledger.unsettled(&facts)),
             facts,
@@ -265,7 +265,7 @@ impl Settler {
         let blockhash = match self.source.recent_blockhash().await {
             Ok(blockhash) => blockhash,
             Err(error) => {
-                tracing::warn!(%error, "cannot settle for want of a blockhash");
+                tracing::warn!(%error, "cannot get a recent blockhash; settlement is retried at the next poll");
                 return;
             }
         };
@@ -316,15 +316,15 @@ impl Settler {
             }
             Err(error) if error.is_final() => {
                 let reason = error.to_string();
-                tracing::error!(%signature, reason, "the node refuses a settlement");
+                tracing::error!(%signature, reason, "the node refused a settlement; waiting until it lands or expires");
                 pending.refusal = Some(reason);
             }
-            Err(error) => tracing::warn!(%signature, %error, "cannot send a settlement"),
+            Err(error) => tracing::warn!(%signature, %error, "cannot send a settlement; retrying"),
         }
     }
 
     fn failed(&mut self, channel: Pubkey, reason: String) {
-        tracing::error!(%channel, reason, "a settlement failed");
+        tracing::error!(%channel, reason, "settling a channel failed; retrying after a pause");
         let failures = self
             .backoff
             .get(&channel)

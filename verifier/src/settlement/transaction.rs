@@ -1,4 +1,4 @@
-//! A planned settlement as a signed transaction.
+//! Builds the signed transaction of a planned settlement.
 
 use farthing_chain::instructions::{Funds, Settle, settle};
 use farthing_chain::{Claim, Token};
@@ -13,15 +13,15 @@ use super::planner::PlannedSettlement;
 use crate::ledger::Unsettled;
 use crate::ports::RecentBlockhash;
 
-/// Compute units of a settlement without claims: accounts, the transfer, and room for a payee's
-/// account that must be examined.
+/// Compute units of a settlement without claims: accounts, the transfer, and a reserve for a payee's account that must
+/// be examined.
 const BASE_COMPUTE_UNITS: u32 = 80_000;
-/// Compute units of a claim. Verifying its signature costs 13,211; the rest is room.
+/// Compute units of a claim. Verifying its signature costs 13,211; the rest is a reserve.
 const COMPUTE_UNITS_PER_CLAIM: u32 = 16_000;
 
-/// What does not change from one settlement to the next.
+/// What is the same for every settlement.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
+pub struct SettlementTerms {
     /// The program.
     pub program: Pubkey,
     /// The payee.
@@ -32,23 +32,25 @@ pub struct Terms {
     pub compute_unit_price_micro_lamports: u64,
 }
 
-/// Why a plan is not a transaction. Both are defects of the ledger or of the planner.
+/// Why no transaction can be built from a plan. Both errors are defects of the ledger or of the planner.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// A ceiling more than 32 bits above its charge.
-    #[error("lane {0} is authorised too far above its charge")]
+    /// The ceiling exceeds the charge by more than a claim's 32 bits can express.
+    #[error(
+        "lane {0} authorized more than 4294967295 above its charge, which a claim cannot express"
+    )]
     Undebited(u16),
-    /// The key does not sign.
+    /// The settler's key cannot sign.
     #[error("the settler cannot sign: {0}")]
     Sign(#[from] solana_sdk::signer::SignerError),
 }
 
-/// Builds and signs; the settler pays the fee.
+/// Builds and signs the transaction. The settler pays the fee.
 ///
 /// # Errors
 /// [`BuildError`], neither of which can happen with what the ledger accepted.
 pub fn build(
-    terms: &Terms,
+    terms: &SettlementTerms,
     plan: &PlannedSettlement,
     settler: &Keypair,
     blockhash: &RecentBlockhash,

@@ -1,5 +1,5 @@
-//! Whether a store holds what a ledger could have written: what can be read of it, and what of that
-//! [no ledger writes](crate::record::audit).
+//! Checks whether a store holds what a ledger could have written: reports the records that cannot be read, and the
+//! [inconsistencies](crate::record::audit) of those that can.
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +10,8 @@ use super::{Store, StoreError};
 use crate::record::StoredState;
 use crate::record::audit::{Finding, inconsistencies};
 
-/// Reads everything that can be read, and finds what no ledger writes.
+/// Reads everything that can be read, and returns it with the findings: unreadable records, and inconsistencies that no
+/// ledger writes.
 ///
 /// # Errors
 /// [`StoreError`] if the store itself cannot be read.

@@ -1,5 +1,5 @@
-//! What every backend must pass: the part of the contract that can be seen without breaking anything. What
-//! happens when the power or the disk fails is tested below the backend, where it can be made to happen.
+//! Conformance tests that every backend must pass: the part of the contract that can be checked without failures. Power
+//! cuts and failing disks are tested below the backend, where they can be simulated.
 
 pub(crate) mod samples;
 pub(crate) mod seeded;
@@ -15,9 +15,9 @@ use crate::record::{
 use samples::{answer, key, lane, outcome, receipt, request, reservation, settlement, with_answer};
 use workload::Workload;
 
-/// Commits of the random part.
+/// Commits of the random workload.
 const COMMITS: usize = 120;
-/// Batches of its largest commit.
+/// Batches in the largest commit of the random workload.
 const LARGEST: usize = 40;
 /// Commits between two restarts.
 const COMMITS_PER_RUN: usize = 7;
@@ -32,7 +32,7 @@ pub fn check(mut reopen: impl FnMut() -> Box<dyn Store>) {
     whatever_a_verifier_writes(&mut reopen);
 }
 
-/// Forgets everything that a store holds, by records alone, lane by lane as a ledger does.
+/// Removes everything that a store holds, by records alone.
 fn empty(reopen: &mut impl FnMut() -> Box<dyn Store>) {
     let mut store = reopen();
     let state = store.load().expect("what was written loads");
@@ -59,7 +59,7 @@ fn empty(reopen: &mut impl FnMut() -> Box<dyn Store>) {
     store.commit(&records).expect("a commit succeeds");
 }
 
-/// The records of a busy verifier, with restarts, compared with what they stand for.
+/// Commits the records of a busy verifier, with restarts, and compares the store with the reference tables.
 fn whatever_a_verifier_writes(reopen: &mut impl FnMut() -> Box<dyn Store>) {
     let workload = Workload::new(11, COMMITS, LARGEST);
     let before = reopen().load().expect("what was written loads");
@@ -86,7 +86,7 @@ fn whatever_a_verifier_writes(reopen: &mut impl FnMut() -> Box<dyn Store>) {
     }
 }
 
-/// What each kind of record does, one by one.
+/// Checks the effect of each kind of record.
 fn kinds_of_records(reopen: &mut impl FnMut() -> Box<dyn Store>) {
     let mut store = reopen();
     assert_eq!(

@@ -1,8 +1,7 @@
-//! Bytes of keys and values, independent of the database.
+//! Encoding of keys and values as bytes, independent of the database.
 //!
-//! Keys are big-endian, so that a database orders them as numbers. A value is one byte of version
-//! and then the borsh encoding of that version's struct in this file; such a struct never changes
-//! once released, a new version is a new struct.
+//! Keys are big-endian, so that a database orders them as numbers. A value is one byte of version and then the borsh
+//! encoding of that version's struct in this file. A released struct never changes; a new version is a new struct.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
@@ -15,19 +14,19 @@ use crate::record::{
     Record, RequestKey, ReservationRecord, SettlementRecord,
 };
 
-/// Most values are no longer, in bytes.
+/// Initial capacity for an encoded value, in bytes; most values are not longer.
 const LENGTH_OF_MOST: usize = 256;
 
 const VERSION_1: u8 = 1;
 const VERSION_2: u8 = 2;
 const VERSION_3: u8 = 3;
 
-/// domain[32], lane u16 BE, generation u16 BE
+/// Length of a lane key: `domain[32]`, lane as u16 BE, generation as u16 BE.
 pub(super) const LANE_KEY_LENGTH: usize = 36;
-/// A lane key and the value as u64 BE.
+/// Length of the key of a used value: a lane key and the value as u64 BE.
 pub(super) const USED_KEY_LENGTH: usize = LANE_KEY_LENGTH + 8;
 
-/// Value of a key that says everything.
+/// The value of an entry whose key is all of its content.
 pub(super) const MARK: [u8; 1] = [VERSION_1];
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -38,7 +37,7 @@ struct LaneV1 {
     floor: u64,
 }
 
-/// A lane's counters, what was settled among them.
+/// A lane's counters, including the settled amount, which [`LaneV1`] lacks.
 #[derive(BorshSerialize, BorshDeserialize)]
 struct CountersV1 {
     authorized: u64,
@@ -48,7 +47,7 @@ struct CountersV1 {
     settled: u64,
 }
 
-/// A lane with its used values, which had a table of their own before.
+/// A lane with its used values. With [`LaneV1`] they were in a separate table.
 #[derive(BorshSerialize, BorshDeserialize)]
 struct LaneV2 {
     counters: CountersV1,
@@ -64,7 +63,7 @@ struct ReservationV1 {
     checkpoint: u64,
 }
 
-/// The same with the key of whoever may ask again.
+/// [`ReservationV1`] with the idempotency key of the request.
 #[derive(BorshSerialize, BorshDeserialize)]
 struct ReservationV2 {
     domain: [u8; 32],
@@ -75,7 +74,7 @@ struct ReservationV2 {
     request: Option<RequestV1>,
 }
 
-/// The same with how long it waits for somebody else's charge.
+/// [`ReservationV2`] with the time for which the reservation is held.
 #[derive(BorshSerialize, BorshDeserialize)]
 struct ReservationV3 {
     domain: [u8; 32],
@@ -167,7 +166,7 @@ struct ClaimV1 {
     owed: u64,
 }
 
-/// An entry of the journal is a list of these.
+/// A change of a lane or a used value; an entry of the journal is a list of changes.
 #[derive(BorshSerialize, BorshDeserialize)]
 enum ChangeV1 {
     Lane(LaneKeyV1, CountersV1),
@@ -267,7 +266,7 @@ pub(super) fn read_used(key: &[u8], mark: &[u8]) -> Result<(LaneKey, BaseUnits),
     Ok((read_lane_key(key)?, BaseUnits(u64::from_be_bytes(*value))))
 }
 
-/// Reads a mark, which must be the expected one.
+/// Reads a mark, whose key must be `expected`.
 pub(super) fn read_mark(key: &[u8], mark: &[u8], expected: &[u8]) -> Result<(), StoreError> {
     let _: () = decode("mark", mark)?;
     if key == expected {
@@ -279,7 +278,7 @@ pub(super) fn read_mark(key: &[u8], mark: &[u8], expected: &[u8]) -> Result<(), 
     })
 }
 
-/// A lane with its used values, ascending.
+/// Encodes a lane with its used values, which are ascending.
 pub(super) fn lane(record: &LaneRecord, used: &[BaseUnits]) -> Vec<u8> {
     let lane = LaneV2 {
         counters: record.into(),
@@ -312,7 +311,7 @@ impl From<CountersV1> for LaneRecord {
     }
 }
 
-/// A lane with its used values, or without them if they are in their own table still.
+/// Decodes a lane with its used values, or with `None` if they are still in their own table.
 pub(super) fn read_lane(bytes: &[u8]) -> Result<(LaneRecord, Option<Vec<BaseUnits>>), StoreError> {
     const WHAT: &str = "lane";
     match version(WHAT, bytes)? {
@@ -522,11 +521,12 @@ impl From<LaneKeyV1> for LaneKey {
     }
 }
 
-/// Puts what records say of lanes and used values into `entry`, and returns how many do; other records are left out.
+/// Encodes the changes of lanes and used values into `entry`, and returns how many there are. Other records are left
+/// out.
 pub(super) fn changes(records: &[Record], entry: &mut Vec<u8>) -> u32 {
     entry.clear();
     entry.push(VERSION_2);
-    // A list, as borsh writes it, begins with its length.
+    // A list in borsh begins with its length, which is written at the end.
     let length = entry.len()..entry.len() + size_of::<u32>();
     entry.resize(length.end, 0);
     let mut count = 0_u32;
@@ -549,7 +549,7 @@ pub(super) fn changes(records: &[Record], entry: &mut Vec<u8>) -> u32 {
 
 pub(super) fn read_changes(bytes: &[u8]) -> Result<Vec<Record>, StoreError> {
     const WHAT: &str = "journal entry";
-    // Version 1 was part of no release.
+    // Version 1 was never released.
     let changes: Vec<ChangeV1> = match version(WHAT, bytes)? {
         (VERSION_2, value) => read(WHAT, value)?,
         (version, _) => return Err(unknown_version(WHAT, version)),

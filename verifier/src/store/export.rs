@@ -1,14 +1,15 @@
 //! The records as text: JSON lines that another version, another store or a person can read.
 //!
 //! * The first line names the format, its version and how many records of each kind follow.
-//! * Every record is a line of its own, ordered as the store orders them: channels, lanes, used
-//!   values, reservations, settlements, outcomes, each kind ascending by its key. So one state has one export.
-//! * The last line has the SHA-256 of all bytes before it. Without it the export was cut; if it is
-//!   another one, the export was changed. It is no proof of where an export comes from.
+//! * Every record is a line of its own, ordered as the store orders them: channels, lanes, used values, reservations,
+//!   settlements, outcomes, each kind ascending by its key. Every state therefore has exactly one export.
+//! * The last line has the SHA-256 of all bytes before it. If it is missing, the export was cut; if it does not match,
+//!   the export was changed. It does not prove where an export comes from.
 //!
-//! Amounts are decimal strings of base units; keys, signatures and hashes are base58, transactions
-//! base64. Answers and receipts that are kept for whoever asks again are not exported: an outcome without them still
-//! charges nothing twice, and its receipt is issued anew. What must not live here: files, and whether the records make sense together.
+//! Amounts are decimal strings of base units; keys, signatures and hashes are base58, transactions base64. The answers
+//! and receipts stored for idempotent retries are not exported: without them an outcome still prevents a second charge,
+//! and its receipt is issued anew. What must not live here: access to files, and checks of whether the records are
+//! consistent with each other.
 
 mod line;
 mod read;
@@ -29,30 +30,29 @@ pub use read::{ReadError, read_export};
 
 /// Name of the format.
 const FORMAT: &str = "farthing-store";
-/// Version of the format. Version 1 knew no outcomes, and no keys of reservations; version 2 not what was settled;
-/// version 3 no reservations that are held.
+/// Version of the format. Version 1 had no outcomes and no idempotency keys of reservations; version 2 had no settled
+/// amounts; version 3 had no held reservations.
 const VERSION: u32 = 4;
-/// The oldest version that is read.
+/// The oldest version that can be read.
 const OLDEST_VERSION: u32 = 1;
-/// The longest line. A settlement with as many claims as its transaction has room for takes a tenth
-/// of this.
+/// The most bytes of a line. A settlement with the most claims that fit into a transaction takes a tenth of this.
 const MAX_LINE_LENGTH: usize = 256 * 1_024;
 
 /// How many records of each kind there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
-    /// Channels with books.
+    /// Channels that the ledger knows.
     pub channels: u64,
-    /// Lanes, each generation by itself.
+    /// Lanes, each generation counted separately.
     pub lanes: u64,
-    /// Voucher values that bought something.
+    /// Used voucher values.
     pub used: u64,
     /// Requests in flight.
     pub reservations: u64,
-    /// Settlements without an outcome.
+    /// Settlements whose outcome is not known yet.
     pub settlements: u64,
-    /// Outcomes of requests with a key.
+    /// Outcomes of requests with an idempotency key.
     #[serde(default)]
     pub outcomes: u64,
 }
@@ -71,7 +71,7 @@ impl Counts {
         }
     }
 
-    /// All of them.
+    /// How many records there are of all kinds.
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.channels
@@ -83,19 +83,19 @@ impl Counts {
     }
 }
 
-/// What an export holds.
+/// The summary of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExportSummary {
-    /// How many records.
+    /// How many records of each kind it holds.
     pub counts: Counts,
     /// The hash in its last line.
     pub sha256: Hash,
 }
 
-/// Writes what a store holds, as [`load`](super::Store::load) returned it.
+/// Writes the state of a store, as [`load`](super::Store::load) returned it.
 ///
 /// # Errors
-/// If it cannot be written. What was written so far is recognised as cut.
+/// If `output` cannot be written. What was written so far is recognised as incomplete when it is read.
 pub fn export(state: &StoredState, output: &mut impl Write) -> io::Result<ExportSummary> {
     let mut hashed = Hashed {
         output,

@@ -1,4 +1,4 @@
-//! A new store from an export.
+//! Fills a new store from an export.
 
 use std::io::{self, BufRead};
 use std::path::PathBuf;
@@ -10,38 +10,41 @@ use crate::record::{Record, StoredState};
 /// The most records of one commit.
 const MAX_RECORDS_PER_COMMIT: usize = 65_536;
 
-/// Why there is no new store. Nothing was left behind unless the message says so.
+/// Why an import failed. Nothing was left behind unless the message says so.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The export.
+    /// The export cannot be read.
     #[error(transparent)]
     Export(#[from] ReadError),
-    /// There is something at the new store's path.
+    /// The new store's path exists already.
     #[error("{} exists already: an import makes a new store, and replaces none", .0.display())]
     Exists(PathBuf),
-    /// Another import did not end, or runs.
+    /// Another import is running, or was interrupted.
     #[error("{} is left from an import that did not end: remove it unless one is running", .0.display())]
     Unfinished(PathBuf),
-    /// The file system.
+    /// A file cannot be written.
     #[error("cannot write {}: {error}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// The database.
+    /// The new store cannot be opened, read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There are records in it already.
-    #[error("the store is not empty: an import fills a new store, and adds to none")]
+    /// The store has records already.
+    #[error("the store is not empty: import into a new store")]
     NotEmpty,
-    /// What was written does not read as what was meant.
-    #[error("the new store does not hold what the export does, its disk cannot be trusted")]
+    /// The store, read back, differs from the export.
+    #[error(
+        "the new store, read back, differs from the export: its disk cannot be trusted, use another one"
+    )]
     NotTheSame,
 }
 
-/// Fills a new store from an export, opens it again and compares. `open` opens the store, which is empty at first.
+/// Fills a new store from an export, opens it again and compares it with the export. `open` opens the store, which must
+/// be empty at first.
 ///
 /// # Errors
 /// [`ImportError`]; what was written is marked as imported, so that no verifier serves from it.
@@ -54,7 +57,7 @@ pub fn import(
     if store.load()? != StoredState::default() {
         return Err(ImportError::NotEmpty);
     }
-    // Its age is not known, so nothing is served from it before it was compared with the chain.
+    // The export's age is not known, so nothing is served from the store before it was compared with the chain.
     store.commit(&[Record::Imported])?;
     for chunk in records(&state).chunks(MAX_RECORDS_PER_COMMIT) {
         store.commit(chunk)?;

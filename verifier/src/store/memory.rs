@@ -1,4 +1,4 @@
-//! A store for tests: forgets with its process, and fails when it is told to.
+//! A store in memory for tests, which can be made to fail.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use super::{Store, StoreError, UnreadableRecord};
 use crate::record::tables::Tables;
 use crate::record::{Record, Remembered, ReservationId, StoredState};
 
-/// Clones share their tables, as two openings of one file do.
+/// A store in memory. Clones share their tables, as if the same file were opened again.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MemoryStore {
     tables: Arc<Mutex<Tables>>,

@@ -1,7 +1,7 @@
 //! A file that is read and never written: what the database writes to it stays in memory.
 //!
-//! Opening a database that was not closed repairs it, and checking it rewrites its allocator. Who
-//! only looks must do neither to the file, and must still see what the next start will see.
+//! redb repairs a database that was not closed when it opens it, and rewrites its allocator when it checks it. A
+//! read-only opening must not change the file, and must still see what the next start will see.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard};
 use redb::backends::FileBackend;
 use redb::{BackendError, DatabaseError, StorageBackend};
 
-/// Unit of what is kept in memory.
+/// Unit in which writes are kept in memory.
 const BLOCK_LENGTH: u64 = 4_096;
 
 type Block = [u8; BLOCK_LENGTH as usize];
@@ -20,12 +20,12 @@ type Block = [u8; BLOCK_LENGTH as usize];
 #[derive(Debug)]
 struct Contents {
     length: u64,
-    /// Where the file's own bytes end; beyond, what is not written is zero.
+    /// Up to where unwritten bytes are read from the file; beyond, they are zero.
     from_file: u64,
     written: BTreeMap<u64, Box<Block>>,
 }
 
-/// Reads a file, and remembers what is written over it.
+/// A file opened for reading, with everything written over it kept in memory.
 #[derive(Debug)]
 pub(super) struct ReadOnlyFile {
     file: FileBackend,
@@ -33,7 +33,7 @@ pub(super) struct ReadOnlyFile {
 }
 
 impl ReadOnlyFile {
-    /// A file that was opened for reading.
+    /// Wraps a file that was opened for reading.
     pub(super) fn new(file: File) -> Result<Self, DatabaseError> {
         let length = file.metadata()?.len();
         Ok(Self {
@@ -51,7 +51,7 @@ impl ReadOnlyFile {
         self.contents.lock().map_err(poisoned)
     }
 
-    /// A block as it is now.
+    /// Reads a block: the written one, or else the file's.
     fn block(&self, contents: &Contents, number: u64) -> io::Result<Block> {
         if let Some(block) = contents.written.get(&number) {
             return Ok(**block);
@@ -67,7 +67,7 @@ impl ReadOnlyFile {
     }
 }
 
-/// The parts of a range, each within one block: its number, where in it, and how much.
+/// Splits a range into parts within one block each: the block's number, the offset in it, and the length.
 fn parts(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, usize)> {
     let mut done = 0;
     std::iter::from_fn(move || {
@@ -114,7 +114,7 @@ impl StorageBackend for ReadOnlyFile {
             && number * BLOCK_LENGTH < length
             && let Some(block) = contents.written.get_mut(&number)
         {
-            // What is cut off is zero when the file grows again.
+            // Bytes that are cut off must read as zero when the file grows again.
             block[(length % BLOCK_LENGTH) as usize..].fill(0);
         }
         let first_beyond = length.div_ceil(BLOCK_LENGTH);
@@ -145,8 +145,9 @@ impl StorageBackend for ReadOnlyFile {
         self.file.close()
     }
 
-    // The database thinks that it writes and asks for exclusive locks. Shared ones keep every writer
-    // out, let others look as well, and are all that a file opened for reading can have.
+    // The database asks for exclusive locks, because it does not know that its writes stay in memory. Shared locks are
+    // taken instead: they keep every writer out, allow other readers, and are the only ones that a file opened for
+    // reading can have.
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.file.try_lock_shared_range(start, end)

@@ -1,12 +1,11 @@
 //! The embedded store: redb with two-phase commit.
 //!
-//! One-phase commit rests on a checksum that is not cryptographic, and lanes hold bytes that a
-//! client chose; two phases cost a second flush and need no such trust.
+//! One-phase commit relies on a checksum that is not cryptographic, although lanes hold bytes that a client chose. Two
+//! phases cost a second flush and do not rely on it.
 //!
-//! Every opening verifies every page. redb does so by itself only after a crash, and would
-//! otherwise trust what a failing disk did to the file since it was closed: a flipped bit is then
-//! read as a lane that owes something else, or panics. The verification reads what [`Store::load`]
-//! reads anyway.
+//! Every opening verifies every page. redb by itself does so only after a crash. Without it, damage by a failing disk
+//! since the file was closed would go unnoticed: a flipped bit would be read as another amount of a lane, or cause a
+//! panic. The verification reads what [`Store::load`] reads anyway.
 //!
 //! Lanes and used values reach their tables through a [`journal`].
 
@@ -36,7 +35,7 @@ pub use import_file::import_file;
 use journal::{JOURNAL, Journal};
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
-/// What belongs to a request, by its number.
+/// A table of records that belong to a request, by the number of its reservation.
 type Numbered = TableDefinition<'static, u64, &'static [u8]>;
 
 const CHANNELS: Table = TableDefinition::new("channels");
@@ -44,7 +43,7 @@ const LANES: Table = TableDefinition::new("lanes");
 const USED: Table = TableDefinition::new("used");
 const RESERVATIONS: Numbered = TableDefinition::new("reservations");
 const SETTLEMENTS: Table = TableDefinition::new("settlements");
-/// What is said of the whole store; the only key is [`IMPORTED`].
+/// Marks that concern the whole store; the only key is [`IMPORTED`].
 const MARKS: Table = TableDefinition::new("marks");
 const OUTCOMES: Numbered = TableDefinition::new("outcomes");
 const ANSWERS: Numbered = TableDefinition::new("answers");
@@ -53,8 +52,8 @@ const RECEIPTS: Numbered = TableDefinition::new("receipts");
 /// The mark of a store that was made from an export and not compared with the chain since.
 const IMPORTED: &[u8] = b"imported";
 
-/// Memory for the database's pages. What does not fit is read from the system's cache; more pages than the processor
-/// has memory near it for cost every commit more than they save.
+/// Memory for the database's page cache. Pages that do not fit are read from the system's cache. A cache larger than
+/// the processor's own caches costs every commit more than it saves.
 const CACHE_BYTES: usize = 32 << 20;
 
 /// A database file.
@@ -62,17 +61,17 @@ const CACHE_BYTES: usize = 32 << 20;
 pub struct RedbStore {
     database: Database,
     path: PathBuf,
-    /// `None` until the first use, and after a failed one.
+    /// `None` until the first use, and after a failed commit.
     journal: Option<Journal>,
 }
 
 impl RedbStore {
-    /// Opens a database file, or creates it. A file that was being created when the power failed is
+    /// Opens a database file, or creates it. A file whose creation was interrupted, for example by a power cut, is
     /// created anew.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] when another process has it open, [`StoreError::Damaged`] when it is
-    /// not what was written, [`StoreError::Database`] when it cannot be read or written at all.
+    /// [`StoreError::InUse`] if another process has it open, [`StoreError::Damaged`] if its content is not what was
+    /// written, [`StoreError::Database`] if it cannot be read or written at all.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let unusable = |error: io::Error| explain(path, error.into());
         let mut options = OpenOptions::new();
@@ -84,18 +83,18 @@ impl RedbStore {
         Ok(store)
     }
 
-    /// Opens a database file to look at it: the file must exist, and is never written. A commit is
-    /// lost when the store is dropped.
+    /// Opens a database file for reading. The file must exist and is never written; commits stay in memory and are lost
+    /// when the store is dropped.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// The same as for [`Self::open`].
     pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
         let file = File::open(path).map_err(|error| explain(path, error.into()))?;
         let file = ReadOnlyFile::new(file).map_err(|error| explain(path, error.into()))?;
         Self::over(file, path)
     }
 
-    /// Opens what is on a backend; `path` is what errors call it.
+    /// Opens the database on a backend; error messages name it by `path`.
     pub(super) fn over(backend: impl StorageBackend, path: &Path) -> Result<Self, StoreError> {
         creation::forget_interrupted(&backend).map_err(|error| explain(path, error.into()))?;
         let database = Database::builder()
@@ -129,13 +128,13 @@ impl RedbStore {
     }
 }
 
-/// Says what happened to which file, in the variant that says what to do.
+/// Converts an error of the database to the [`StoreError`] that tells the operator what to do, with the file's path.
 fn explain(path: &Path, error: redb::Error) -> StoreError {
     let path = path.display();
     match error {
         redb::Error::DatabaseAlreadyOpen => StoreError::InUse(path.to_string()),
         redb::Error::Corrupted(reason) => StoreError::Damaged(format!("{path}: {reason}")),
-        // A file that is something else, or ends before what it should hold.
+        // The file is not a database, or was cut short.
         redb::Error::Io(error)
             if matches!(
                 error.kind(),
@@ -185,7 +184,7 @@ fn write(
     Ok(transaction.commit()?)
 }
 
-/// Makes the tables, so that an empty file reads like an empty store.
+/// Creates the tables, so that an empty file is read as an empty store.
 fn make_tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = begin(database)?;
     for table in [CHANNELS, LANES, USED, SETTLEMENTS, MARKS] {
@@ -257,8 +256,8 @@ fn apply(transaction: &WriteTransaction, records: &[Record]) -> Result<(), redb:
     Ok(())
 }
 
-/// Measures what a commit of one paid request costs on this machine: `count` commits, one after the
-/// other, to a database of its own in `directory`, which is removed again.
+/// Measures how long the commit of one paid request takes on this machine: makes `count` commits, one after the other,
+/// to a separate database file in `directory`, which is removed again.
 ///
 /// # Errors
 /// [`StoreError`] if the directory cannot be written.

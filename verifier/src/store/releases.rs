@@ -1,9 +1,8 @@
-//! Stores of every release: this version opens them and reads what was in them.
+//! Compatibility tests: this version opens the stores of every release and reads their content.
 //!
-//! `verifier/fixtures/stores/<release>.redb` is a store as that release left it, `<release>.jsonl`
-//! the export of it. Both are written once, by `FARTHING_BLESS=1` while they do not exist, and never
-//! again: a version that no longer takes them must not be released. A new version of a record brings a
-//! new pair.
+//! `verifier/fixtures/stores/<release>.redb` is a store as that release left it, `<release>.jsonl` its export. Both are
+//! written once, by running the tests with `FARTHING_BLESS=1` while they do not exist, and never changed: a version
+//! that cannot read them must not be released. A new version of a record needs a new pair of files.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +17,7 @@ use crate::record::{
     ReservationId, ReservationRecord, SettlementRecord, StoredState,
 };
 
-/// Those whose stores there are, and what was added within a release.
+/// The releases that have fixtures; a suffix names what was added within a release.
 const RELEASES: [&str; 4] = ["0.1.0", "0.1.0+outcomes", "0.1.0+settled", "0.1.0+held"];
 
 fn path(name: &str) -> PathBuf {
@@ -34,21 +33,21 @@ fn key(lane: u16, generation: u16) -> LaneKey {
     }
 }
 
-/// A store in the middle of its work: [`before_held`], where one of the reservations waits for somebody else's charge.
+/// The state of a store in use: [`before_held`], with one of its reservations held.
 pub(super) fn sample() -> StoredState {
     let mut state = before_held();
     state.reservations[0].1.held_seconds = Some(300);
     state
 }
 
-/// [`before_settled`], and of one lane a part is settled.
+/// [`before_settled`], with a part of one lane's charge settled.
 fn before_held() -> StoredState {
     let mut state = before_settled();
     state.lanes[1].1.settled = BaseUnits(240);
     state
 }
 
-/// [`before_outcomes`], and of two requests with a key one in flight and one that has ended.
+/// [`before_outcomes`], with two requests with an idempotency key: one in flight, and one that has ended.
 fn before_settled() -> StoredState {
     let mut state = before_outcomes();
     let request = |key: u8| RequestKey {
@@ -71,7 +70,7 @@ fn before_settled() -> StoredState {
     state
 }
 
-/// [`sample`] as an import leaves it.
+/// The state of [`sample`] after an import.
 pub(super) fn imported_sample() -> StoredState {
     StoredState {
         is_imported: true,
@@ -79,8 +78,8 @@ pub(super) fn imported_sample() -> StoredState {
     }
 }
 
-/// A store in the middle of its work: two incarnations of a channel, a rotated lane, requests in flight
-/// and a settlement under way.
+/// The state of a store in use: two incarnations of a channel, a rotated lane, requests in flight and a pending
+/// settlement.
 fn before_outcomes() -> StoredState {
     let lane = |authorized: u64, charged: u64, floor: u64| LaneRecord {
         authorized: BaseUnits(authorized),
@@ -145,7 +144,7 @@ fn before_outcomes() -> StoredState {
     }
 }
 
-/// Writes the fixtures of the present release, which must be a new one.
+/// Writes the fixtures of the current release, which must be new.
 fn bless(release: &str) {
     let release_of = release.split('+').next();
     assert_eq!(release_of, Some(env!("CARGO_PKG_VERSION")));
@@ -154,7 +153,7 @@ fn bless(release: &str) {
     let store = path(&format!("{release}.redb"));
     fs::create_dir_all(store.parent().expect("it has one")).expect("writable");
     import_file(text.as_slice(), &store).expect("the fixture can be written");
-    // As a verifier leaves it: with space of records that ended.
+    // A store that a verifier used also has free space of removed records.
     let mut open = RedbStore::open(&store).expect("it opens");
     open.commit(&[Record::Reconciled])
         .expect("the fixture can be written");
@@ -195,7 +194,7 @@ fn stores_of_every_release_open() {
         let left = fs::read(&fixture).expect("readable");
         assert!(left == original, "who only looks changes nothing");
 
-        // As a verifier does it, which may write.
+        // A verifier opens the store for writing.
         let copy = directory.path().join("copy.redb");
         fs::write(&copy, original).expect("writable");
         let mut served = RedbStore::open(&copy).expect("it opens");

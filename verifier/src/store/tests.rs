@@ -1,4 +1,4 @@
-//! The store's contract: one suite for every backend, and the writer on top of a failing one.
+//! Tests of the store's contract for the real backend, and of the writer, also on stores that fail.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -91,7 +91,7 @@ async fn a_failed_store_fails_for_good() {
     fails.store(true, Ordering::SeqCst);
     let second = writer.enqueue(vec![Record::Lane(key(1), lane(2))]);
     assert_eq!(second.durable().await, Err(StoreFailed));
-    // A store that claims to have recovered is not believed.
+    // The writer stays failed even if the store works again.
     fails.store(false, Ordering::SeqCst);
     let third = writer.enqueue(vec![Record::Lane(key(1), lane(3))]);
     assert_eq!(third.durable().await, Err(StoreFailed));

@@ -1,9 +1,10 @@
-//! Group commit: one thread owns the store and takes everything that was queued since its last
-//! commit into one transaction.
+//! Group commit: one thread owns the store, and writes everything that was queued since its last commit in one
+//! transaction.
 //!
-//! A commit begins when somebody waits for it. What nobody waits for yet, such as a reservation while the upstream thinks,
-//! goes with the next one, or after [`PATIENCE`]. Under load a commit carries many requests, so that throughput does not
-//! end where the disk's flushes do; without load a request waits for one commit and nothing else.
+//! A commit begins when a task waits for it. Records that no task waits for yet, such as a reservation while the
+//! upstream is working, are written with the next commit, or after [`PATIENCE`]. Under load a commit carries many
+//! requests, so that throughput is not limited by the disk's flush rate; without load a request waits for one commit
+//! and nothing else.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -18,50 +19,51 @@ use crate::crash_point::CrashPoint;
 use crate::histogram::Histogram;
 use crate::record::{Record, Remembered, ReservationId};
 
-/// The most batches of one transaction.
+/// The most batches in one transaction.
 const MAX_BATCHES_PER_COMMIT: usize = 4_096;
-/// With more batches waiting than this nothing new is begun; what was begun may still end. A request
-/// has at most three batches waiting, so the queue is bounded by this and the requests in flight.
+/// With this many batches waiting, no new request is accepted; requests in flight may still end. A request has at most
+/// three batches waiting, so the queue is bounded by this limit and the number of requests in flight.
 const MAX_QUEUED_BATCHES: usize = 65_536;
 
-/// How long what was queued stays in memory if nobody waits for it.
+/// How long queued records stay in memory if no task waits for them.
 const PATIENCE: Duration = Duration::from_millis(2);
-/// A commit of so many batches says that requests come faster than a commit for each can serve: the next one lets
-/// batches gather, and the processor serves requests meanwhile.
+/// From this many batches in a commit on, the writer is busy: requests arrive faster than one commit each can serve.
+/// Before the next commit it lets batches gather, and the processor serves requests meanwhile.
 const BUSY_BATCHES: usize = 8;
-/// With so many batches queued during a commit there is nothing to wait for.
+/// With this many batches queued during a commit, the writer does not wait for more.
 const ENOUGH_BATCHES: usize = 16;
-/// For how long at most, for each batch of the commit before: the more requests come, the fewer of them notice.
+/// The longest time to let batches gather, for each batch of the last commit: the delay grows with the load, where it
+/// matters less to a request.
 const GATHERING_PER_BATCH: Duration = Duration::from_micros(60);
-/// And for no longer than this.
+/// The longest time to let batches gather in total.
 const MAX_GATHERING: Duration = Duration::from_millis(8);
-/// How often a gathering writer looks how many there are.
+/// How often the writer checks how many batches have gathered.
 const GATHERING_STEP: Duration = Duration::from_micros(500);
 
-/// The store failed, now or earlier. Nothing is known of what was waiting, and nothing is served.
+/// The store failed, now or earlier. It is not known whether waiting records are durable, and nothing is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the store failed, nothing is served until the verifier is started again")]
+#[error("the store failed, nothing is served until the verifier is restarted")]
 pub struct StoreFailed;
 
-/// A claim on durability.
+/// Stands for queued records, and tells when they are durable.
 #[derive(Debug)]
-#[must_use = "what a ticket stands for is durable only when it says so"]
+#[must_use = "the records of a ticket are durable only when `durable` returns"]
 pub struct Ticket(Option<Queued>);
 
 /// A batch's place in the queue.
 #[derive(Debug)]
 struct Queued {
-    /// How many batches must be durable for this one to be.
+    /// The number of this batch: how many batches must be committed until it is durable.
     number: u64,
     durable: oneshot::Receiver<()>,
     bell: Arc<Bell>,
 }
 
 impl Ticket {
-    /// Asks for what was queued, and everything before it, to be written now, and waits until it is durable.
+    /// Asks the writer to write these records and everything queued before them now, and waits until they are durable.
     ///
     /// # Errors
-    /// [`StoreFailed`] if that is not known.
+    /// [`StoreFailed`] if the store failed, so that it is not known whether they are durable.
     pub fn durable(self) -> impl Future<Output = Result<(), StoreFailed>> {
         if let Some(queued) = &self.0 {
             queued.bell.ring(queued.number);
@@ -73,7 +75,7 @@ impl Ticket {
     }
 }
 
-/// Calls the writer when somebody waits.
+/// Wakes the writer when a task waits for a batch.
 #[derive(Debug)]
 struct Bell {
     wanted: Arc<Wanted>,
@@ -88,12 +90,12 @@ impl Bell {
     }
 }
 
-/// How many batches somebody waits for, of all that were ever queued.
+/// The highest number of a batch that a task waits for; batches are numbered from 1 in the order of the queue.
 #[derive(Debug, Default)]
 struct Wanted(AtomicU64);
 
 impl Wanted {
-    /// Waits until it is more than were committed, but no longer than this.
+    /// Waits until a task waits for a batch that is not committed yet, but no longer than `patience`.
     fn wait(&self, committed: u64, patience: Duration) {
         let deadline = Instant::now() + patience;
         while self.0.load(Ordering::SeqCst) <= committed {
@@ -118,7 +120,7 @@ enum Message {
     Stop,
 }
 
-/// Where commits are counted, by what they took: an SSD's flush is at its beginning, a failing disk at its end.
+/// Bounds of the histogram of commit durations: from the flush of an SSD to a failing disk.
 const COMMIT_BOUNDS: &[Duration] = &[
     Duration::from_micros(250),
     Duration::from_micros(500),
@@ -135,16 +137,16 @@ const COMMIT_BOUNDS: &[Duration] = &[
     Duration::from_secs(5),
 ];
 
-/// What the writer does, for everybody to see.
+/// The writer's state and counters, shared with metrics.
 #[derive(Debug)]
 pub(crate) struct Activity {
     failed: AtomicBool,
     queued: AtomicUsize,
     /// Batches that were committed.
     pub(crate) batches: AtomicU64,
-    /// Their records.
+    /// Records that were committed.
     pub(crate) records: AtomicU64,
-    /// Commits that succeeded, by what they took.
+    /// Durations of the commits that succeeded.
     pub(crate) commits: Histogram,
 }
 
@@ -161,7 +163,7 @@ impl Default for Activity {
 }
 
 impl Activity {
-    /// Batches that wait, those of the commit under way included.
+    /// How many batches wait, including those of the commit under way.
     pub(crate) fn queued(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
     }
@@ -172,11 +174,11 @@ impl Activity {
     }
 }
 
-/// The one who writes.
+/// Handle of the thread that writes to the store.
 #[derive(Debug)]
 pub struct Writer {
     sender: Sender<Message>,
-    /// Batches that were queued so far.
+    /// How many batches were queued so far.
     numbered: AtomicU64,
     bell: Arc<Bell>,
     activity: Arc<Activity>,
@@ -187,12 +189,12 @@ impl Writer {
     /// Starts the writing thread.
     ///
     /// # Errors
-    /// If the system has no thread to give.
+    /// If the system cannot start a thread.
     pub fn start(store: Box<dyn Store>) -> std::io::Result<Self> {
         Self::start_with(store, PATIENCE)
     }
 
-    /// Starts one with another patience.
+    /// Starts the writing thread with another `patience` than [`PATIENCE`].
     pub(super) fn start_with(store: Box<dyn Store>, patience: Duration) -> std::io::Result<Self> {
         let (sender, receiver) = channel();
         let activity = Arc::new(Activity::default());
@@ -213,12 +215,12 @@ impl Writer {
         })
     }
 
-    /// Queues records that are written together. The order of calls is the order of writing.
+    /// Queues records that are written in one commit. The order of the calls is the order of writing.
     pub fn enqueue(&self, records: Vec<Record>) -> Ticket {
         let (done, durable) = oneshot::channel();
         self.activity.queued.fetch_add(1, Ordering::Relaxed);
-        // Two that are queued at once may have each other's number. The one with the lower then waits for
-        // `PATIENCE` at worst.
+        // Of two batches that are queued concurrently, each may get the other's number. The one with the lower number
+        // then waits for `PATIENCE` at worst.
         let number = self.numbered.fetch_add(1, Ordering::Relaxed) + 1;
         let sent = self.sender.send(Message::Batch { records, done });
         Ticket(sent.is_ok().then(|| Queued {
@@ -228,10 +230,10 @@ impl Writer {
         }))
     }
 
-    /// Reads what is kept beside an outcome. Everything that was queued before is durable when it is returned.
+    /// Reads the stored answer and receipt of an outcome. Everything queued before is durable when this returns.
     ///
     /// # Errors
-    /// [`StoreFailed`] if it cannot be read, or if that is not known.
+    /// [`StoreFailed`] if the store failed, now or earlier.
     pub async fn remembered(&self, id: ReservationId) -> Result<Remembered, StoreFailed> {
         let (reader, remembered) = oneshot::channel();
         self.sender
@@ -241,7 +243,7 @@ impl Writer {
         remembered.await.map_err(|_| StoreFailed)
     }
 
-    /// Whether new work may begin: the store has not failed and keeps up.
+    /// Whether new requests may be accepted: the store has not failed, and the queue is not full.
     #[must_use]
     pub fn is_available(&self) -> bool {
         !self.has_failed() && self.activity.queued() < MAX_QUEUED_BATCHES
@@ -257,7 +259,7 @@ impl Writer {
         &self.activity
     }
 
-    /// Writes what is queued, then closes the store. Whatever is queued afterwards fails.
+    /// Writes what is queued, then closes the store. Anything queued afterwards fails.
     pub fn close(&self) {
         // A failed send means that the thread has ended already.
         let _ = self.sender.send(Message::Stop);
@@ -266,12 +268,12 @@ impl Writer {
         if let Some(thread) = thread
             && thread.join().is_err()
         {
-            tracing::error!("the store's thread panicked");
+            tracing::error!("the store's writer thread panicked");
         }
     }
 }
 
-/// However the thread ends, by a panic of the database's too, the store has failed.
+/// Marks the store as failed when the writing thread ends, for whatever reason, including a panic in the database.
 struct FailsAtTheEnd<'a>(&'a Activity);
 
 impl Drop for FailsAtTheEnd<'_> {
@@ -280,7 +282,7 @@ impl Drop for FailsAtTheEnd<'_> {
     }
 }
 
-/// Lets batches gather if the last commit had many, until there are as many again.
+/// Lets batches gather if the last commit had many, until there are as many again or the time is over.
 fn gather(last: usize, activity: &Activity) {
     if last < BUSY_BATCHES || activity.queued() >= ENOUGH_BATCHES {
         return;
@@ -307,9 +309,9 @@ fn write_all(
     let mut last = 0;
     let mut records = Vec::new();
     let mut waiting = Vec::new();
-    // Whoever asks for what is kept waits for what was queued before.
+    // A read of a stored answer and receipt, made after the commit of everything queued before it.
     let mut asking = None;
-    // Dropped before who waits, so that whoever hears of a failure finds the writer failed.
+    // Dropped before the waiting senders, so that a task that sees its ticket fail also sees the writer failed.
     let _end = FailsAtTheEnd(activity);
     while let Ok(first) = receiver.recv() {
         if matches!(first, Message::Batch { .. }) {
@@ -347,7 +349,7 @@ fn write_all(
             activity.queued.fetch_sub(waiting.len(), Ordering::Relaxed);
             if let Err(error) = outcome {
                 // Dropping the queue fails every ticket in it, and every later one.
-                tracing::error!(%error, "the store failed, nothing is served any longer");
+                tracing::error!(%error, "the store failed, nothing is served until the verifier is restarted");
                 return;
             }
             activity.commits.observe(began.elapsed());
@@ -362,7 +364,7 @@ fn write_all(
             records.clear();
             CrashPoint::AfterCommit.pass();
             for done in waiting.drain(..) {
-                // Whoever does not wait any longer needs no answer.
+                // A failed send means that the task does not wait any longer.
                 let _ = done.send(());
             }
         }
@@ -370,7 +372,7 @@ fn write_all(
             let remembered = match store.remembered(*id) {
                 Ok(remembered) => remembered,
                 Err(error) => {
-                    tracing::error!(%error, "the store failed, nothing is served any longer");
+                    tracing::error!(%error, "the store failed, nothing is served until the verifier is restarted");
                     return;
                 }
             };

@@ -1,4 +1,4 @@
-//! From a configuration to a running verifier: a seller, its upstream and its server.
+//! Starts a verifier from its configuration: a seller, the upstream's client, and the servers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use crate::http::x402::facilitator_token::FacilitatorToken;
 use crate::metering;
 use crate::seller::{Keys, Ports, Seller, StartError};
 
-/// Starts a verifier on the real clock, chain and store.
+/// Starts a verifier with the system's clock, the configured RPC node and the configured store.
 ///
 /// # Errors
-/// [`StartError`] says what to mend.
+/// [`StartError`] says what to fix.
 pub async fn start(config: Config, keys: Keys) -> Result<Verifier, StartError> {
     start_on(config, keys, None).await
 }
 
-/// Starts a verifier on the ports given.
+/// Starts a verifier with the given clock, chain and store.
 ///
 /// # Errors
-/// [`StartError`] says what to mend.
+/// [`StartError`] says what to fix.
 pub async fn start_with(config: Config, keys: Keys, ports: Ports) -> Result<Verifier, StartError> {
     start_on(config, keys, Some(ports)).await
 }
@@ -67,7 +67,7 @@ async fn start_on(
     })
 }
 
-/// Listens on what the configuration names by `key`.
+/// Listens on an address; `key` is its configuration key, for the error.
 fn listen(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let failed = |error| StartError::Listen {
         key,
@@ -79,7 +79,7 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<(TcpListener, Socket
     Ok((listener, address))
 }
 
-/// Answers the operator until the last settlement has ended; the address.
+/// Serves the operator's endpoints until the final settlement has ended. Returns the address.
 fn serve_admin(seller: &Seller, address: SocketAddr) -> Result<SocketAddr, StartError> {
     let (listener, address) = listen("admin.listen", address)?;
     let serving = accept_all(listener, seller.admin(), admin::LIMITS, seller.end());

@@ -11,7 +11,7 @@ use farthing_protocol::{BaseUnits, Voucher};
 use farthing_wire::idempotency::{IDEMPOTENCY_KEY, IdempotencyKey};
 use farthing_wire::x402::{
     PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentRequired, PaymentState,
-    SettleResponse, decode_header,
+    ReceiptExtra, SettleResponse, decode_header,
 };
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -19,11 +19,12 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
+use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 
 use super::Result;
-use super::swarm::Lane;
+use super::swarm::SwarmLane;
 use farthing_tests::payment;
 
 /// A request, again and again.
@@ -55,13 +56,14 @@ impl Answer {
     ///
     /// # Errors
     /// If the answer is no 402, or tells none.
-    pub fn offer(&self) -> Result<Offer> {
+    pub fn offer(&self) -> Result<WayToPay> {
         self.expect(StatusCode::PAYMENT_REQUIRED)?;
         let required: Option<PaymentRequired> = payment::told(&self.headers, PAYMENT_REQUIRED);
         let first = required.and_then(|required| required.accepts.into_iter().next());
         let first = first.ok_or("a 402 offers no way to pay")?;
-        Ok(Offer {
+        Ok(WayToPay {
             amount: first.amount,
+            settler: first.escrow_extra().ok().map(|extra| extra.settler),
             json: to_raw_value(&first.without_details())?,
         })
     }
@@ -69,9 +71,11 @@ impl Answer {
 
 /// A way to pay.
 #[derive(Debug)]
-pub struct Offer {
+pub struct WayToPay {
     /// The most that the request can cost.
     amount: BaseUnits,
+    /// Who signs receipts; peers have none.
+    settler: Option<Pubkey>,
     /// As clients send it back.
     json: Box<RawValue>,
 }
@@ -96,7 +100,7 @@ pub trait Caller: Send {
     /// If it is not what was asked for.
     fn answered(&mut self, answer: Answer) -> Result<()>;
 
-    /// Books the receipts of all answers, when nothing is measured any more.
+    /// Verifies and books the receipts of all answers, when nothing is measured any more.
     ///
     /// # Errors
     /// If one is missing, or says what cannot be.
@@ -140,7 +144,7 @@ impl Unpaid {
     ///
     /// # Errors
     /// If the lane cannot pay as much as is asked for.
-    pub fn forging(mut template: Template, mut lane: Lane, offer: &Offer) -> Result<Self> {
+    pub fn forging(mut template: Template, mut lane: SwarmLane, offer: &WayToPay) -> Result<Self> {
         let (mut signed, _) = lane.payer.next_voucher(offer.amount, &lane.key)?;
         let stranger = Keypair::new();
         signed.signature = stranger.sign_message(&signed.voucher.to_bytes());
@@ -173,8 +177,8 @@ impl Caller for Unpaid {
 /// Pays for every request with a voucher of its own, and books every receipt, as an agent does.
 pub struct Paying {
     template: Template,
-    offer: Arc<Offer>,
-    lane: Lane,
+    offer: Arc<WayToPay>,
+    lane: SwarmLane,
     with_key: bool,
     prepared: VecDeque<(HeaderValue, Reservation)>,
     in_flight: Option<Reservation>,
@@ -196,7 +200,7 @@ struct Told {
 impl Paying {
     /// A caller with a lane, which sends a key with every request or none.
     #[must_use]
-    pub fn new(template: Template, offer: Arc<Offer>, lane: Lane, with_key: bool) -> Self {
+    pub fn new(template: Template, offer: Arc<WayToPay>, lane: SwarmLane, with_key: bool) -> Self {
         Self {
             template,
             offer,
@@ -210,7 +214,7 @@ impl Paying {
     }
 
     fn sign(&mut self) -> Result<(HeaderValue, Reservation)> {
-        let Lane {
+        let SwarmLane {
             channel,
             payer,
             key,
@@ -271,6 +275,7 @@ impl Caller for Paying {
                 let last = payment::stream_receipt(&stream).and_then(|outcome| outcome.extra);
                 receipt = last.ok_or("a paid stream has no receipt")?;
             }
+            verify_receipt(&receipt, &self.offer, &self.lane)?;
             self.lane.payer.settled(told.reservation, &receipt)?;
         }
         self.headers.clear();
@@ -281,11 +286,31 @@ impl Caller for Paying {
     }
 }
 
+/// Checks that the settler signed what the answer says, as an agent does that keeps its receipts.
+fn verify_receipt(receipt: &ReceiptExtra, offer: &WayToPay, lane: &SwarmLane) -> Result<()> {
+    let settler = offer.settler.ok_or("an offer names no settler")?;
+    let token = receipt
+        .receipt
+        .as_deref()
+        .ok_or("a receipt is not signed")?;
+    let claims = farthing_wire::receipt::verify(token, &settler)?;
+    let identity = lane.payer.identity();
+    let says_the_same = claims.sub == identity.signer
+        && claims.domain == identity.domain
+        && claims.charged == receipt.charged
+        && claims.charged_total == receipt.charged_total;
+    if says_the_same {
+        Ok(())
+    } else {
+        Err("a signed receipt says something else than its answer".into())
+    }
+}
+
 /// Pays a peer: an Ed25519 signature of as many bytes as a voucher has, another one for each request.
 pub struct PayingPeer {
     template: Template,
-    offer: Arc<Offer>,
-    lane: Lane,
+    offer: Arc<WayToPay>,
+    lane: SwarmLane,
     signed: u64,
     prepared: VecDeque<HeaderValue>,
 }
@@ -293,7 +318,7 @@ pub struct PayingPeer {
 impl PayingPeer {
     /// A caller with a lane's key.
     #[must_use]
-    pub fn new(template: Template, offer: Arc<Offer>, lane: Lane) -> Self {
+    pub fn new(template: Template, offer: Arc<WayToPay>, lane: SwarmLane) -> Self {
         Self {
             template,
             offer,
@@ -304,7 +329,7 @@ impl PayingPeer {
     }
 
     fn sign(&mut self) -> Result<HeaderValue> {
-        let Lane { payer, key, .. } = &self.lane;
+        let SwarmLane { payer, key, .. } = &self.lane;
         let identity = payer.identity();
         self.signed += 1;
         let voucher = Voucher {

@@ -23,8 +23,14 @@ use super::caller::{Answer, Caller};
 use super::process::processor_time;
 use super::{PATIENCE, Result};
 
-/// How much of a turn is not counted.
-const WARM_UP: Duration = Duration::from_millis(250);
+/// How long a side runs at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    /// What is not counted at its beginning.
+    pub warm_up: Duration,
+    /// What is counted.
+    pub span: Duration,
+}
 
 /// When requests arrive.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,7 +90,7 @@ struct Timing {
     done: Instant,
 }
 
-/// Sends requests, each caller over a connection of its own, for so long after a warm-up, and watches a process meanwhile.
+/// Sends requests, each caller over a connection of its own, for one turn, and watches a process meanwhile.
 ///
 /// # Errors
 /// If a connection breaks, or an answer is not what its caller expects.
@@ -92,7 +98,7 @@ pub async fn run(
     server: SocketAddr,
     callers: &mut Vec<Box<dyn Caller>>,
     arrivals: Arrivals,
-    span: Duration,
+    turn: Turn,
     watched: u32,
 ) -> Result<Tally> {
     prepare(callers, arrivals.prepared())?;
@@ -101,7 +107,8 @@ pub async fn run(
         connections.push((connect(server).await?, caller));
     }
     let begin = Instant::now();
-    let (from, until) = (begin + WARM_UP, begin + WARM_UP + span);
+    let from = begin + turn.warm_up;
+    let until = from + turn.span;
     let source = Source::new(arrivals, until);
     let tasks: Vec<_> = connections
         .into_iter()
@@ -111,7 +118,7 @@ pub async fn run(
     let before = processor_time(watched)?;
     tokio::time::sleep_until(until.into()).await;
     let mut tally = Tally {
-        seconds: span.as_secs_f64(),
+        seconds: turn.span.as_secs_f64(),
         processor: processor_time(watched)?.saturating_sub(before),
         ..Tally::default()
     };

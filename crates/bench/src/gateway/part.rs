@@ -11,7 +11,10 @@ use axum::serve::Listener;
 use axum::{Json, Router};
 use clap::Subcommand;
 use farthing_chain::USDC_MINT_DEVNET;
-use farthing_cli::demo_model::{self, DemoModel, FREE_MODEL, Latency, MAX_OUTPUT_TOKENS, MODEL};
+use farthing_cli::demo_model::{
+    self, DemoModel, FREE_MODEL, LONG_MODEL, Latency, MAX_LONG_OUTPUT_TOKENS, MAX_OUTPUT_TOKENS,
+    MODEL,
+};
 use farthing_protocol::BaseUnits;
 use farthing_verifier::config::{
     ChainConfig, HttpConfig, ModelConfig, PricingConfig, RequestsConfig, SettlerConfig,
@@ -35,11 +38,14 @@ const PRICE: BaseUnits = BaseUnits(1_000);
 
 /// A server.
 #[derive(Debug, Clone, Subcommand)]
-pub enum Part {
+pub enum GatewayPart {
     /// The upstream
     Model {
         /// Milliseconds until it answers
         latency_ms: u64,
+        /// Milliseconds between tokens
+        #[arg(default_value_t = 0)]
+        per_token_ms: u64,
     },
     /// The gateway
     Verifier {
@@ -55,7 +61,7 @@ pub enum Part {
     },
 }
 
-impl Part {
+impl GatewayPart {
     /// Serves in this process.
     ///
     /// # Errors
@@ -64,7 +70,10 @@ impl Part {
         let runtime = tokio::runtime::Runtime::new()?;
         let served = runtime.block_on(async {
             match self {
-                Self::Model { latency_ms } => model(latency_ms).await,
+                Self::Model {
+                    latency_ms,
+                    per_token_ms,
+                } => model(latency_ms, per_token_ms).await,
                 Self::Verifier { upstream, store } => verifier(&upstream, &store).await,
                 Self::Layer { store } => layer(&store).await,
             }
@@ -73,10 +82,10 @@ impl Part {
     }
 }
 
-async fn model(latency_ms: u64) -> Result<()> {
+async fn model(latency_ms: u64, per_token_ms: u64) -> Result<()> {
     let model = DemoModel::start(Latency {
         first_token: Duration::from_millis(latency_ms),
-        per_token: Duration::ZERO,
+        per_token: Duration::from_millis(per_token_ms),
     });
     let model = model.await?;
     until_closed(&model.url()).await?;
@@ -91,11 +100,15 @@ async fn verifier(upstream: &str, store: &Path) -> Result<()> {
         max_output_tokens: MAX_OUTPUT_TOKENS,
         ..ModelConfig::default()
     };
+    let long = ModelConfig {
+        max_output_tokens: MAX_LONG_OUTPUT_TOKENS,
+        ..price
+    };
     let (keys, chain) = (keys(), chain());
     let config = Config {
         http: HttpConfig::new(upstream),
         pricing: PricingConfig {
-            models: [(MODEL.to_owned(), price)].into(),
+            models: [(MODEL.to_owned(), price), (LONG_MODEL.to_owned(), long)].into(),
             free_models: vec![FREE_MODEL.to_owned()],
             ..PricingConfig::default()
         },

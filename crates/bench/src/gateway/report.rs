@@ -7,14 +7,19 @@ use farthing_cli::dev::latency::{Latencies, milliseconds};
 use serde::Serialize;
 
 use super::load::Tally;
-use super::scenes::{CONNECTIONS, FLOOD_RATE, RATE, UPSTREAM_MS, names};
+use super::machine::Machine;
+use super::scenes::{
+    CONNECTIONS, FLOOD_RATE, RATE, STREAM_RATE, STREAM_TOKENS, TOKEN_MS, UPSTREAM_MS, names,
+};
 use super::side::Comparison;
 use crate::figures;
 use farthing_tests::text::{bars, grouped, table};
 
 /// Everything.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct GatewayReport {
+    /// Where this was measured.
+    pub machine: Machine,
     /// As many requests as the processors can bear.
     pub throughput: Comparison,
     /// The layer and its peers.
@@ -23,11 +28,16 @@ pub struct Report {
     pub latency: Comparison,
     /// Paid requests at that rate, for long.
     pub sustained: Tally,
+    /// Long streams.
+    pub streams: Comparison,
 }
 
 /// The main figures: medians of the rounds. `None` is what could not be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Figures {
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GatewayFigures {
+    /// Where this was measured.
+    #[serde(flatten)]
+    machine: Machine,
     /// Requests a second, the upstream called directly.
     direct_rps: Option<f64>,
     /// A free model through the gateway.
@@ -54,12 +64,34 @@ pub struct Figures {
     sustained_p99_ms: Option<f64>,
     /// The 99th percentile of paid requests in a flood, over that without.
     flood_p99_ratio: Option<f64>,
+    /// Microseconds of the server's processor time for a request: the upstream.
+    direct_cpu_us: Option<f64>,
+    /// nginx in front of it.
+    nginx_cpu_us: Option<f64>,
+    /// litellm's proxy in front of it.
+    litellm_cpu_us: Option<f64>,
+    /// A free model through the gateway.
+    unpaid_cpu_us: Option<f64>,
+    /// A priced model through the gateway.
+    paid_cpu_us: Option<f64>,
+    /// The layer.
+    layer_cpu_us: Option<f64>,
+    /// `x402-axum`.
+    x402_axum_cpu_us: Option<f64>,
+    /// `@x402/express`.
+    x402_express_cpu_us: Option<f64>,
+    /// What paying adds to the median of a long stream's first byte.
+    stream_first_byte_p50_added_ms: Option<f64>,
+    /// To its 99th percentile.
+    stream_first_byte_p99_added_ms: Option<f64>,
+    /// Microseconds of the gateway's processor time for each event of a paid stream.
+    stream_event_cpu_us: Option<f64>,
 }
 
-impl Report {
+impl GatewayReport {
     /// The main figures.
     #[must_use]
-    pub fn figures(&self) -> Figures {
+    pub fn figures(&self) -> GatewayFigures {
         let rate = |name| of_rounds(&self.throughput, [name], |[tally]| Some(tally.rate()));
         let ratio = |comparison, over, under| {
             of_rounds(comparison, [over, under], |[over, under]| {
@@ -82,7 +114,20 @@ impl Report {
             [names::FLOODED, names::PAID],
             |[flooded, paid]| Some(percentile(&flooded.whole, 99)? / percentile(&paid.whole, 99)?),
         );
-        Figures {
+        let cpu = |comparison, name| {
+            rounded(
+                of_rounds(comparison, [name], |[tally]| Some(cpu_us(tally))),
+                1,
+            )
+        };
+        let stream_added = |percent| {
+            let sides = [names::PAID_STREAM, names::DIRECT_STREAM];
+            of_rounds(&self.streams, sides, |[paid, direct]| {
+                let at = |tally: &Tally| percentile(&tally.first_byte, percent);
+                Some(at(paid)? - at(direct)?)
+            })
+        };
+        GatewayFigures {
             direct_rps: rounded(rate(names::DIRECT), 0),
             unpaid_rps: rounded(rate(names::UNPAID), 0),
             paid_rps: rounded(rate(names::PAID), 0),
@@ -99,8 +144,30 @@ impl Report {
             ),
             sustained_p99_ms: rounded(percentile(&self.sustained.whole, 99), 2),
             flood_p99_ratio: rounded(flood, 2),
+            machine: self.machine.clone(),
+            direct_cpu_us: cpu(&self.throughput, names::DIRECT),
+            nginx_cpu_us: cpu(&self.throughput, names::NGINX),
+            litellm_cpu_us: cpu(&self.throughput, names::LITELLM),
+            unpaid_cpu_us: cpu(&self.throughput, names::UNPAID),
+            paid_cpu_us: cpu(&self.throughput, names::PAID),
+            layer_cpu_us: cpu(&self.layers, names::LAYER),
+            x402_axum_cpu_us: cpu(&self.layers, names::X402_AXUM),
+            x402_express_cpu_us: cpu(&self.layers, names::X402_EXPRESS),
+            stream_first_byte_p50_added_ms: rounded(stream_added(50), 2),
+            stream_first_byte_p99_added_ms: rounded(stream_added(99), 2),
+            stream_event_cpu_us: rounded(
+                of_rounds(&self.streams, [names::PAID_STREAM], |[paid]| {
+                    Some(cpu_us(paid) / f64::from(STREAM_TOKENS))
+                }),
+                1,
+            ),
         }
     }
+}
+
+/// Microseconds of the server's processor time for a request.
+fn cpu_us(tally: &Tally) -> f64 {
+    tally.processor.as_secs_f64() * 1e6 / tally.answered as f64
 }
 
 /// The median over the rounds of a figure of some sides; `None` if a side is missing.
@@ -135,8 +202,9 @@ fn rounded(figure: Option<f64>, digits: i32) -> Option<f64> {
     figure.map(|figure| figures::rounded(figure, digits))
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for GatewayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Measured on {}.\n", self.machine)?;
         writeln!(
             f,
             "## Throughput: {CONNECTIONS} connections, always busy, an upstream that answers at once\n"
@@ -147,7 +215,25 @@ impl fmt::Display for Report {
             "## Latency: {} requests a second over {CONNECTIONS} connections, an upstream that takes {UPSTREAM_MS} ms\n",
             grouped(RATE as u64),
         )?;
-        write_latencies(f, self)?;
+        let sustained = ("gateway, paid, sustained", vec![self.sustained.clone()]);
+        let sides: Vec<_> = self
+            .latency
+            .sides
+            .iter()
+            .cloned()
+            .chain([sustained])
+            .collect();
+        write_latencies(f, &sides)?;
+        let figures = self.figures();
+        writeln!(
+            f,
+            "Paying through the gateway adds {} ms to the upstream's median and {} ms to its 99th percentile. A commit \
+             alone took {} ms, and {} ms at the 99th percentile.\n",
+            shown(figures.p50_added_ms, 2),
+            shown(figures.p99_added_ms, 2),
+            shown(figures.commit_probe_p50_ms, 2),
+            shown(figures.commit_probe_p99_ms, 2),
+        )?;
         writeln!(
             f,
             "In the flood {} requests a second come besides, half of them unpaid and half with forged vouchers.\n",
@@ -157,7 +243,12 @@ impl fmt::Display for Report {
             f,
             "## An application's handler behind a paywall: {CONNECTIONS} connections, always busy\n"
         )?;
-        write_rates(f, &self.layers)
+        write_rates(f, &self.layers)?;
+        writeln!(
+            f,
+            "## Streams of {STREAM_TOKENS} events: one each {TOKEN_MS} ms, {STREAM_RATE} begin a second\n"
+        )?;
+        write_latencies(f, &self.streams.sides)
     }
 }
 
@@ -180,16 +271,20 @@ fn write_rates(f: &mut fmt::Formatter<'_>, comparison: &Comparison) -> fmt::Resu
     writeln!(f, "{}", bars("requests a second", &rates))
 }
 
-fn write_latencies(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
-    let latency = &report.latency;
-    let sustained = ("gateway, paid, sustained", vec![report.sustained.clone()]);
-    let sides = || latency.sides.iter().chain([&sustained]);
+fn write_latencies(
+    f: &mut fmt::Formatter<'_>,
+    sides: &[(&'static str, Vec<Tally>)],
+) -> fmt::Result {
+    if sides.is_empty() {
+        return writeln!(f, "Not measured.\n");
+    }
     let first_byte = |rounds: &[Tally], percent| {
         let rounds = rounds.iter();
         let of_round = |tally: &Tally| percentile(&tally.first_byte, percent);
         shown(median(rounds.map(of_round).collect()), 2)
     };
-    let rows: Vec<[String; 7]> = sides()
+    let rows: Vec<[String; 7]> = sides
+        .iter()
         .map(|(name, rounds)| {
             let [name, rate, p50, p99, processor] = row(name, rounds);
             let first = [50, 99].map(|percent| first_byte(rounds, percent));
@@ -207,26 +302,15 @@ fn write_latencies(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
         "server's CPU us/req",
     ];
     writeln!(f, "{}", table(header, &rows))?;
-    let medians: Vec<(&str, u64)> = sides()
+    let medians: Vec<(&str, u64)> = sides
+        .iter()
         .filter_map(|(name, rounds)| Some((*name, (whole(rounds, 99)? * 1_000.0) as u64)))
         .collect();
-    writeln!(f, "{}", bars("99th percentile in microseconds", &medians))?;
-    let figures = report.figures();
-    writeln!(
-        f,
-        "Paying through the gateway adds {} ms to the upstream's median and {} ms to its 99th percentile. A commit \
-         alone took {} ms, and {} ms at the 99th percentile.\n",
-        shown(figures.p50_added_ms, 2),
-        shown(figures.p99_added_ms, 2),
-        shown(figures.commit_probe_p50_ms, 2),
-        shown(figures.commit_probe_p99_ms, 2),
-    )
+    writeln!(f, "{}", bars("99th percentile in microseconds", &medians))
 }
 
 fn row(name: &str, rounds: &[Tally]) -> [String; 5] {
-    let processor = rounds
-        .iter()
-        .map(|tally| Some(tally.processor.as_secs_f64() * 1e6 / tally.answered as f64));
+    let processor = rounds.iter().map(|tally| Some(cpu_us(tally)));
     [
         name.to_owned(),
         rate(rounds).map_or_else(missing, |rate| grouped(rate.round() as u64)),
@@ -256,6 +340,8 @@ fn missing() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn tally(answered: u64, milliseconds: u64) -> Tally {
@@ -289,11 +375,13 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_null_under_the_names_that_readers_look_for() {
-        let report = Report {
+        let report = GatewayReport {
             throughput: Comparison::default(),
             layers: Comparison::default(),
             latency: Comparison::default(),
             sustained: tally(1_000, 21),
+            streams: Comparison::default(),
+            machine: Machine::here(),
         };
         let figures = serde_json::to_value(report.figures()).expect("figures are JSON");
         let figures = figures.as_object().expect("they have names");
@@ -302,8 +390,15 @@ mod tests {
             .filter(|(_, figure)| !figure.is_null())
             .map(|(name, _)| name.as_str())
             .collect();
-        assert_eq!(known, ["sustained_p99_ms", "sustained_rps"]);
-        assert_eq!(figures.len(), 13);
+        let expected = [
+            "avx512_ifma",
+            "cores",
+            "processor",
+            "sustained_p99_ms",
+            "sustained_rps",
+        ];
+        assert_eq!(BTreeSet::from_iter(known), BTreeSet::from(expected));
+        assert_eq!(figures.len(), 27);
         assert!(report.to_string().contains("gateway, paid, sustained"));
     }
 }

@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use farthing_cli::demo_model::{FREE_MODEL, MODEL};
+use farthing_cli::demo_model::{FREE_MODEL, LONG_MODEL, MODEL};
 use farthing_cli::dev::commit_probe::CommitProbe;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 use tokio::process::Command;
 
-use super::caller::{Caller, Offer, Paying, PayingPeer, Template, Unpaid, template};
-use super::load::{self, Arrivals, Tally};
+use super::caller::{Caller, Paying, PayingPeer, Template, Unpaid, WayToPay, template};
+use super::load::{self, Arrivals, Tally, Turn};
 use super::process::Server;
-use super::side::{Comparison, Side, compare};
+use super::proxies;
+use super::side::{Comparison, Side, TURN, compare};
 use super::swarm::lanes;
 use super::{Plan, Result};
 
@@ -25,6 +26,21 @@ pub const RATE: f64 = 1_000.0;
 pub const FLOOD_RATE: f64 = 2_000.0;
 /// Milliseconds that the upstream takes where latency is measured.
 pub const UPSTREAM_MS: u64 = 20;
+/// Milliseconds between two tokens of a stream.
+pub const TOKEN_MS: u64 = 10;
+/// Tokens of a stream, an event each.
+pub const STREAM_TOKENS: u32 = 200;
+/// Streams that begin in a second: about two hundred are open at a time.
+pub const STREAM_RATE: f64 = 100.0;
+/// Connections to litellm's proxy, which answers fewer than a hundred requests a second.
+pub const LITELLM_CONNECTIONS: usize = 16;
+/// A turn of streams begins when as many are open as will be.
+const STREAM_TURN: Turn = Turn {
+    warm_up: Duration::from_secs(3),
+    span: Duration::from_secs(5),
+};
+/// What installs the peers.
+const SETUP: &str = "scripts/setup-test-peers bench";
 /// The hidden command of the servers.
 const COMMAND: &str = "gateway-part";
 
@@ -43,9 +59,15 @@ pub mod names {
     /// While others do not pay.
     pub const FLOODED: &str = "gateway, paid, in a flood";
     /// The upstream, as a stream.
-    pub const DIRECT_STREAM: &str = "upstream, called directly, streamed";
+    pub const DIRECT_STREAM: &str = "upstream, called directly";
+    /// A reverse proxy, as a stream.
+    pub const NGINX_STREAM: &str = "nginx, proxy_pass with keep-alive";
     /// A priced model, as a stream.
-    pub const PAID_STREAM: &str = "gateway, paid, streamed";
+    pub const PAID_STREAM: &str = "gateway, paid";
+    /// A reverse proxy.
+    pub const NGINX: &str = "nginx, proxy_pass with keep-alive";
+    /// A proxy for models.
+    pub const LITELLM: &str = "litellm proxy, nothing sold";
     /// The layer.
     pub const LAYER: &str = "farthing's layer, durable";
     /// A peer.
@@ -61,10 +83,11 @@ struct Gateway {
 }
 
 impl Gateway {
-    async fn start(folder: &Path, latency_ms: u64) -> Result<Self> {
-        let model = part(["model".into(), latency_ms.to_string().into()])?;
+    async fn start(folder: &Path, latency_ms: u64, per_token_ms: u64) -> Result<Self> {
+        let [latency, per_token] = [latency_ms, per_token_ms].map(|ms| ms.to_string());
+        let model = part(["model".into(), latency.into(), per_token.into()])?;
         let model = Server::start(model).await?;
-        let store = folder.join(format!("gateway-{latency_ms}.redb"));
+        let store = folder.join(format!("gateway-{latency_ms}-{per_token_ms}.redb"));
         let verifier = part(["verifier".into(), model.url().into(), store])?;
         let verifier = Server::start(verifier).await?;
         Ok(Self { model, verifier })
@@ -82,8 +105,8 @@ fn part<const N: usize>(arguments: [PathBuf; N]) -> Result<Command> {
     Ok(command)
 }
 
-/// A question to a model.
-fn question(server: &Server, model: &str, stream: bool) -> Template {
+/// A question to a model, for an answer of so many tokens.
+fn question(server: &Server, model: &str, stream: Option<u32>) -> Template {
     let body = json!({
         "model": model,
         "messages": [
@@ -92,8 +115,8 @@ fn question(server: &Server, model: &str, stream: bool) -> Template {
              closed until noon. Which boat should take which parcel, in which order, and when does the last one arrive? \
              Answer in one sentence."},
         ],
-        "max_tokens": 24,
-        "stream": stream,
+        "max_tokens": stream.unwrap_or(24),
+        "stream": stream.is_some(),
     });
     let host = server.address.to_string();
     template(Method::POST, &host, "/v1/chat/completions", Some(&body))
@@ -104,7 +127,7 @@ fn look(server: &Server) -> Template {
 }
 
 /// How a server wants this request to be paid.
-async fn offer(server: &Server, request: &Template) -> Result<Arc<Offer>> {
+async fn offer(server: &Server, request: &Template) -> Result<Arc<WayToPay>> {
     let mut connection = load::connect(server.address).await?;
     let response = connection.send_request(request.clone()).await?;
     let (answer, _) = load::read(response).await?;
@@ -112,8 +135,16 @@ async fn offer(server: &Server, request: &Template) -> Result<Arc<Offer>> {
 }
 
 fn unpaid(template: &Template, expected: StatusCode) -> Vec<Box<dyn Caller>> {
+    unpaid_over(CONNECTIONS, template, expected)
+}
+
+fn unpaid_over(
+    connections: usize,
+    template: &Template,
+    expected: StatusCode,
+) -> Vec<Box<dyn Caller>> {
     let caller = |_| Box::new(Unpaid::new(template.clone(), expected)) as Box<dyn Caller>;
-    (0..CONNECTIONS).map(caller).collect()
+    (0..connections).map(caller).collect()
 }
 
 /// Callers with lanes of their own, from this one on.
@@ -136,9 +167,11 @@ async fn paying(
 /// # Errors
 /// If a server fails.
 pub async fn throughput(folder: &Path, plan: &Plan) -> Result<Comparison> {
-    let gateway = Gateway::start(folder, 0).await?;
+    let gateway = Gateway::start(folder, 0, 0).await?;
     let Gateway { model, verifier } = &gateway;
-    let question = |server, name| question(server, name, false);
+    let nginx = proxies::nginx(folder, model.address).await?;
+    let litellm = proxies::litellm(folder, model.address).await?;
+    let question = |server, name| question(server, name, None);
     let priced = question(verifier, MODEL);
     let side = |name, server, callers| Side::new(name, server, callers, Arrivals::Endless);
     let direct = unpaid(&question(model, MODEL), StatusCode::OK);
@@ -162,8 +195,66 @@ pub async fn throughput(folder: &Path, plan: &Plan) -> Result<Comparison> {
             unpaid(&priced, StatusCode::PAYMENT_REQUIRED),
         ),
     ];
+    match &nginx {
+        Some(nginx) => {
+            let callers = unpaid(&question(nginx, MODEL), StatusCode::OK);
+            sides.insert(1, side(names::NGINX, nginx, callers));
+        }
+        None => println!(
+            "{}: not installed; apt-get install nginx-light",
+            names::NGINX
+        ),
+    }
+    match &litellm {
+        Some(litellm) => {
+            let question = question(litellm, MODEL);
+            let callers = unpaid_over(LITELLM_CONNECTIONS, &question, StatusCode::OK);
+            sides.push(side(names::LITELLM, litellm, callers));
+        }
+        None => println!("{}: not installed; run {SETUP}", names::LITELLM),
+    }
     let comparison = compare("throughput", &mut sides, None, plan).await?;
+    drop(sides);
     gateway.stop().await?;
+    for proxy in [nginx, litellm].into_iter().flatten() {
+        proxy.stop().await?;
+    }
+    Ok(comparison)
+}
+
+/// Long streams at the pace of a model, one event after the other.
+///
+/// # Errors
+/// If a server fails.
+pub async fn streams(folder: &Path, plan: &Plan) -> Result<Comparison> {
+    let gateway = Gateway::start(folder, UPSTREAM_MS, TOKEN_MS).await?;
+    let Gateway { model, verifier } = &gateway;
+    let nginx = proxies::nginx(folder, model.address).await?;
+    let question = |server| question(server, LONG_MODEL, Some(STREAM_TOKENS));
+    let side = |name, server, callers| Side {
+        turn: STREAM_TURN,
+        ..Side::new(name, server, callers, Arrivals::PerSecond(STREAM_RATE))
+    };
+    let direct = unpaid(&question(model), StatusCode::OK);
+    let paid = paying(verifier, &question(verifier), 0, false).await?;
+    let mut sides = vec![
+        side(names::DIRECT_STREAM, model, direct),
+        side(names::PAID_STREAM, verifier, paid),
+    ];
+    if let Some(nginx) = &nginx {
+        let callers = unpaid(&question(nginx), StatusCode::OK);
+        sides.insert(1, side(names::NGINX_STREAM, nginx, callers));
+    }
+    let plan = Plan {
+        turns: 1,
+        ..plan.clone()
+    };
+    let comparison = compare("streams", &mut sides, None, &plan).await?;
+    drop(sides);
+    gateway.stop().await?;
+    if let Some(nginx) = nginx {
+        nginx.stop().await?;
+    }
     Ok(comparison)
 }
 
@@ -176,14 +267,12 @@ pub async fn latency(
     plan: &Plan,
     sustained: Duration,
 ) -> Result<(Comparison, Tally)> {
-    let gateway = Gateway::start(folder, UPSTREAM_MS).await?;
+    let gateway = Gateway::start(folder, UPSTREAM_MS, 0).await?;
     let Gateway { model, verifier } = &gateway;
-    let priced = question(verifier, MODEL, false);
+    let priced = question(verifier, MODEL, None);
     let side = |name, server, callers| Side::new(name, server, callers, Arrivals::PerSecond(RATE));
-    let direct = unpaid(&question(model, MODEL, false), StatusCode::OK);
-    let free = unpaid(&question(verifier, FREE_MODEL, false), StatusCode::OK);
-    let direct_stream = unpaid(&question(model, MODEL, true), StatusCode::OK);
-    let stream = question(verifier, MODEL, true);
+    let direct = unpaid(&question(model, MODEL, None), StatusCode::OK);
+    let free = unpaid(&question(verifier, FREE_MODEL, None), StatusCode::OK);
     let flood = flood(verifier, &priced, 768).await?;
     let mut sides = vec![
         side(names::DIRECT, model, direct),
@@ -201,19 +290,17 @@ pub async fn latency(
                 paying(verifier, &priced, 256, false).await?,
             )
         },
-        side(names::DIRECT_STREAM, model, direct_stream),
-        side(
-            names::PAID_STREAM,
-            verifier,
-            paying(verifier, &stream, 512, false).await?,
-        ),
     ];
     let mut probe = CommitProbe::open(folder)?;
     let comparison = compare("latency", &mut sides, Some(&mut probe), plan).await?;
     let mut tally = Tally::default();
     if let Some(paid) = sides.iter_mut().find(|side| side.name == names::PAID) {
         println!("sustained: {} s", sustained.as_secs());
-        tally = paid.run(sustained).await?;
+        let turn = Turn {
+            span: sustained,
+            ..TURN
+        };
+        tally = paid.run(turn).await?;
     }
     drop(sides);
     probe.close().await;
@@ -248,7 +335,7 @@ pub async fn layers(folder: &Path, plan: &Plan) -> Result<Comparison> {
     ] {
         match command {
             Some(command) => peers.push((name, Server::start(command).await?)),
-            None => println!("{name}: not installed; run scripts/setup-test-peers bench"),
+            None => println!("{name}: not installed; run {SETUP}"),
         }
     }
     let side = |name, server, callers| Side::new(name, server, callers, Arrivals::Endless);

@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 use farthing_cli::dev::commit_probe::CommitProbe;
 
 use super::caller::Caller;
-use super::load::{self, Arrivals, Tally};
+use super::load::{self, Arrivals, Tally, Turn};
 use super::process::Server;
 use super::{Plan, Result};
 
 /// How long one side runs before another has its turn.
-const TURN: Duration = Duration::from_secs(1);
+pub const TURN: Turn = Turn {
+    warm_up: Duration::from_millis(250),
+    span: Duration::from_secs(1),
+};
 
 /// Requests of one kind to one server.
 pub struct Side<'a> {
@@ -23,6 +26,8 @@ pub struct Side<'a> {
     pub callers: Vec<Box<dyn Caller>>,
     /// When they come.
     pub arrivals: Arrivals,
+    /// How long they come at a time.
+    pub turn: Turn,
     /// What comes to the same server meanwhile, and is not counted.
     pub meanwhile: Option<(Vec<Box<dyn Caller>>, Arrivals)>,
 }
@@ -41,21 +46,22 @@ impl<'a> Side<'a> {
             server,
             callers,
             arrivals,
+            turn: TURN,
             meanwhile: None,
         }
     }
 
-    /// Runs for so long.
+    /// Runs for one turn.
     ///
     /// # Errors
     /// If a request is not answered as its caller expects.
-    pub async fn run(&mut self, span: Duration) -> Result<Tally> {
+    pub async fn run(&mut self, turn: Turn) -> Result<Tally> {
         let Server { address, pid, .. } = self.server;
-        let counted = load::run(*address, &mut self.callers, self.arrivals, span, *pid);
+        let counted = load::run(*address, &mut self.callers, self.arrivals, turn, *pid);
         let tally = match &mut self.meanwhile {
             None => counted.await,
             Some((callers, arrivals)) => {
-                let meanwhile = load::run(*address, callers, *arrivals, span, *pid);
+                let meanwhile = load::run(*address, callers, *arrivals, turn, *pid);
                 let (counted, meanwhile) = tokio::join!(counted, meanwhile);
                 meanwhile.and(counted)
             }
@@ -99,11 +105,11 @@ pub async fn compare(
         let mut commits = Vec::new();
         for _ in 0..plan.turns {
             for (side, tally) in sides.iter_mut().zip(&mut tallies) {
-                tally.add(side.run(TURN).await?);
+                tally.add(side.run(side.turn).await?);
             }
             if let Some(probe) = &mut probe {
                 let begun = Instant::now();
-                while begun.elapsed() < TURN {
+                while begun.elapsed() < TURN.span {
                     commits.push(probe.measure().await.ok_or("the probe's store failed")?);
                 }
             }

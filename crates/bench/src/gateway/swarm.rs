@@ -25,7 +25,7 @@ const GENESIS_HASH: Hash = Hash::new_from_array([11; 32]);
 
 /// A lane with its key.
 #[derive(Debug)]
-pub struct Lane {
+pub struct SwarmLane {
     /// Its channel.
     pub channel: Pubkey,
     /// What it has signed.
@@ -38,7 +38,7 @@ pub struct Lane {
 ///
 /// # Panics
 /// If there are not as many.
-pub fn lanes(first: u16, count: usize) -> impl Iterator<Item = Lane> {
+pub fn lanes(first: u16, count: usize) -> impl Iterator<Item = SwarmLane> {
     let end = usize::from(first) + count;
     assert!(
         end <= usize::from(CHANNELS * LANES_PER_CHANNEL),
@@ -56,7 +56,7 @@ pub fn lanes(first: u16, count: usize) -> impl Iterator<Item = Lane> {
             signer: key.pubkey(),
             cap: BaseUnits(CAP),
         };
-        Lane {
+        SwarmLane {
             channel,
             payer: LanePayer::new(identity, BaseUnits::ZERO).expect("a usable key"),
             key,

@@ -1,4 +1,5 @@
-//! The file after many requests: a database that writes everything to a new place must find old places again.
+//! Measures the file's growth over many requests. The database writes every change to a new place and must reuse old
+//! places, or the file would grow without bound.
 
 use std::io;
 use std::path::Path;
@@ -9,28 +10,28 @@ use super::population::Population;
 use super::process;
 use super::traffic::{self, Traffic};
 
-/// How often the file is looked at.
+/// Number of times that the file's length is measured.
 const SAMPLES: u64 = 8;
 
-/// What many requests leave.
+/// Measurements after many requests.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Churn {
-    /// How many requests were charged in all.
+    /// Total number of requests that were charged.
     pub(super) requests: u64,
-    /// Lengths of the file, before the first request and after each eighth of them.
+    /// Lengths of the file: before the first request, and after each eighth of the requests.
     pub(super) file_bytes: Vec<u64>,
-    /// The most memory, that of the agents included.
+    /// Peak memory, including that of the agents.
     pub(super) peak_bytes: u64,
 }
 
 impl Churn {
-    /// The file in the end.
+    /// Length of the file at the end.
     pub(super) fn last_bytes(&self) -> u64 {
         self.file_bytes.last().copied().unwrap_or_default()
     }
 }
 
-/// Charges so many requests to lanes chosen at random.
+/// Charges this number of requests to randomly chosen lanes.
 ///
 /// # Errors
 /// If a request is not accepted.

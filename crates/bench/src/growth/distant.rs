@@ -1,4 +1,4 @@
-//! A chain that is as far away as a node on the Internet.
+//! A chain with the latency of a node on the Internet.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::Transaction;
 
-/// A chain in memory that takes its time.
+/// A chain in memory that delays every request by a round trip.
 #[derive(Debug)]
 pub(super) struct DistantChain {
     pub(super) chain: FakeChain,

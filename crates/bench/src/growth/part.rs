@@ -1,4 +1,5 @@
-//! A measurement as a process of its own: this program again, told to do one part and to print what it found.
+//! Runs a measurement in its own process: starts this executable again with a hidden command that runs one measurement
+//! and prints its result.
 
 use std::ffi::OsString;
 use std::io;
@@ -11,28 +12,28 @@ use serde::de::DeserializeOwned;
 
 use super::{churn, restart, serving, throughput};
 
-/// What one process measures.
+/// A measurement that runs in its own process.
 #[derive(Debug, Clone, Subcommand)]
-pub enum Part {
-    /// From a file to an open ledger
+pub enum GrowthPart {
+    /// Measure a restart, from the file to an open ledger
     Restart {
         /// The store
         store: PathBuf,
         /// Its lanes
         lanes: usize,
     },
-    /// From a file to the first paid answer of a whole verifier
+    /// Measure the start of a whole verifier, from the file to the first paid answer
     Serving {
         /// The store
         store: PathBuf,
         /// Its lanes
         lanes: usize,
-        /// What every question to the chain takes
+        /// Latency of every request to the chain, in milliseconds
         round_trip_ms: u64,
-        /// How often it was started before
+        /// Number of earlier starts with this store
         round: u64,
     },
-    /// Paid requests a second
+    /// Measure paid requests per second
     Throughput {
         /// The small store
         small: PathBuf,
@@ -45,22 +46,22 @@ pub enum Part {
         /// Seconds of each round
         seconds: u64,
     },
-    /// The file after many requests
+    /// Measure the file's length over many requests
     Churn {
         /// The store
         store: PathBuf,
         /// Its lanes
         lanes: usize,
-        /// How many requests
+        /// Number of requests
         requests: u64,
     },
 }
 
-impl Part {
-    /// Runs this part in a process of its own.
+impl GrowthPart {
+    /// Runs this measurement in its own process.
     ///
     /// # Errors
-    /// If it fails, or prints something else than its outcome.
+    /// If it fails, or prints anything other than its result.
     pub fn run<T: DeserializeOwned>(&self) -> io::Result<T> {
         let output = Command::new(std::env::current_exe()?)
             .arg("growth-part")
@@ -68,7 +69,7 @@ impl Part {
             .stderr(Stdio::inherit())
             .output()?;
         if !output.status.success() {
-            return Err(io::Error::other(format!("a part failed: {self:?}")));
+            return Err(io::Error::other(format!("a measurement failed: {self:?}")));
         }
         Ok(serde_json::from_slice(&output.stdout)?)
     }
@@ -109,10 +110,10 @@ impl Part {
             .collect()
     }
 
-    /// Does this part, in this process, and prints what it found as JSON.
+    /// Runs this measurement in this process, and prints the result as JSON.
     ///
     /// # Errors
-    /// If it cannot be measured.
+    /// If the measurement fails.
     pub fn measure(self) -> io::Result<()> {
         match self {
             Self::Restart { store, lanes } => print(&restart::measure(&store, lanes)?),

@@ -1,4 +1,4 @@
-//! Channels and lanes, the same ones in every run: as the chain has them, and as a store does.
+//! Generated channels and lanes, identical in every run, in the form of the chain's accounts and of a store.
 
 use std::io;
 use std::path::Path;
@@ -18,20 +18,20 @@ use solana_sdk::pubkey::Pubkey;
 
 use farthing_tests::text::grouped;
 
-/// Cap of every lane: whatever is measured costs less.
+/// Cap of every lane: more than any measurement spends.
 const CAP: BaseUnits = BaseUnits(1 << 40);
 /// Deposit of every channel: enough for the caps of its lanes.
 const DEPOSIT: BaseUnits = BaseUnits(CAP.0 * MAX_LANES_SERVED as u64);
-/// The most voucher values of a lane that bought something and are above what it was charged.
+/// Maximum number of used voucher values of a lane that are above its charge.
 const MOST_USED: u64 = 3;
-/// The most that a request costs.
+/// Maximum cost of a request.
 pub const MAXIMUM: BaseUnits = BaseUnits(1_000);
-/// Lanes of one commit.
+/// Number of lanes that are written in one commit.
 const LANES_PER_COMMIT: usize = 65_536;
 /// Slot in which all channels were opened.
 const OPENED_SLOT: u64 = 777;
 
-/// So many lanes, in channels that are full except for the last.
+/// A number of lanes, in channels that are full except for the last.
 #[derive(Debug, Clone, Copy)]
 pub struct Population {
     lanes: usize,
@@ -40,13 +40,13 @@ pub struct Population {
 /// A channel of a population.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Channel {
-    /// Its number.
+    /// Number of the channel in the population.
     pub number: usize,
-    /// Its address.
+    /// The channel's address.
     pub address: Pubkey,
-    /// Its domain.
+    /// The channel's domain.
     pub domain: Domain,
-    /// How many lanes it has.
+    /// Number of lanes.
     pub lanes: usize,
 }
 
@@ -57,13 +57,13 @@ pub fn genesis_hash() -> Hash {
 }
 
 impl Population {
-    /// As many lanes as this.
+    /// A population of this number of lanes.
     #[must_use]
     pub const fn new(lanes: usize) -> Self {
         Self { lanes }
     }
 
-    /// Its channels.
+    /// The channels of the population.
     pub fn channels(self) -> impl Iterator<Item = Channel> {
         let count = self.lanes.div_ceil(MAX_LANES_SERVED);
         (0..count).map(move |number| {
@@ -79,7 +79,7 @@ impl Population {
         })
     }
 
-    /// What the chain says of its channels: what was charged is settled.
+    /// The on-chain facts of all channels; everything that was charged is settled.
     #[must_use]
     pub fn facts(self) -> Vec<Arc<ChannelFacts>> {
         self.channels()
@@ -87,7 +87,7 @@ impl Population {
             .collect()
     }
 
-    /// Makes a store of it.
+    /// Creates a store with the records of the population.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -123,7 +123,7 @@ impl Population {
 }
 
 impl Channel {
-    /// One of its lanes.
+    /// Key of a lane of the channel.
     #[must_use]
     pub fn key(&self, lane: usize) -> LaneKey {
         LaneKey {
@@ -133,7 +133,7 @@ impl Channel {
         }
     }
 
-    /// Address of its escrow.
+    /// Address of the channel's escrow.
     #[must_use]
     pub fn escrow(&self) -> Pubkey {
         let mut bytes = self.address.to_bytes();
@@ -141,13 +141,13 @@ impl Channel {
         Pubkey::new_from_array(bytes)
     }
 
-    /// Slot in which it was opened.
+    /// Slot in which the channel was opened.
     #[must_use]
     pub const fn opened_slot() -> u64 {
         OPENED_SLOT
     }
 
-    /// What the chain says of it: what was charged is settled.
+    /// The on-chain facts of the channel; everything that was charged is settled.
     #[must_use]
     pub fn facts(&self) -> ChannelFacts {
         let lanes: Vec<LaneFacts> = (0..self.lanes)
@@ -174,7 +174,7 @@ impl Channel {
     }
 }
 
-/// What a lane was charged, and the values of its vouchers above that.
+/// The charge of a lane, and the used voucher values above it.
 struct Counters {
     charged: BaseUnits,
     used: Vec<BaseUnits>,

@@ -1,20 +1,20 @@
-//! What the system says of this process.
+//! Memory of this process, as reported by the operating system.
 
 use std::io;
 
 /// Memory of this process in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Memory {
-    /// The most so far.
+    /// Peak resident memory so far.
     pub(super) peak: u64,
-    /// Now.
+    /// Resident memory now.
     pub(super) resident: u64,
 }
 
-/// Asks the system.
+/// Reads the memory of this process.
 ///
 /// # Errors
-/// Where there is no `/proc`.
+/// If `/proc` is not available.
 pub(super) fn memory() -> io::Result<Memory> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let bytes = |field: &str| {

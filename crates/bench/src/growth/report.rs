@@ -1,4 +1,4 @@
-//! What was measured, for people and as figures.
+//! The report of the measurements, as text and as figures.
 
 use std::fmt;
 
@@ -14,64 +14,64 @@ use farthing_tests::text::{grouped, table};
 /// Bytes of a mebibyte.
 const MIB: u64 = 1 << 20;
 
-/// A store of one size.
+/// The measurements of a store of one size.
 #[derive(Debug, Clone)]
 pub(super) struct Sized {
-    /// Its lanes.
+    /// Number of lanes.
     pub(super) lanes: usize,
-    /// From the file to a paid answer.
+    /// Starts of a whole verifier, from the file to a paid answer.
     pub(super) starts: Vec<Serving>,
-    /// Then many requests.
+    /// Many requests, which run after the starts.
     pub(super) churn: Churn,
-    /// From the file that those left to an open ledger.
+    /// Restarts with the file that these requests leave behind.
     pub(super) restarts: Vec<Restart>,
 }
 
-/// Everything.
+/// All measurements.
 #[derive(Debug, Clone)]
-pub(super) struct Report {
+pub(super) struct GrowthReport {
     /// The small, the middle and the large store.
     pub(super) sizes: [Sized; 3],
-    /// The small store and the large one.
+    /// Throughput with the small store and with the large one.
     pub(super) rounds: Vec<Round>,
 }
 
-/// The main figures. The names are right for the default of a million lanes; `lanes` says how many there were.
+/// The main figures. Their names refer to the default of a million lanes; `lanes` is the actual number.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Figures {
-    /// From the file to an open ledger, the middle store.
+pub(super) struct GrowthFigures {
+    /// Time from the file to an open ledger, with the middle store.
     restart_100k_ms: f64,
-    /// The large store.
+    /// Time from the file to an open ledger, with the large store.
     restart_1m_ms: f64,
-    /// From the file to the first paid answer, the middle store.
+    /// Time from the file to the first paid answer, with the middle store.
     paid_100k_ms: f64,
-    /// The large store.
+    /// Time from the file to the first paid answer, with the large store.
     paid_1m_ms: f64,
-    /// Requests a second, the small store.
+    /// Requests per second, with the small store.
     small_rps: f64,
-    /// The large store with few active lanes.
+    /// Requests per second, with the large store and few active lanes.
     active_rps: f64,
-    /// The large store with all lanes active.
+    /// Requests per second, with the large store and all lanes active.
     uniform_rps: f64,
-    /// The median of the rounds' ratios.
+    /// Median over the rounds of the ratio of `active_rps` to `small_rps`.
     active_over_small: f64,
-    /// The median of the rounds' ratios.
+    /// Median over the rounds of the ratio of `uniform_rps` to `small_rps`.
     uniform_over_small: f64,
-    /// The most memory of a process that restarts with the large store and serves all of its lanes.
+    /// Peak memory of a process that restarts with the large store and serves all of its lanes.
     peak_memory_bytes: u64,
-    /// The large store's file afterwards.
+    /// Length of the large store's file afterwards.
     file_bytes: u64,
-    /// Lanes of the large store.
+    /// Number of lanes of the large store.
     lanes: usize,
 }
 
-impl Report {
+impl GrowthReport {
     /// The main figures.
-    pub(super) fn figures(&self) -> Figures {
+    pub(super) fn figures(&self) -> GrowthFigures {
         let [_, middle, large] = &self.sizes;
         let of_rounds =
             |figure: fn(&Round) -> f64| median(self.rounds.iter().map(figure).collect());
-        Figures {
+        GrowthFigures {
             restart_100k_ms: rounded(middle.restart_ms(), 1),
             restart_1m_ms: rounded(large.restart_ms(), 1),
             paid_100k_ms: rounded(middle.of_starts(|start| start.paid_ms), 1),
@@ -126,7 +126,7 @@ impl Sized {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for GrowthReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let header = [
             "lanes",
@@ -179,7 +179,8 @@ impl fmt::Display for Report {
             let lengths: Vec<String> = lengths.map(|bytes| grouped(bytes / MIB)).collect();
             writeln!(
                 f,
-                "{} lanes, all active: at most {} MiB of memory; the file in MiB, after each eighth of {} requests: {}",
+                "{} lanes, all active: peak memory {} MiB; length of the file in MiB, at the start and after each \
+                eighth of {} requests: {}",
                 grouped(*lanes as u64),
                 grouped(churn.peak_bytes / MIB),
                 grouped(churn.requests),

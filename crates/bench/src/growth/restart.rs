@@ -1,4 +1,4 @@
-//! From a file to an open ledger.
+//! Measures a restart: the time from the store's file to an open ledger.
 
 use std::hint::black_box;
 use std::io;
@@ -15,29 +15,29 @@ use serde::{Deserialize, Serialize};
 use super::population::Population;
 use super::process;
 
-/// One restart.
+/// Measurements of one restart.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Restart {
-    /// Opening the file, which verifies every page of it.
+    /// Time to open the file, which verifies every page of it.
     pub(super) open_ms: f64,
-    /// Reading everything and opening the ledger.
+    /// Time to read all records and open the ledger.
     pub(super) replay_ms: f64,
-    /// Asking what every lane owes, as the settler does each time that it looks.
+    /// Time to compute the unsettled amounts of all lanes, as the settler does in each poll.
     pub(super) unsettled_ms: f64,
-    /// Memory of the process.
+    /// Peak memory of the process.
     pub(super) peak_bytes: u64,
-    /// Its memory with an open ledger.
+    /// Resident memory of the process with an open ledger.
     pub(super) resident_bytes: u64,
 }
 
 impl Restart {
-    /// From the file to an open ledger.
+    /// Time from the file to an open ledger.
     pub(super) fn total_ms(&self) -> f64 {
         self.open_ms + self.replay_ms
     }
 }
 
-/// Restarts once, in this process.
+/// Measures one restart, in this process.
 ///
 /// # Errors
 /// If the store cannot be opened.

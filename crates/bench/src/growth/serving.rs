@@ -1,4 +1,4 @@
-//! A whole verifier: from the file to the first paid answer.
+//! Measures the start of a whole verifier: the time from the store's file to the first paid answer.
 
 use std::hint::black_box;
 use std::io;
@@ -31,30 +31,30 @@ use super::population::{Channel, MAXIMUM, Population, genesis_hash};
 use super::{process, traffic};
 use crate::figures::median;
 
-/// Between two looks at whether every channel has been read.
+/// Interval at which it is checked whether every channel has been read.
 const PAUSE: Duration = Duration::from_millis(1);
-/// How often the metrics are scraped.
+/// Number of scrapes of the metrics.
 const SCRAPES: usize = 101;
 
-/// One start.
+/// Measurements of one start.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Serving {
-    /// Until `/healthz` answers.
+    /// Time until `/healthz` answers.
     pub(super) healthy_ms: f64,
-    /// Until the first paid request is answered, of a channel chosen for being looked up last.
+    /// Time until the first paid request is answered. Its channel is the one that is looked up last.
     pub(super) paid_ms: f64,
-    /// Until every channel with records was read from the chain, so that no request waits for it.
+    /// Time until every channel with records was read from the chain, so that no request has to wait for that.
     pub(super) resolved_ms: f64,
-    /// A scrape of the metrics, over HTTP.
+    /// Median time of a scrape of the metrics, over HTTP.
     pub(super) scrape_ms: f64,
-    /// The most memory, the chain's accounts included.
+    /// Peak memory, including the simulated chain's accounts.
     pub(super) peak_bytes: u64,
 }
 
-/// Starts a verifier, in this process, and pays it, with a higher voucher in every round.
+/// Starts a verifier in this process and pays it, with a higher voucher in every round.
 ///
 /// # Errors
-/// If it does not start, or does not sell.
+/// If the verifier does not start, or refuses the request.
 pub(super) fn measure(
     path: &Path,
     lanes: usize,
@@ -98,7 +98,7 @@ async fn start(
         .await
         .map_err(io::Error::other)?;
     let admin = verifier.admin_address();
-    let admin = admin.ok_or_else(|| io::Error::other("the operator has no address"))?;
+    let admin = admin.ok_or_else(|| io::Error::other("the verifier has no admin address"))?;
     let health = http.get(format!("http://{admin}/healthz")).send();
     expect_success(health.await.map_err(io::Error::other)?).await?;
     let healthy_ms = elapsed();
@@ -129,8 +129,8 @@ async fn pay(http: &reqwest::Client, url: &str, channel: &Channel, round: u64) -
     let unpaid = http.post(&url).json(&body).send().await;
     let unpaid = unpaid.map_err(io::Error::other)?;
     let header = unpaid.headers().get(PAYMENT_REQUIRED);
-    let header =
-        header.ok_or_else(|| io::Error::other("a request without payment has no price"))?;
+    let header = header
+        .ok_or_else(|| io::Error::other("the answer to an unpaid request has no payment terms"))?;
     let required: PaymentRequired = decode_header(header.as_bytes()).map_err(io::Error::other)?;
     let agent = Agent {
         key: lane_key(0),
@@ -148,9 +148,9 @@ async fn pay(http: &reqwest::Client, url: &str, channel: &Channel, round: u64) -
     expect_success(request.send().await.map_err(io::Error::other)?).await
 }
 
-/// What a scrape takes, of many.
+/// Median time of a scrape, in milliseconds.
 async fn scrape(http: &reqwest::Client, address: Option<SocketAddr>) -> io::Result<f64> {
-    let address = address.ok_or_else(|| io::Error::other("no metrics are told"))?;
+    let address = address.ok_or_else(|| io::Error::other("the verifier serves no metrics"))?;
     let url = format!("http://{address}/metrics");
     let mut milliseconds = Vec::with_capacity(SCRAPES);
     for _ in 0..SCRAPES {

@@ -1,4 +1,4 @@
-//! Paid requests a second, with few lanes and with many.
+//! Measures paid requests per second, with few lanes and with many.
 
 use std::io;
 use std::path::Path;
@@ -11,13 +11,13 @@ use super::FEW;
 use super::population::Population;
 use super::traffic::{self, Traffic};
 
-/// How long one kind of traffic runs before another has its turn. Short, so that what else the machine and its disk
-/// do meets all of them.
+/// Time that one kind of traffic runs before the next one takes its turn. Short, so that other activity of the machine
+/// and its disk affects all kinds equally.
 const TURN: Duration = Duration::from_secs(1);
-/// How much of a turn is not counted.
+/// Time at the start of a turn that is not counted.
 const WARM_UP: Duration = Duration::from_millis(250);
 
-/// What one kind of traffic did in one round.
+/// Result of one kind of traffic in one round.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Tally {
     requests: u64,
@@ -25,25 +25,25 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Charged requests a second.
+    /// Charged requests per second.
     pub(super) fn rate(&self) -> f64 {
         self.requests as f64 / self.seconds
     }
 }
 
-/// What one round counted.
+/// Results of one round.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Round {
-    /// Few lanes in all.
+    /// A store with few lanes.
     pub(super) small: Tally,
-    /// Many lanes, of which few are active.
+    /// A store with many lanes, of which few are active.
     pub(super) active: Tally,
-    /// Many lanes, all of them active.
+    /// A store with many lanes, all of them active.
     pub(super) uniform: Tally,
 }
 
-/// Measures all kinds of traffic in turn. Each has a store of its own, which it first brings into its own order: what
-/// one kind leaves to be written later must not be written at another's expense.
+/// Measures all kinds of traffic in turn. Each has its own store and first runs until the store is in its steady state,
+/// so that deferred writes of one kind of traffic do not slow down another.
 ///
 /// # Errors
 /// If a request is not accepted.
@@ -56,7 +56,7 @@ pub(super) fn measure(
 ) -> io::Result<Vec<Round>> {
     let copy = large.with_extension("copy");
     std::fs::copy(large, &copy)?;
-    // Spread over all channels and pages, as those who happen to be active are.
+    // The active lanes are spread over all channels and database pages, as they would be in real use.
     let active = (0..lanes).step_by(lanes / FEW).take(FEW);
     let (few, many) = (Population::new(FEW), Population::new(lanes));
     let [small, active, uniform] = [
@@ -66,7 +66,7 @@ pub(super) fn measure(
     ];
     let rounds = traffic::run(async {
         for traffic in [&small, &active, &uniform] {
-            // A request a lane, so that the journal was moved since the store was filled.
+            // One request per lane, so that the journal has been moved since the store was filled.
             traffic.serve(traffic.payers() as u64).await?;
         }
         let mut outcome = Vec::new();

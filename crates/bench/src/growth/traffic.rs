@@ -1,4 +1,4 @@
-//! Paid requests without HTTP: reserved, durable, charged, durable.
+//! Paid requests without HTTP: each is reserved durably and then charged durably.
 
 use std::io;
 use std::path::Path;
@@ -19,12 +19,13 @@ use tokio::task::JoinHandle;
 
 use super::population::{Channel, MAXIMUM, Population};
 
-/// Requests in flight at the same time.
+/// Number of requests in flight at the same time.
 const IN_FLIGHT: u64 = 256;
-/// Pause between two looks at how many requests there were.
+/// Interval at which the number of completed requests is checked.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What a lane's agent knows, in base units: the next voucher must exceed all of it.
+/// The amounts that a lane's agent knows, in base units. The next voucher must cover what was charged and is in flight,
+/// and exceed what was signed.
 #[derive(Debug, Clone, Copy)]
 struct Payer {
     charged: u64,
@@ -32,21 +33,21 @@ struct Payer {
     signed: u64,
 }
 
-/// An open ledger and agents that pay.
+/// An open ledger and the agents that pay.
 pub(super) struct Traffic {
     ledger: Arc<DurableLedger>,
     channels: Vec<Channel>,
     facts: Vec<Arc<ChannelFacts>>,
-    /// The lanes that pay, each with what its agent knows.
+    /// The lanes that pay, each with the amounts that its agent knows.
     payers: Vec<(usize, Mutex<Payer>)>,
     completed: AtomicU64,
 }
 
 impl Traffic {
-    /// Opens the ledger and asks it where these lanes stand.
+    /// Opens the ledger and reads the state of these lanes.
     ///
     /// # Errors
-    /// If they cannot be opened.
+    /// If the store cannot be opened, or a lane is missing from it.
     pub(super) fn open(
         path: &Path,
         population: Population,
@@ -80,20 +81,20 @@ impl Traffic {
         }))
     }
 
-    /// Requests that were charged so far.
+    /// Number of requests that were charged so far.
     pub(super) fn completed(&self) -> u64 {
         self.completed.load(Ordering::Relaxed)
     }
 
-    /// How many lanes pay.
+    /// Number of lanes that pay.
     pub(super) fn payers(&self) -> usize {
         self.payers.len()
     }
 
-    /// Serves so many requests.
+    /// Serves at least this number of requests.
     ///
     /// # Errors
-    /// If one is not accepted.
+    /// If a request is not accepted.
     pub(super) async fn serve(self: &Arc<Self>, requests: u64) -> io::Result<()> {
         let enough = self.completed() + requests;
         let running = self.start(0);
@@ -103,7 +104,7 @@ impl Traffic {
         running.stop().await
     }
 
-    /// Starts agents that pay, with a lane that is chosen anew for every request.
+    /// Starts agents that pay, each request from a randomly chosen lane.
     pub(super) fn start(self: &Arc<Self>, seed: u64) -> Running {
         let stopped = Arc::new(AtomicBool::new(false));
         let agent = |number: u64| {
@@ -113,7 +114,7 @@ impl Traffic {
             async move {
                 while !stopped.load(Ordering::Relaxed) {
                     let payer = random.gen_range(0..traffic.payers.len());
-                    // Metered, so less than the maximum.
+                    // Requests are metered, so the charge is usually less than the maximum.
                     let actual = BaseUnits(random.gen_range(MAXIMUM.0 / 5..=MAXIMUM.0));
                     traffic.pay(payer, actual).await.map_err(io::Error::other)?;
                 }
@@ -136,7 +137,7 @@ impl Traffic {
         let channel = &self.channels[lane / MAX_LANES_SERVED];
         let facts = &self.facts[channel.number];
         let key = channel.key(lane % MAX_LANES_SERVED);
-        // Signed and accepted at once, since vouchers of a lane must arrive in order to suffice.
+        // Signing and reserving happen under one lock, because a lane's vouchers must arrive in order.
         let (reservation, durable) = {
             let mut payer = lock(payer);
             let needed = payer.charged + payer.in_flight + MAXIMUM.0;
@@ -156,7 +157,9 @@ impl Traffic {
             };
             let reserved = self.ledger.reserve(facts, &voucher, MAXIMUM, None)?;
             let Ok((reservation, durable)) = reserved else {
-                return Err("a request without a key came before".into());
+                return Err(
+                    "the ledger treated a request without an idempotency key as a retry".into(),
+                );
             };
             (reservation, durable)
         };
@@ -176,7 +179,7 @@ impl Traffic {
     }
 }
 
-/// Whoever panicked left numbers that are still bounds.
+/// Locks a payer, even if another thread panicked: its amounts are still valid bounds.
 fn lock(payer: &Mutex<Payer>) -> MutexGuard<'_, Payer> {
     payer.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -188,12 +191,12 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Whether an agent ended by itself.
+    /// Whether an agent has ended by itself, which means that it failed.
     fn has_failed(&self) -> bool {
         self.agents.iter().any(JoinHandle::is_finished)
     }
 
-    /// Waits for the requests in flight.
+    /// Stops the agents and waits for the in-flight requests.
     ///
     /// # Errors
     /// If any request was not accepted.
@@ -206,10 +209,10 @@ impl Running {
     }
 }
 
-/// Runs something asynchronous on as many threads as the verifier would have.
+/// Runs a future on a runtime with as many threads as the verifier's.
 ///
 /// # Errors
-/// If the system has no threads, or what ran fails.
+/// If the runtime cannot be created, or the future fails.
 pub(super) fn run<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -1,11 +1,11 @@
-//! The page `docs/benchmarks.md`, as text of what was measured.
+//! Renders the page `docs/benchmarks.md` from the measurements.
 
 mod settling;
 
 use farthing_tests::program::density::PACKET;
 
 use super::instructions::NAMES;
-use super::report::Report;
+use super::report::ProgramReport;
 use super::requirements::{self, Bound};
 use super::{RUN, published};
 use farthing_tests::text::{bars, grouped, table};
@@ -18,9 +18,9 @@ calls and without the compute-budget instructions. Whatever creates an account s
 try, so that another key may cost a little more or less.
 ";
 
-/// The page.
+/// Renders the page.
 #[must_use]
-pub fn render(report: &Report) -> String {
+pub fn render(report: &ProgramReport) -> String {
     let sections = [
         introduction(),
         requirements(report),
@@ -53,7 +53,7 @@ What is stated for each claim or lane is the whole transaction's share, rounded 
     )
 }
 
-fn requirements(report: &Report) -> String {
+fn requirements(report: &ProgramReport) -> String {
     let rows: Vec<[String; 3]> = requirements::of(report)
         .iter()
         .map(|requirement| {
@@ -71,7 +71,7 @@ fn requirements(report: &Report) -> String {
     )
 }
 
-fn instructions(report: &Report) -> String {
+fn instructions(report: &ProgramReport) -> String {
     let rows: Vec<[String; 6]> = report
         .instructions
         .iter()
@@ -90,7 +90,7 @@ fn instructions(report: &Report) -> String {
     format!("{INSTRUCTIONS}\n{}", table(header, &rows))
 }
 
-fn rent(report: &Report) -> String {
+fn rent(report: &ProgramReport) -> String {
     let rent = &report.rent;
     let rows = [
         ("escrow", "for each owner", rent.escrow),

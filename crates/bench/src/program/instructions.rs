@@ -1,4 +1,4 @@
-//! Every instruction once, in the course of an escrow's life.
+//! Measures every instruction once, in the course of an escrow's lifetime.
 
 use farthing_protocol::limits::{MIN_GRACE_SECONDS, OPENED_SLOT_WINDOW};
 use farthing_tests::program::density::{budget, length};
@@ -8,7 +8,7 @@ use solana_sdk::instruction::Instruction;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::transaction::VersionedTransaction;
 
-/// The instructions by their numbers.
+/// Names of the instructions, by their numbers.
 pub const NAMES: [&str; 21] = [
     "create_escrow",
     "set_manager",
@@ -33,18 +33,18 @@ pub const NAMES: [&str; 21] = [
     "close_channel",
 ];
 
-/// Deposits, and what is debited of them, in base units.
+/// Amounts of deposits and debits, in base units.
 const DEPOSIT: u64 = 1_000_000;
 const DEBIT: u64 = 1_000;
 
-/// What an instruction costs in a legacy transaction of its own.
+/// The cost of an instruction alone in a legacy transaction.
 #[derive(Debug, Clone)]
 pub struct InstructionCost {
-    /// Its number.
+    /// Number of the instruction.
     pub number: u8,
-    /// What was done with it.
+    /// The measured case.
     pub case: &'static str,
-    /// Compute units of the transaction without those of its compute-budget instructions.
+    /// Compute units of the transaction, without those of its compute-budget instructions.
     pub compute_units: u64,
     /// The transaction's length.
     pub bytes: usize,
@@ -52,7 +52,7 @@ pub struct InstructionCost {
     pub lamports: u64,
 }
 
-/// Measures every instruction, and returns them by their numbers.
+/// Measures every instruction, and returns the costs in the order of their numbers.
 #[must_use]
 pub fn measure() -> Vec<InstructionCost> {
     let mut life = Life::new();
@@ -65,7 +65,7 @@ pub fn measure() -> Vec<InstructionCost> {
     life.costs
 }
 
-/// An escrow to which everything happens once.
+/// An escrow on which every instruction is run once.
 struct Life {
     world: World,
     /// The first two lanes' keys.
@@ -97,7 +97,7 @@ impl Life {
         life
     }
 
-    /// Runs a transaction, and returns its length, compute units and fee.
+    /// Runs a transaction and returns its length, compute units and fee.
     fn send(&mut self, fee_payer: Pubkey, instructions: &[Instruction]) -> (usize, u64, u64) {
         let chain = &mut self.world.chain;
         let transaction: VersionedTransaction = chain.transaction(instructions, &fee_payer).into();
@@ -106,7 +106,7 @@ impl Life {
         (bytes, meta.compute_units_consumed, meta.fee)
     }
 
-    /// Runs an instruction of the program, and notes what it costs.
+    /// Runs an instruction of the program and records its cost.
     fn measure(&mut self, fee_payer: Pubkey, case: &'static str, instruction: Instruction) {
         let number = instruction.data[0];
         let mut instructions = budget();

@@ -1,4 +1,4 @@
-//! Sends settlements and notes what they cost.
+//! Sends settlements and records what they cost.
 
 use farthing_protocol::limits::{MAX_CLAIMS, OPENED_SLOT_WINDOW};
 use farthing_protocol::statement::MAX_STATEMENT_ENTRIES;
@@ -8,14 +8,14 @@ use solana_sdk::transaction::VersionedTransaction;
 
 use super::instructions;
 use super::report::{
-    Batch, CLAIMS, Cost, Densest, Densities, FEW_LANES, MANY_LANES, Rent, Report, SIZES,
+    Batch, CLAIMS, Cost, Densest, Densities, FEW_LANES, MANY_LANES, ProgramReport, Rent, SIZES,
     STATEMENT_LANES, Size,
 };
 
-/// What each settlement adds to every counter, in base units.
+/// Amount that each settlement adds to every counter, in base units.
 const STEP: u64 = 1_000;
 
-/// A provider that settles again and again, a little more each time.
+/// A provider that settles repeatedly, a little more each time.
 struct Settler {
     provider: Provider,
     debit_to: u64,
@@ -33,14 +33,14 @@ impl Settler {
         }
     }
 
-    /// What a settlement costs.
+    /// Sends a settlement and returns its cost.
     fn cost(&mut self, settlement: Settlement, format: Format) -> Cost {
         self.debit_to += STEP;
         let transaction = self.provider.transaction(settlement, format, self.debit_to);
         self.send(transaction)
     }
 
-    /// What it costs to close the first channel.
+    /// Closes the first channel and returns the cost.
     fn cost_of_close(&mut self) -> Cost {
         let channel = self.provider.look_at(0).channel;
         let world = &mut self.provider.world;
@@ -63,7 +63,7 @@ impl Settler {
         }
     }
 
-    /// The largest settlement of a kind.
+    /// Sends the largest settlement of a kind and returns its size and cost.
     fn densest(&mut self, kind: fn(usize) -> Settlement, format: Format) -> Densest {
         let largest = self.provider.largest(kind, format);
         Densest {
@@ -73,11 +73,11 @@ impl Settler {
     }
 }
 
-/// Measures everything.
+/// Runs all measurements.
 #[must_use]
-pub fn measure() -> Report {
+pub fn measure() -> ProgramReport {
     let (lookup_table, legacy) = densities();
-    Report {
+    ProgramReport {
         lookup_table,
         legacy,
         claims: claims(),
@@ -88,9 +88,9 @@ pub fn measure() -> Report {
     }
 }
 
-/// The largest transactions, with a lookup table and without.
+/// Measures the largest transactions, with a lookup table and without.
 fn densities() -> (Densities, Densities) {
-    // As many as the program takes: more than a transaction can carry.
+    // The program's limits, which are more than one transaction can carry.
     let mut claims = Settler::new(1, MAX_CLAIMS);
     let mut channels = Settler::new(MAX_CLAIMS, 1);
     let mut statement = Settler::new(1, MAX_STATEMENT_ENTRIES);
@@ -102,12 +102,12 @@ fn densities() -> (Densities, Densities) {
     (of(Format::LookupTable), of(Format::Legacy))
 }
 
-/// Settling by vouchers.
+/// Measures settling by vouchers.
 fn claims() -> [Batch; 4] {
     batches(CLAIMS, Settlement::Claims)
 }
 
-/// Settling by a statement.
+/// Measures settling by a statement.
 fn statements() -> [Batch; 4] {
     batches(STATEMENT_LANES, Settlement::Statement)
 }
@@ -124,7 +124,7 @@ fn batches(sizes: [usize; 4], kind: fn(usize) -> Settlement) -> [Batch; 4] {
     })
 }
 
-/// Channels of different sizes.
+/// Measures channels of different sizes.
 fn sizes() -> [Size; 3] {
     SIZES.map(|lanes| {
         let mut settler = Settler::of(if lanes <= MANY_LANES {
@@ -144,7 +144,7 @@ fn sizes() -> [Size; 3] {
     })
 }
 
-/// What lies in the accounts.
+/// Measures the rent of the accounts.
 fn rent() -> Rent {
     let (mut world, channel, _) = World::with_channel(STEP, 1);
     let before = world.chain.lamports(&channel.address);

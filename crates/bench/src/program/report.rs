@@ -1,4 +1,4 @@
-//! What was measured.
+//! The measurements of the program.
 
 use farthing_protocol::limits::MAX_LANES;
 use farthing_tests::program::density::Largest;
@@ -6,36 +6,36 @@ use serde::Serialize;
 
 use super::instructions::InstructionCost;
 
-/// How many claims the batches have.
+/// Numbers of claims of the measured batches.
 pub const CLAIMS: [usize; 4] = [1, 4, 8, 12];
-/// How many lanes the statements have.
+/// Numbers of lanes of the measured statements.
 pub const STATEMENT_LANES: [usize; 4] = [1, 16, 64, 88];
-/// Lanes of a small channel, unless more are settled.
+/// Number of lanes of a small channel, unless more are settled.
 pub const FEW_LANES: usize = 10;
-/// Lanes of a large channel.
+/// Number of lanes of a large channel.
 pub const MANY_LANES: usize = 1_000;
-/// Channels of these sizes are settled and closed; there is none larger than the last.
+/// Numbers of lanes of the channels that are settled and closed. The last one is the maximum.
 pub const SIZES: [usize; 3] = [FEW_LANES, MANY_LANES, MAX_LANES];
 
-/// What a transaction costs.
+/// The cost of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
-    /// Its length on the wire.
+    /// Serialised length, in bytes.
     pub bytes: usize,
-    /// The compute units of the whole transaction.
+    /// Compute units of the whole transaction.
     pub compute_units: u64,
-    /// The base fee.
+    /// Base fee, in lamports.
     pub lamports: u64,
-    /// The length of its logs, of which the runtime keeps 10,000 bytes.
+    /// Length of the logs, of which the runtime keeps 10,000 bytes.
     pub log_bytes: usize,
 }
 
 /// The largest transaction of a kind.
 #[derive(Debug, Clone, Copy)]
 pub struct Densest {
-    /// How much it settles, and what would not fit.
+    /// How much it settles, and the size of the next larger transaction, which does not fit.
     pub largest: Largest,
-    /// What it costs.
+    /// The cost of the transaction.
     pub cost: Cost,
 }
 
@@ -50,14 +50,14 @@ pub struct Densities {
     pub statement: Densest,
 }
 
-/// Settling so many lanes of one channel, in version 0 with a lookup table.
+/// The cost of settling a number of lanes of one channel, in a version 0 transaction with a lookup table.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch {
-    /// How many lanes are settled.
+    /// Number of lanes that are settled.
     pub lanes: usize,
-    /// In a channel of [`FEW_LANES`], or of as many as are settled.
+    /// The cost in a channel of [`FEW_LANES`], or of as many lanes as are settled if these are more.
     pub few: Cost,
-    /// In a channel of [`MANY_LANES`].
+    /// The cost in a channel of [`MANY_LANES`].
     pub many: Cost,
 }
 
@@ -75,27 +75,27 @@ impl Batch {
     }
 }
 
-/// Settling a lane of a channel, and closing it.
+/// The cost of settling a lane of a channel of some size, and of closing the channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
-    /// How many lanes the channel has.
+    /// Number of lanes of the channel.
     pub lanes: usize,
-    /// Length of its account.
+    /// Length of the channel account.
     pub account_bytes: usize,
-    /// One claim, on the last lane.
+    /// The cost of one claim, on the last lane.
     pub claim: Cost,
-    /// A statement of the last lane.
+    /// The cost of a statement of the last lane.
     pub statement: Cost,
-    /// Closing it, by the payee.
+    /// The cost of closing the channel, by the payee.
     pub close: Cost,
 }
 
-/// Lamports that lie in accounts while they exist.
+/// Rent of accounts, which is locked while they exist, in lamports.
 #[derive(Debug, Clone, Copy)]
 pub struct Rent {
     /// An escrow.
     pub escrow: u64,
-    /// Its vault.
+    /// The vault of an escrow.
     pub vault: u64,
     /// A channel of one lane.
     pub channel: u64,
@@ -104,19 +104,19 @@ pub struct Rent {
 }
 
 impl Rent {
-    /// What a swarm has locked with one provider: an escrow, its vault, a channel and a lane for each agent.
+    /// Rent that a swarm locks with one provider: of an escrow, its vault, a channel and a lane for each agent.
     #[must_use]
     pub const fn of_swarm(&self, agents: u64) -> u64 {
         self.escrow + self.vault + self.channel + (agents - 1) * self.lane
     }
 }
 
-/// Everything that is measured of the program.
+/// All measurements of the program.
 #[derive(Debug, Clone)]
-pub struct Report {
-    /// With a lookup table.
+pub struct ProgramReport {
+    /// The largest transactions with a lookup table.
     pub lookup_table: Densities,
-    /// Without.
+    /// The largest transactions without a lookup table.
     pub legacy: Densities,
     /// Settling by vouchers: [`CLAIMS`].
     pub claims: [Batch; 4],
@@ -132,12 +132,12 @@ pub struct Report {
 
 /// The main figures. Numbers per lane are rounded up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Figures {
+pub struct ProgramFigures {
     /// Claims on one channel in one transaction with a lookup table.
     pub claims_per_tx: u64,
-    /// Channels with one claim each, likewise.
+    /// Channels with one claim each in one transaction with a lookup table.
     pub channels_per_tx: u64,
-    /// Lanes of one statement, likewise.
+    /// Lanes of one statement in one transaction with a lookup table.
     pub statement_lanes_per_tx: u64,
     /// Claims without a lookup table.
     pub claims_per_tx_legacy: u64,
@@ -151,7 +151,7 @@ pub struct Figures {
     pub cu_per_statement_lane_88: u64,
     /// Compute units of a transaction with one claim on a channel of 10 lanes.
     pub cu_settle_1_of_10_lanes: u64,
-    /// The same on a channel of 1,000 lanes.
+    /// Compute units of a transaction with one claim on a channel of 1,000 lanes.
     pub cu_settle_1_of_1000_lanes: u64,
     /// Base fee for each of 12 lanes, settled by vouchers.
     pub lamports_per_lane: u64,
@@ -161,14 +161,14 @@ pub struct Figures {
     pub rent_lamports_per_lane: u64,
 }
 
-impl Report {
+impl ProgramReport {
     /// The main figures.
     #[must_use]
-    pub const fn figures(&self) -> Figures {
+    pub const fn figures(&self) -> ProgramFigures {
         let [.., twelve_claims] = &self.claims;
         let [.., statement] = &self.statements;
         let [few, many, _] = &self.sizes;
-        Figures {
+        ProgramFigures {
             claims_per_tx: self.lookup_table.claims.largest.count as u64,
             channels_per_tx: self.lookup_table.channels.largest.count as u64,
             statement_lanes_per_tx: self.lookup_table.statement.largest.count as u64,

@@ -1,16 +1,16 @@
-//! Bounds that hold whatever is measured: what the design promises.
+//! The bounds that the measurements must keep, as promised by the design.
 
-use super::report::{Batch, Report};
+use super::report::{Batch, ProgramReport};
 
 /// Compute units that an instruction gets if its transaction sets no limit.
 const UNITS_WITHOUT_A_LIMIT: u64 = 200_000;
 
-/// A bound that a figure must keep.
+/// A bound of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// As large as this, or larger.
+    /// At least this value.
     AtLeast(u64),
-    /// As small as this, or smaller.
+    /// At most this value.
     AtMost(u64),
 }
 
@@ -19,9 +19,9 @@ pub enum Bound {
 pub struct Requirement {
     /// What is measured, with its unit.
     pub what: &'static str,
-    /// How much it is.
+    /// The measured value.
     pub measured: u64,
-    /// How much it may be.
+    /// The bound that the value must keep.
     pub bound: Bound,
 }
 
@@ -36,9 +36,9 @@ impl Requirement {
     }
 }
 
-/// Everything that must hold.
+/// All requirements, with the measured values of a report.
 #[must_use]
-pub fn of(report: &Report) -> Vec<Requirement> {
+pub fn of(report: &ProgramReport) -> Vec<Requirement> {
     let figures = report.figures();
     vec![
         at_least("claims in one transaction", figures.claims_per_tx, 12),
@@ -113,14 +113,14 @@ const fn at_most(what: &'static str, measured: u64, most: u64) -> Requirement {
     }
 }
 
-fn dearest_instruction(report: &Report) -> u64 {
+fn dearest_instruction(report: &ProgramReport) -> u64 {
     let costs = report.instructions.iter();
     costs.map(|cost| cost.compute_units).max().unwrap_or(0)
 }
 
-/// By which part of itself the price of a settlement changes if the channel has many lanes, in ten-thousandths,
-/// rounded up; of all settlements the most.
-fn change_by_lanes(report: &Report) -> u64 {
+/// The largest relative change in compute units of a settlement between a channel with few lanes and one with many, in
+/// ten-thousandths, rounded up.
+fn change_by_lanes(report: &ProgramReport) -> u64 {
     let change = |batch: &Batch| {
         let (few, many) = (batch.few.compute_units, batch.many.compute_units);
         (few.abs_diff(many) * 10_000).div_ceil(few)

@@ -17,9 +17,9 @@ use crate::token::{Token, associated_token_address};
 /// A lane to be appended, or the next generation of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewLane {
-    /// The key that will sign its vouchers.
+    /// The key that will sign the lane's vouchers.
     pub signer: Pubkey,
-    /// The most that it may be debited in total.
+    /// The most that the lane may be debited in total.
     pub cap: BaseUnits,
 }
 
@@ -42,7 +42,7 @@ fn lane_arguments(lanes: &[NewLane]) -> Vec<NewLaneArguments> {
     lanes.iter().map(NewLaneArguments::from).collect()
 }
 
-/// What `open_channel` needs.
+/// Inputs of [`open_channel`].
 #[derive(Debug, Clone)]
 pub struct OpenChannel {
     /// The owner, or the manager with an approval; signs.
@@ -51,23 +51,23 @@ pub struct OpenChannel {
     pub rent_payer: Pubkey,
     /// The escrow.
     pub escrow: Pubkey,
-    /// Its mint.
+    /// The escrow's mint.
     pub token: Token,
     /// The approval, which the manager needs and the owner does not.
     pub approval: Option<Pubkey>,
-    /// The wallet that earns.
+    /// The payee's wallet.
     pub payee: Pubkey,
     /// The payee's hot key.
     pub settler: Pubkey,
     /// Distinguishes channels of one escrow to one payee.
     pub channel_id: u64,
-    /// What is locked.
+    /// The amount to lock, in base units.
     pub deposit: BaseUnits,
     /// Seconds, and slots, between a request to close or revoke and its effect.
     pub grace_seconds: u32,
     /// The cluster's `getGenesisHash`.
     pub genesis_hash: Hash,
-    /// A slot at most 150 slots old.
+    /// A recent slot, at most 150 slots old.
     pub opened_slot: u64,
     /// The first lanes, at least one.
     pub lanes: Vec<NewLane>,
@@ -114,20 +114,20 @@ pub fn open_channel(program: &Pubkey, input: &OpenChannel) -> Instruction {
     )
 }
 
-/// What `fund_channel` needs.
+/// Inputs of [`fund_channel`].
 #[derive(Debug, Clone, Copy)]
 pub struct FundChannel {
     /// The owner, or the manager with an approval; signs.
     pub authority: Pubkey,
     /// The escrow.
     pub escrow: Pubkey,
-    /// Its mint.
+    /// The escrow's mint.
     pub token: Token,
     /// The approval, which the manager needs and the owner does not.
     pub approval: Option<Pubkey>,
     /// The channel.
     pub channel: Pubkey,
-    /// At most what is free.
+    /// The amount to move, at most the escrow's free funds.
     pub amount: BaseUnits,
 }
 
@@ -148,7 +148,7 @@ pub fn fund_channel(program: &Pubkey, input: &FundChannel) -> Instruction {
     )
 }
 
-/// What `add_lanes` needs.
+/// Inputs of [`add_lanes`].
 #[derive(Debug, Clone)]
 pub struct AddLanes {
     /// The owner or the manager; signs.
@@ -180,7 +180,7 @@ pub fn add_lanes(program: &Pubkey, input: &AddLanes) -> Instruction {
     )
 }
 
-/// What `raise_cap` needs.
+/// Inputs of [`raise_cap`].
 #[derive(Debug, Clone, Copy)]
 pub struct RaiseCap {
     /// The owner or the manager; signs.
@@ -189,13 +189,13 @@ pub struct RaiseCap {
     pub escrow: Pubkey,
     /// The channel.
     pub channel: Pubkey,
-    /// The lane, which is not revoked.
+    /// The lane, which must not be revoked.
     pub lane: LaneIndex,
-    /// What it may be debited in total over all generations; above the present cap.
+    /// The new cap: what the lane may be debited in total over all generations. Must be above the current cap.
     pub cap: BaseUnits,
 }
 
-/// Lets a lane be debited more, at once.
+/// Raises a lane's cap, with immediate effect.
 #[must_use]
 pub fn raise_cap(program: &Pubkey, input: &RaiseCap) -> Instruction {
     instruction(
@@ -210,8 +210,8 @@ pub fn raise_cap(program: &Pubkey, input: &RaiseCap) -> Instruction {
     )
 }
 
-/// Makes a lane's vouchers worthless after the grace; by the owner or the manager. Sending it again does not
-/// move the deadline.
+/// Revokes a lane, so that its vouchers become worthless after the grace; signed by the owner or the manager. A second
+/// revocation does not move the deadline.
 #[must_use]
 pub fn revoke_lane(
     program: &Pubkey,
@@ -228,7 +228,7 @@ pub fn revoke_lane(
     )
 }
 
-/// What `rotate_lane` needs.
+/// Inputs of [`rotate_lane`].
 #[derive(Debug, Clone, Copy)]
 pub struct RotateLane {
     /// The owner or the manager; signs.
@@ -237,9 +237,9 @@ pub struct RotateLane {
     pub escrow: Pubkey,
     /// The channel.
     pub channel: Pubkey,
-    /// The lane, whose revocation took effect.
+    /// The lane, whose revocation must have taken effect.
     pub lane: LaneIndex,
-    /// Its next signer. The counter carries on, so the cap is at least what was debited before.
+    /// The lane's next signer and cap. The counter is not reset, so the cap must be at least what was debited before.
     pub new: NewLane,
 }
 
@@ -258,7 +258,7 @@ pub fn rotate_lane(program: &Pubkey, input: &RotateLane) -> Instruction {
     )
 }
 
-/// Starts the grace after which anyone may close the channel; by the owner or the manager.
+/// Starts the grace after which anyone may close the channel; signed by the owner or the manager.
 #[must_use]
 pub fn request_close(
     program: &Pubkey,

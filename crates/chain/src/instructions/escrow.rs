@@ -14,14 +14,14 @@ use super::{instruction, optional, readonly, signer, writable, writable_signer};
 use crate::addresses::{approval_address, escrow_address};
 use crate::token::{ASSOCIATED_TOKEN_PROGRAM, Token, associated_token_address};
 
-/// What `create_escrow` needs.
+/// Inputs of [`create_escrow`].
 #[derive(Debug, Clone, Copy)]
 pub struct CreateEscrow {
-    /// The cold key; signs.
+    /// The owner's wallet, usually a cold key; signs.
     pub owner: Pubkey,
-    /// Pays the rent of escrow and vault, and gets the escrow's back; signs.
+    /// Pays the rent of escrow and vault, and gets the escrow's rent back; signs.
     pub rent_payer: Pubkey,
-    /// The mint. One of Token-2022 with an extension that could move or withhold tokens is refused.
+    /// The mint. A Token-2022 mint with an extension that could move or withhold tokens is refused.
     pub token: Token,
     /// Distinguishes escrows of one owner in one mint.
     pub escrow_id: u64,
@@ -54,7 +54,7 @@ pub fn create_escrow(program: &Pubkey, input: &CreateEscrow) -> Instruction {
     )
 }
 
-/// What `set_manager` needs.
+/// Inputs of [`set_manager`].
 #[derive(Debug, Clone, Copy)]
 pub struct SetManager {
     /// The escrow's owner; signs.
@@ -63,10 +63,10 @@ pub struct SetManager {
     pub escrow: Pubkey,
     /// The new manager, or none.
     pub manager: Option<Pubkey>,
-    /// What it may lock from now on.
+    /// What the manager may lock from now on.
     pub allowance: BaseUnits,
-    /// What the previous allowance must be, so that a manager who spends it at this moment does not get
-    /// more than the owner meant.
+    /// What the current allowance must be, else the instruction fails. This prevents a manager who spends it at the
+    /// same moment from getting more than the owner meant.
     pub expected_allowance: BaseUnits,
 }
 
@@ -77,7 +77,7 @@ struct SetManagerArguments {
     expected_allowance: u64,
 }
 
-/// Names the manager and its allowance.
+/// Sets the manager and its allowance.
 #[must_use]
 pub fn set_manager(program: &Pubkey, input: &SetManager) -> Instruction {
     instruction(
@@ -92,7 +92,7 @@ pub fn set_manager(program: &Pubkey, input: &SetManager) -> Instruction {
     )
 }
 
-/// What `set_countersigner` needs.
+/// Inputs of [`set_countersigner`].
 #[derive(Debug, Clone)]
 pub struct SetCountersigner {
     /// The escrow's owner; signs.
@@ -101,12 +101,12 @@ pub struct SetCountersigner {
     pub escrow: Pubkey,
     /// The new countersigner, or none.
     pub countersigner: Option<Pubkey>,
-    /// The escrow's channels that are known: the program refuses a countersigner who earns on one of them.
-    /// `settle_statement` catches those that are left out.
+    /// The known channels of the escrow: the program refuses a countersigner who earns on one of them. Channels that
+    /// are left out here are checked by `settle_statement`.
     pub known_channels: Vec<Pubkey>,
 }
 
-/// Names the key that may sign statements.
+/// Sets the key that may sign statements, or removes it.
 #[must_use]
 pub fn set_countersigner(program: &Pubkey, input: &SetCountersigner) -> Instruction {
     let mut accounts = vec![signer(&input.owner), writable(&input.escrow)];
@@ -144,7 +144,7 @@ pub fn approve_payee(
     )
 }
 
-/// Takes an approval back; its rent returns to `rent_payer`, who must be the recorded one.
+/// Revokes an approval; its rent returns to `rent_payer`, who must be the recorded one.
 #[must_use]
 pub fn revoke_payee(
     program: &Pubkey,
@@ -167,22 +167,22 @@ pub fn revoke_payee(
     )
 }
 
-/// What `withdraw` needs.
+/// Inputs of [`withdraw`].
 #[derive(Debug, Clone, Copy)]
 pub struct Withdraw {
     /// The escrow's owner; signs.
     pub owner: Pubkey,
     /// The escrow.
     pub escrow: Pubkey,
-    /// Its mint.
+    /// The escrow's mint.
     pub token: Token,
     /// Any token account of the mint but the vault.
     pub destination: Pubkey,
-    /// At most what is free.
+    /// The amount to withdraw, at most the escrow's free funds.
     pub amount: BaseUnits,
 }
 
-/// Pays free funds out.
+/// Pays out free funds to `destination`.
 #[must_use]
 pub fn withdraw(program: &Pubkey, input: &Withdraw) -> Instruction {
     instruction(
@@ -200,20 +200,20 @@ pub fn withdraw(program: &Pubkey, input: &Withdraw) -> Instruction {
     )
 }
 
-/// What `rescue` needs.
+/// Inputs of [`rescue`].
 #[derive(Debug, Clone)]
 pub struct Rescue {
     /// The escrow's owner; signs.
     pub owner: Pubkey,
     /// The escrow.
     pub escrow: Pubkey,
-    /// The mint of what was sent by mistake, which need not be the escrow's.
+    /// The mint of the tokens that were sent by mistake, which need not be the escrow's mint.
     pub token: Token,
-    /// Any token account of the escrow's address but the vault; it is emptied.
+    /// Any token account of the escrow's address except the vault; everything in it is moved.
     pub source: Pubkey,
     /// Any other token account of the mint.
     pub destination: Pubkey,
-    /// What the mint's transfer hook needs, as its own program says; usually nothing.
+    /// Further accounts that the mint's transfer hook needs, as the hook's program defines them; usually none.
     pub hook_accounts: Vec<AccountMeta>,
 }
 
@@ -232,7 +232,7 @@ pub fn rescue(program: &Pubkey, input: &Rescue) -> Instruction {
     instruction(program, RESCUE, &(), accounts)
 }
 
-/// What `close_escrow` needs.
+/// Inputs of [`close_escrow`].
 #[derive(Debug, Clone, Copy)]
 pub struct CloseEscrow {
     /// The owner, or the rent payer when the vault is empty; signs.
@@ -247,7 +247,7 @@ pub struct CloseEscrow {
     pub destination: Option<Pubkey>,
 }
 
-/// Closes an escrow without channels; what is in the vault goes to `destination`.
+/// Closes an escrow without channels; the vault's balance goes to `destination`.
 #[must_use]
 pub fn close_escrow(program: &Pubkey, input: &CloseEscrow) -> Instruction {
     instruction(

@@ -12,8 +12,8 @@ use solana_sdk::signature::Signature;
 use super::{instruction, readonly, signer, writable};
 use crate::token::{Token, associated_token_address};
 
-/// A channel with the way of its money, from the escrow's vault to the payee: what every instruction needs
-/// that may pay.
+/// A channel with the accounts of its payments, from the escrow's vault to the payee. Every instruction that may pay
+/// needs them.
 #[derive(Debug, Clone, Copy)]
 pub struct Funds {
     /// The channel's escrow.
@@ -27,7 +27,7 @@ pub struct Funds {
 }
 
 impl Funds {
-    /// The program's accounts of the same name.
+    /// The accounts of the program's struct of the same name, in its order.
     fn accounts(&self) -> [AccountMeta; 6] {
         [
             writable(&self.escrow),
@@ -46,7 +46,7 @@ impl Funds {
     }
 }
 
-/// A voucher and what of its ceiling is not debited.
+/// A voucher to settle, and the part of its ceiling that is not debited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
     /// The lane.
@@ -67,14 +67,14 @@ pub(crate) struct ClaimArguments {
     pub(crate) signature: [u8; 64],
 }
 
-/// What `settle` needs.
+/// Inputs of [`settle`].
 #[derive(Debug, Clone)]
 pub struct Settle {
     /// The settler or the payee; signs.
     pub authority: Pubkey,
-    /// The channel and the way of its money.
+    /// The channel and the accounts of its payments.
     pub funds: Funds,
-    /// With strictly ascending lanes.
+    /// The claims, with strictly ascending lanes.
     pub claims: Vec<Claim>,
 }
 
@@ -95,18 +95,18 @@ pub fn settle(program: &Pubkey, input: &Settle) -> Instruction {
     instruction(program, SETTLE, &claims, accounts)
 }
 
-/// A lane's total in a statement. Its generation is the lane's present one, unless
-/// [`SettleStatement::earlier`] names another.
+/// A lane's total in a statement. The entry is of the lane's current generation, unless [`SettleStatement::earlier`]
+/// names an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatementClaim {
     /// The lane.
     pub lane: LaneIndex,
-    /// Its cumulative debit.
+    /// The lane's cumulative debit.
     pub debit_to: BaseUnits,
 }
 
-/// A lane that was rotated after the statement was signed: its entry debits nothing and is still part of
-/// what was signed.
+/// The generation of a lane that was rotated after the statement was signed. The lane's entry debits nothing, but is
+/// still part of the signed bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EarlierGeneration {
     /// The lane.
@@ -115,18 +115,18 @@ pub struct EarlierGeneration {
     pub generation: Generation,
 }
 
-/// What `settle_statement` needs.
+/// Inputs of [`settle_statement`].
 #[derive(Debug, Clone)]
 pub struct SettleStatement {
     /// The settler or the payee; signs.
     pub authority: Pubkey,
-    /// The channel and the way of its money.
+    /// The channel and the accounts of its payments.
     pub funds: Funds,
-    /// The escrow's countersigner's, over the statement of these entries and their generations.
+    /// The signature of the escrow's countersigner over the statement of these entries and their generations.
     pub signature: Signature,
-    /// At least one, with strictly ascending lanes.
+    /// The entries, at least one, with strictly ascending lanes.
     pub entries: Vec<StatementClaim>,
-    /// Of entries whose lane was rotated since; usually none. Lanes strictly ascending.
+    /// The generations of entries whose lane was rotated after signing, with strictly ascending lanes; usually none.
     pub earlier: Vec<EarlierGeneration>,
 }
 
@@ -158,7 +158,7 @@ pub fn settle_statement(program: &Pubkey, input: &SettleStatement) -> Instructio
     )
 }
 
-/// What `set_settler` needs.
+/// Inputs of [`set_settler`].
 #[derive(Debug, Clone, Copy)]
 pub struct SetSettler {
     /// The channel's payee; signs.
@@ -171,7 +171,7 @@ pub struct SetSettler {
     pub settler: Pubkey,
 }
 
-/// Names another settler, at once.
+/// Replaces the channel's settler, with immediate effect.
 #[must_use]
 pub fn set_settler(program: &Pubkey, input: &SetSettler) -> Instruction {
     instruction(
@@ -186,7 +186,7 @@ pub fn set_settler(program: &Pubkey, input: &SetSettler) -> Instruction {
     )
 }
 
-/// What `release` needs.
+/// Inputs of [`release`].
 #[derive(Debug, Clone, Copy)]
 pub struct Release {
     /// The channel's payee; signs.
@@ -195,12 +195,12 @@ pub struct Release {
     pub escrow: Pubkey,
     /// The channel.
     pub channel: Pubkey,
-    /// At most what of the deposit is not debited on the chain. What was charged and is not settled yet is
-    /// in it: releasing that gives it away.
+    /// The amount to release, at most the part of the deposit that is not debited on the chain. That part includes
+    /// unsettled charges: releasing them gives them away.
     pub amount: BaseUnits,
 }
 
-/// Gives unspent deposit back to the escrow without closing.
+/// Gives unspent deposit back to the escrow without closing the channel.
 #[must_use]
 pub fn release(program: &Pubkey, input: &Release) -> Instruction {
     instruction(
@@ -221,18 +221,18 @@ pub fn pay_out(program: &Pubkey, funds: &Funds) -> Instruction {
     instruction(program, PAY_OUT, &(), funds.accounts().to_vec())
 }
 
-/// What `close_channel` needs.
+/// Inputs of [`close_channel`].
 #[derive(Debug, Clone, Copy)]
 pub struct CloseChannel {
     /// The payee at any time, anyone after the grace; signs.
     pub authority: Pubkey,
-    /// The channel and the way of its money.
+    /// The channel and the accounts of its payments.
     pub funds: Funds,
     /// Who gets the rent back; must be the recorded one.
     pub rent_payer: Pubkey,
 }
 
-/// Closes a channel: what is not owed returns to the escrow.
+/// Closes a channel: the part of its deposit that is not owed to the payee returns to the escrow.
 #[must_use]
 pub fn close_channel(program: &Pubkey, input: &CloseChannel) -> Instruction {
     let mut accounts = input.funds.accounts_after(&input.authority);

@@ -1,4 +1,4 @@
-//! What the token programs do for Farthing: prepaying, and the accounts that receive.
+//! Instructions of the token programs: prepaying an escrow, and creating the token accounts that receive payments.
 
 use farthing_protocol::BaseUnits;
 use farthing_wire::amount::USDC_DECIMALS;
@@ -31,7 +31,7 @@ pub fn create_token_account(rent_payer: &Pubkey, wallet: &Pubkey, token: &Token)
     }
 }
 
-/// Sends USDC from a token account of `owner`, who signs, to an escrow's vault: this is how one prepays.
+/// Prepays an escrow: sends USDC from a token account of `owner`, who signs, to the escrow's vault.
 #[must_use]
 pub fn transfer_to_vault(
     owner: &Pubkey,

@@ -1,4 +1,4 @@
-//! What can go wrong between here and the chain, and what to do next.
+//! Errors of the node, the program and transactions, with what to do next.
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ use crate::refusal::explain;
 
 /// The most lines of a program's log that an error shows.
 const MAX_LOG_LINES: usize = 6;
-/// First bytes of the logs that name an error, as Anchor and the runtime write them.
+/// Prefixes of the log lines that name an error, as Anchor and the runtime write them.
 const TELLING_LOGS: [&str; 2] = ["Program log: AnchorError", "Program log: Error"];
 
-/// What can go wrong on the chain's side.
+/// An error of the node, the program or a transaction.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
-    /// The node did not answer, or not as a node does.
+    /// The node did not answer, or answered with an error or malformed data.
     #[error(
         "cannot {action} at {endpoint}: {message}; check --rpc-url and that the node is reachable"
     )]
@@ -36,7 +36,7 @@ pub enum ChainError {
     /// The node answered something that cannot be used.
     #[error("the node did not answer as expected: {0}")]
     Unusable(String),
-    /// An account of another program.
+    /// The account belongs to another program.
     #[error(
         "account {address} belongs to program {owner}, not to {program}: check the address, and --program"
     )]
@@ -48,7 +48,7 @@ pub enum ChainError {
         /// The program that it should belong to.
         program: Pubkey,
     },
-    /// An account of the program, but of another kind or layout.
+    /// The account belongs to the program, but cannot be decoded: it has another type or layout.
     #[error("account {address}: {source}")]
     Account {
         /// The account.
@@ -56,31 +56,33 @@ pub enum ChainError {
         /// What is wrong with it.
         source: AccountError,
     },
-    /// An account of the cluster that is not what it must be.
-    #[error("account {address} is not a {kind}: is this a Solana node?")]
+    /// An account that the cluster must have, such as the clock or the program, is missing or malformed.
+    #[error(
+        "account {address} is not a {kind}: check that --rpc-url is a node of the right cluster"
+    )]
     Malformed {
         /// The account.
         address: Pubkey,
         /// What it should be.
         kind: &'static str,
     },
-    /// The program refused; nothing changed but, if it landed, the fee.
+    /// The program refused the transaction; nothing changed except the fee, which was paid if the transaction landed.
     #[error("the program refused: {message}")]
     Refused {
         /// The program's error code.
         code: u32,
-        /// Which rule, and what to do next.
+        /// Which rule was broken, and what to do next.
         message: String,
     },
-    /// The transaction failed for another reason; nothing changed but, if it landed, the fee.
+    /// The transaction failed for another reason; nothing changed except the fee, which was paid if it landed.
     #[error("the transaction failed: {message}")]
     Failed {
         /// What failed.
         error: TransactionError,
-        /// The same for people, with what to do next where that is known.
+        /// The error for people, with what to do next where that is known.
         message: String,
     },
-    /// It never landed and never will.
+    /// The transaction did not land before its blockhash expired, and never will.
     #[error(
         "transaction {signature} was not included before its blockhash expired, so nothing happened: repeat the command"
     )]
@@ -103,8 +105,8 @@ impl ChainError {
         }
     }
 
-    /// Whether the transaction itself is at fault, so that sending it again changes nothing. A node that does not know
-    /// the blockhash says nothing about the transaction: it lags behind, or the transaction is late and expires.
+    /// Whether the transaction itself is at fault, so that a retry cannot help. An unknown blockhash is no such fault:
+    /// the node lags behind, or the transaction is late and will expire.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {
@@ -115,8 +117,8 @@ impl ChainError {
     }
 }
 
-/// A node as errors may name it: scheme, host and port, never path, query or credentials, which is where
-/// providers put access keys.
+/// A node's URL as errors show it: scheme, host and port, but never path, query or credentials, because RPC providers
+/// put access keys there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     shown: String,
@@ -136,7 +138,7 @@ impl fmt::Display for Endpoint {
 }
 
 impl Endpoint {
-    /// The node answered with something that no node answers.
+    /// The error for a malformed answer of the node to `action`; `what` describes the answer.
     #[must_use]
     pub fn unexpected(&self, action: &'static str, what: &str) -> ChainError {
         ChainError::Rpc {
@@ -149,7 +151,7 @@ impl Endpoint {
     pub(super) fn new(url: &str) -> Self {
         let shown = url::Url::parse(url)
             .map(|url| url.origin().ascii_serialization())
-            .unwrap_or_else(|_| "the RPC URL, which is not a URL".to_owned());
+            .unwrap_or_else(|_| "the RPC URL, which is malformed".to_owned());
         Self {
             shown,
             url: url.to_owned(),
@@ -196,7 +198,7 @@ fn logs(error: &ClientError) -> Option<Vec<String>> {
     }
 }
 
-/// Says what a failed transaction means.
+/// Converts the error of a failed transaction and adds what to do next.
 pub(super) fn transaction_failed(error: TransactionError, logs: Vec<String>) -> ChainError {
     if let TransactionError::InstructionError(_, InstructionError::Custom(code)) = error
         && let Some(message) = explain(code)
@@ -268,7 +270,7 @@ mod tests {
                 .to_string()
                 .contains("send USDC to its vault first")
         );
-        // A code of the token program or of Anchor is not ours to explain.
+        // Codes of the token program and of Anchor are not explained here.
         assert_eq!(refused(1).code(), None);
         assert!(refused(1).to_string().contains("AnchorError x"));
     }

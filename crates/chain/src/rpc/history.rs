@@ -1,4 +1,4 @@
-//! What became of a channel, transaction by transaction.
+//! Reads a channel's debits from the chain's history, transaction by transaction.
 
 use solana_client::rpc_client::GetConfirmedSignaturesForAddress2Config;
 use solana_client::rpc_config::RpcTransactionConfig;
@@ -14,23 +14,24 @@ use solana_transaction_status_client_types::{
 use super::{ChainClient, ChainError};
 use crate::debits::{Debit, ExecutedInstruction, debits_of};
 
-/// Transactions of one page.
+/// Maximum number of transactions per page.
 const PAGE_LENGTH: usize = 100;
 
-/// A part of a channel's history, the latest first.
+/// One page of a channel's history, with the latest debits first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryPage {
-    /// What was debited.
+    /// The debits of the channel's lanes.
     pub debits: Vec<Debit>,
-    /// Where the next page begins; `None` if the node knows nothing earlier.
+    /// The transaction before which the next page begins; `None` if the node has no earlier ones.
     pub next: Option<Signature>,
 }
 
 impl ChainClient {
-    /// The finalized debits of a channel's lanes before a transaction, or the latest ones.
+    /// One page of the finalized debits of a channel's lanes: those before the transaction `before`, or the latest
+    /// ones.
     ///
     /// # Errors
-    /// [`ChainError`] if the node fails, or does not know a transaction that it named itself.
+    /// [`ChainError`] if the node fails, or cannot return a transaction that it listed itself.
     pub async fn debits(
         &self,
         channel: &Pubkey,
@@ -54,7 +55,7 @@ impl ChainClient {
             let signature: Signature = entry
                 .signature
                 .parse()
-                .map_err(|_| self.endpoint.unexpected(WHAT, "a signature that is none"))?;
+                .map_err(|_| self.endpoint.unexpected(WHAT, "an invalid signature"))?;
             next = Some(signature);
             if entry.err.is_none() {
                 debits.extend(self.debits_in(channel, &signature).await?);
@@ -86,7 +87,7 @@ impl ChainClient {
             self.endpoint
                 .unexpected(WHAT, "a transaction that cannot be read")
         })?;
-        // The latest of them first, like the pages.
+        // Latest first, like the pages.
         let latest_first = executed.iter().rev();
         Ok(latest_first
             .flat_map(|instruction| debits_of(&self.program, channel, instruction))
@@ -94,8 +95,8 @@ impl ChainClient {
     }
 }
 
-/// The instructions of a transaction, those that programs called included, in their order. `None` if it is
-/// not what a node sends.
+/// The instructions of a transaction in the order of execution, including those that programs invoked. `None` if the
+/// node's answer is malformed.
 fn executed(fetched: &EncodedTransactionWithStatusMeta) -> Option<Vec<ExecutedInstruction>> {
     let transaction = fetched.transaction.decode()?;
     let meta = fetched.meta.as_ref()?;
@@ -133,7 +134,7 @@ fn executed(fetched: &EncodedTransactionWithStatusMeta) -> Option<Vec<ExecutedIn
     Some(instructions)
 }
 
-/// The accounts that the transaction took from lookup tables.
+/// The accounts that the transaction loaded from address lookup tables.
 fn loaded(meta: &UiTransactionStatusMeta) -> Option<Vec<Pubkey>> {
     let OptionSerializer::Some(loaded) = &meta.loaded_addresses else {
         return Some(Vec::new());

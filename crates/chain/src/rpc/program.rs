@@ -1,4 +1,4 @@
-//! Reading a program itself: its bytecode, who may replace it, and whether it answers.
+//! Reads a program itself: its bytecode, who may replace it, and whether it responds.
 
 use solana_client::rpc_config::RpcSimulateTransactionConfig;
 use solana_commitment_config::CommitmentConfig;
@@ -19,20 +19,20 @@ use crate::loader::{
 /// Who may replace the program's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpgradeAuthority {
-    /// Nobody.
+    /// Nobody: the program cannot be changed.
     Immutable,
     /// This key, or the multisig behind it.
     Key(Pubkey),
-    /// The node does not tell in a known form.
+    /// The account that names the authority is missing or malformed.
     Unknown,
 }
 
-/// A program as the upgradeable loader keeps it.
+/// A program of the upgradeable loader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployed {
-    /// Its bytecode, and who may replace it; `None` if the program was closed, which is for ever.
+    /// The program's bytecode, and who may replace it; `None` if the program was closed, which cannot be undone.
     pub data: Option<ProgramData>,
-    /// What program and bytecode hold, for their rent.
+    /// Lamports of the accounts of program and bytecode together, which pay their rent.
     pub lamports: u64,
 }
 
@@ -62,7 +62,7 @@ impl ChainClient {
     /// A buffer, or `None` if there is no account at the address.
     ///
     /// # Errors
-    /// [`ChainError::Rpc`], [`ChainError::WrongProgram`] if it does not belong to the upgradeable loader,
+    /// [`ChainError::Rpc`], [`ChainError::WrongProgram`] if the account does not belong to the upgradeable loader,
     /// or [`ChainError::Account`] if it is not a buffer.
     pub async fn loader_buffer(
         &self,
@@ -119,7 +119,7 @@ impl ChainClient {
         Ok(account.map(|account| account.owner))
     }
 
-    /// Lamports that an account of this length must hold.
+    /// Lamports that an account of this length must hold to be rent-exempt.
     ///
     /// # Errors
     /// [`ChainError::Rpc`].
@@ -130,10 +130,9 @@ impl ChainClient {
             .map_err(|error| self.endpoint.error("read the rent", error))
     }
 
-    /// The error code with which the program answers an instruction that does not exist, in a simulation
-    /// that `fee_payer` need not sign; `None` if it does not answer with a code at all. What the codes mean
-    /// is the framework's affair: Anchor's first check is whether it runs at the address that it was
-    /// compiled for.
+    /// Simulates an instruction that does not exist and returns the program's error code; `None` if the program returns
+    /// no code. `fee_payer` need not sign. The codes are those of the framework: Anchor first checks whether the
+    /// program runs at the address that it was compiled for.
     ///
     /// # Errors
     /// [`ChainError::Rpc`].
@@ -193,7 +192,7 @@ impl ChainClient {
     }
 }
 
-/// Where the program's bytecode is.
+/// The address of the program's bytecode.
 impl ChainClient {
     /// Address of the account that holds the program's bytecode.
     #[must_use]

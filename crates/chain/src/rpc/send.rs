@@ -1,4 +1,4 @@
-//! Sending a transaction until it is as final as asked for, or certain never to land.
+//! Sends a transaction until it has reached the requested commitment, or is certain never to land.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use tokio::time::{Instant, sleep};
 use super::ChainClient;
 use super::error::{ChainError, transaction_failed};
 
-/// How often the transaction's status is read.
+/// Interval at which the transaction's status is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-/// How often it is sent again: leaders drop transactions under load.
+/// Interval at which the transaction is resent: leaders drop transactions under load.
 const REBROADCAST_INTERVAL: Duration = Duration::from_secs(2);
 
 impl ChainClient {
@@ -27,8 +27,8 @@ impl ChainClient {
     /// roles.
     ///
     /// # Errors
-    /// [`ChainError::Refused`] and [`ChainError::Failed`] if it cannot succeed, [`ChainError::Expired`] if
-    /// it did not land and never will, [`ChainError::Rpc`] if the node fails before that is known.
+    /// [`ChainError::Refused`] and [`ChainError::Failed`] if the transaction cannot succeed, [`ChainError::Expired`] if
+    /// it did not land and never will, [`ChainError::Rpc`] if the node fails before the outcome is known.
     pub async fn send_and_confirm(
         &self,
         instructions: &[Instruction],
@@ -52,7 +52,7 @@ impl ChainClient {
             .await
     }
 
-    /// [`Self::send_and_confirm`], until no fork can undo it.
+    /// Like [`Self::send_and_confirm`], but waits until the transaction is finalized and no fork can undo it.
     ///
     /// # Errors
     /// Those of [`Self::send_and_confirm`].
@@ -71,7 +71,7 @@ impl ChainClient {
     /// about a minute.
     ///
     /// # Errors
-    /// [`ChainError::Rpc`], or [`ChainError::Unsignable`] if it cannot be built.
+    /// [`ChainError::Rpc`], or [`ChainError::Unsignable`] if the transaction cannot be built.
     pub async fn unsigned_transaction(
         &self,
         instructions: &[Instruction],
@@ -85,7 +85,7 @@ impl ChainClient {
         let message = v0::Message::try_compile(fee_payer, instructions, &[], blockhash)
             .map_err(unsignable)?;
         let signatures = message.header.num_required_signatures;
-        // The count is a compact number; below 128 that is the byte itself.
+        // The number of signatures is a compact-u16, which is a single byte below 128.
         let mut bytes = vec![signatures];
         bytes.resize(1 + usize::from(signatures) * SIGNATURE_BYTES, 0);
         bytes.extend_from_slice(&VersionedMessage::V0(message).serialize());
@@ -114,7 +114,7 @@ impl ChainClient {
         };
         let mut sent = Instant::now();
         loop {
-            // Read the height before the status: what was absent afterwards cannot have landed before.
+            // Read the height before the status: a transaction that is absent after its blockhash expired cannot land.
             let expired = sent.elapsed() >= REBROADCAST_INTERVAL
                 && self.finalized_height().await? > last_valid_block_height;
             if self.has_reached(&signature, commitment).await? {
@@ -130,9 +130,9 @@ impl ChainClient {
                     .send_transaction_with_config(transaction, again)
                     .await
                 {
-                    // The status decides; the first send may have been enough.
+                    // The status decides: an earlier send may have been enough.
                     let error = self.endpoint.error("send a transaction again", error);
-                    tracing::debug!(%error, %signature, "rebroadcast failed");
+                    tracing::debug!(%error, %signature, "cannot resend a transaction, waiting for its status");
                 }
             }
             sleep(POLL_INTERVAL).await;
@@ -178,7 +178,7 @@ fn unsignable(error: impl std::fmt::Display) -> ChainError {
     ChainError::Unsignable(error.to_string())
 }
 
-/// The keys that sign, each once.
+/// The fee payer and the signers, without duplicates.
 pub(super) fn distinct<'a>(fee_payer: &'a Keypair, signers: &[&'a Keypair]) -> Vec<&'a Keypair> {
     let mut keys: Vec<Pubkey> = vec![fee_payer.pubkey()];
     let mut distinct = vec![fee_payer];

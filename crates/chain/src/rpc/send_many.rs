@@ -1,8 +1,8 @@
-//! Sending many transactions that may land in any order, and more than once, without harm: the chunks of
-//! a program's bytecode.
+//! Sends many transactions that may safely land in any order and more than once, such as the chunks of a program's
+//! bytecode.
 //!
-//! What moves money goes through [`ChainClient::send_and_confirm`] instead, which never signs a second
-//! transaction for what the first may still do.
+//! Transactions that move money are sent by [`ChainClient::send_and_confirm`] instead, which never signs a second
+//! transaction while the first may still land.
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -24,23 +24,23 @@ use super::ChainClient;
 use super::error::{ChainError, transaction_failed};
 use super::send::distinct;
 
-/// Transactions under one blockhash. A node answers for the status of 256 at once; fewer finish well
-/// within the blockhash's life, also at a node that takes ten requests a second.
+/// Number of transactions per blockhash. A node reports the status of 256 at once; this smaller number finishes well
+/// within the blockhash's lifetime, even at a node that accepts only ten requests per second.
 const ROUND: usize = 64;
-/// Requests on their way to the node at the same time.
+/// Maximum number of in-flight requests to the node.
 const CONCURRENCY: usize = 16;
-/// How often the statuses are read.
+/// Interval at which the transactions' statuses are read.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
-/// How often what has not landed is sent again: leaders drop transactions under load.
+/// Interval at which transactions that have not landed are resent: leaders drop transactions under load.
 const REBROADCAST_INTERVAL: Duration = Duration::from_secs(2);
-/// Blockhashes that may expire, one after the other, without any transaction landing.
+/// Maximum number of consecutive blockhashes that expire without any transaction landing.
 const MAX_IDLE_ROUNDS: usize = 3;
-/// Answers that a node may owe, one after the other, before it counts as unreachable.
+/// Maximum number of consecutive failed status requests before the node counts as unreachable.
 const MAX_FAILED_POLLS: usize = 50;
 
-/// The longest transaction.
+/// Maximum length of a transaction in bytes.
 const PACKET_BYTES: usize = 1_232;
-/// The number of signatures, below 128, before them.
+/// Length of the number of signatures in a transaction, which is below 128.
 const COUNT_BYTES: usize = 1;
 
 /// Transactions that are independent of each other and may be repeated.
@@ -49,7 +49,7 @@ pub struct Batch<'a> {
     pub transactions: Vec<Vec<Instruction>>,
     /// Pays the fees; signs.
     pub fee_payer: &'a Keypair,
-    /// Who else signs; may repeat the fee payer or each other.
+    /// Further signers; may contain the fee payer and duplicates.
     pub signers: &'a [&'a Keypair],
 }
 
@@ -59,11 +59,11 @@ struct Signed {
     transaction: VersionedTransaction,
 }
 
-/// What became of the transactions under one blockhash.
+/// Outcome of the transactions under one blockhash.
 struct Round {
-    /// Those that had not landed when it expired.
+    /// Transactions that had not landed when the blockhash expired.
     left: Vec<Signed>,
-    /// Why the node did not take one of them, if it said so.
+    /// The error with which the node refused one of them, if it did.
     refusal: Option<ChainError>,
 }
 
@@ -73,8 +73,7 @@ impl Signed {
     }
 }
 
-/// Bytes of instruction data that still fit into a transaction with these instructions, if they go to the
-/// last one.
+/// Number of bytes of data that can be added to the last of these instructions before their transaction is too long.
 ///
 /// # Errors
 /// [`ChainError::Unsignable`] if it cannot be built.
@@ -86,7 +85,7 @@ pub fn room_for_data(
         .map_err(|error| ChainError::Unsignable(error.to_string()))?;
     let signatures = usize::from(message.header.num_required_signatures) * SIGNATURE_BYTES;
     let length = COUNT_BYTES + signatures + VersionedMessage::V0(message).serialize().len();
-    // The length of the data itself may grow by a byte.
+    // The encoded length of the data may become longer by a byte.
     Ok(PACKET_BYTES.saturating_sub(length + 1))
 }
 
@@ -107,15 +106,16 @@ impl Batch<'_> {
 }
 
 impl ChainClient {
-    /// Sends all of them, again and with new blockhashes where necessary, until each is confirmed.
-    /// `progress` is told how many are.
+    /// Sends all transactions of the batch, and resends them with new blockhashes where necessary, until each is
+    /// confirmed. Calls `progress` with the number of confirmed transactions.
     ///
-    /// Repeating is the way to resume: whoever calls this must be able to find out what has landed.
+    /// To resume after an error, call this again with the transactions that have not landed: the caller must be able to
+    /// find out which have.
     ///
     /// # Errors
-    /// [`ChainError::Failed`] and [`ChainError::Refused`] if one cannot succeed; what the node says, or else
-    /// [`ChainError::Expired`], if nothing lands for as long as several blockhashes live; [`ChainError::Rpc`]
-    /// if the node fails. Any number may have landed before.
+    /// [`ChainError::Failed`] and [`ChainError::Refused`] if a transaction cannot succeed; the node's error, or else
+    /// [`ChainError::Expired`], if several consecutive blockhashes expire without any transaction landing;
+    /// [`ChainError::Rpc`] if the node fails. Any number of transactions may have landed before the error.
     pub async fn send_many(
         &self,
         batch: &Batch<'_>,
@@ -145,7 +145,7 @@ impl ChainClient {
         Ok(())
     }
 
-    /// Sends these under one blockhash, until all have landed or it expires.
+    /// Sends the transactions at `indices` under one blockhash, until all have landed or the blockhash expires.
     async fn send_round(&self, batch: &Batch<'_>, indices: &[usize]) -> Result<Round, ChainError> {
         let (blockhash, last_valid_block_height) = self
             .rpc
@@ -160,7 +160,8 @@ impl ChainClient {
         let mut refusal = self.send_each(&pending).await;
         let mut sent = Instant::now();
         while !pending.is_empty() {
-            // Read the height before the statuses: what was absent afterwards cannot have landed before.
+            // Read the height before the statuses: a transaction that is absent after its blockhash expired cannot
+            // land.
             let polled = match self.confirmed_height().await {
                 Ok(height) => self.keep_unconfirmed(&mut pending).await.map(|()| height),
                 Err(error) => Err(error),
@@ -170,7 +171,7 @@ impl ChainClient {
                 Ok(_) => failed_polls = 0,
                 Err(error @ ChainError::Rpc { .. }) if failed_polls < MAX_FAILED_POLLS => {
                     failed_polls += 1;
-                    tracing::debug!(%error, "asking again");
+                    tracing::debug!(%error, "cannot poll the transactions, retrying");
                 }
                 Err(error) => return Err(error),
             }
@@ -188,9 +189,10 @@ impl ChainClient {
         })
     }
 
-    /// Sends each once. Whether that worked is for the statuses to tell; why it did not, the node may say.
+    /// Sends each transaction once, and returns an error of the node if there was one. Whether a transaction landed is
+    /// decided by its status alone.
     async fn send_each(&self, transactions: &[Signed]) -> Option<ChainError> {
-        // The node's preflight would compare with a bank that may not have the buffer yet.
+        // Skip the node's preflight, which may simulate against a bank that does not have the buffer yet.
         let config = RpcSendTransactionConfig {
             skip_preflight: true,
             preflight_commitment: Some(CommitmentLevel::Confirmed),
@@ -202,7 +204,7 @@ impl ChainClient {
                 .send_transaction_with_config(&signed.transaction, config)
                 .await;
             let error = self.endpoint.error("send a transaction", sent.err()?);
-            tracing::debug!(%error, signature = %signed.signature(), "sending it later");
+            tracing::debug!(%error, signature = %signed.signature(), "cannot send a transaction, will retry");
             Some(error)
         });
         sends

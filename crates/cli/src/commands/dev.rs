@@ -1,5 +1,5 @@
-//! `farthing dev`: a whole economy on this machine, until it reconciles or, with `--keep`, until it is
-//! told to stop.
+//! `farthing dev`: runs a complete demo economy on this machine and ends when it reconciles or, with `--keep`, when it
+//! is stopped by a signal.
 
 pub mod args;
 mod run;

@@ -1,4 +1,4 @@
-//! `farthing escrow`: prepaid funds of an owner.
+//! `farthing escrow`: manages escrows, the prepaid funds of an owner.
 
 pub mod args;
 mod report;

@@ -1,4 +1,5 @@
-//! `farthing pay`: one paid call, its answer and its receipt; or a proxy that pays for whoever asks it.
+//! `farthing pay`: makes one paid call and prints its answer and receipt, or runs a proxy that pays for the requests of
+//! other clients.
 
 mod answer;
 pub mod args;

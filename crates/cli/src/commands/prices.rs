@@ -1,4 +1,4 @@
-//! Prices as people read them, in USDC.
+//! Formats prices for people, in USDC.
 
 use std::fmt;
 
@@ -10,24 +10,24 @@ use serde::Serialize;
 
 use crate::output::table;
 
-/// Everything that a verifier sells or gives away.
+/// The price list of a verifier: models and routes, both paid and free.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub struct PriceTable(Vec<Sold>);
 
-/// A model in a tier, or a route.
+/// One row of the price list: a model in a tier, or a route.
 #[derive(Debug, Serialize)]
 struct Sold {
     /// Name or pattern.
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     tier: Option<String>,
-    /// Missing if it is given away.
+    /// The price; `None` if it is free.
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<Price>,
 }
 
-/// In base units, as in a 402.
+/// A price in base units, as in a 402.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Price {
@@ -76,7 +76,7 @@ impl fmt::Display for PriceTable {
     }
 }
 
-/// A model's price, without what costs nothing.
+/// Formats a model's price, leaving out parts that are zero.
 #[must_use]
 pub fn of_model(price: &ModelPrice) -> String {
     let cached = price.cached_input_per_million.unwrap_or_default();

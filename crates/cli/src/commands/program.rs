@@ -1,6 +1,6 @@
-//! `farthing program`: the on-chain program itself, through the upgradeable loader.
+//! `farthing program`: deploys and manages the on-chain program through the upgradeable loader.
 //!
-//! Here is what a single transaction does, or none; [`deploy`] and [`buffer`] write the bytecode.
+//! The commands are in `run`, except for [`deploy`]; [`buffer`] writes the bytecode.
 
 pub mod args;
 pub mod buffer;

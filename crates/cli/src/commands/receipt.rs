@@ -1,4 +1,4 @@
-//! `farthing receipt verify`: who signed a receipt, what it says, and whether it is for a given request.
+//! `farthing receipt verify`: checks who signed a receipt and whether it is for a given request, and prints its claims.
 
 pub mod args;
 mod report;

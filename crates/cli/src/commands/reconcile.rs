@@ -1,6 +1,6 @@
 //! `farthing reconcile`: compares a store that may be an old copy with the chain, while no verifier runs.
 //!
-//! Everything is read before anything is written, and written as one commit.
+//! The whole comparison is read first, and its changes are then written in one commit.
 
 pub mod args;
 mod report;

@@ -1,4 +1,4 @@
-//! `farthing serve`: sells an upstream until it is told to stop, then drains and settles.
+//! `farthing serve`: sells an upstream until it is stopped by a signal, then drains and settles.
 
 pub mod args;
 mod run;

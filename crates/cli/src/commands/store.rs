@@ -1,7 +1,6 @@
 //! `farthing store`: the verifier's ledger on disk, while no verifier runs.
 //!
-//! Stores are only looked at, so that a command typed in a hurry makes nothing worse; an import makes
-//! a new one.
+//! No command changes an existing store, so a mistyped command cannot do damage. An import creates a new store.
 
 pub mod args;
 mod report;

@@ -1,4 +1,4 @@
-//! What several commands need: keys, accounts that must exist, and sending.
+//! Helpers of several commands: reading keys, reading accounts that must exist, and sending transactions.
 
 use farthing_chain::keys::read_keypair;
 use farthing_chain::{Channel, Escrow};
@@ -14,7 +14,7 @@ use crate::connection::Connection;
 use crate::error::CliError;
 use crate::output::Output;
 
-/// Who signs a command's transactions and who pays for them.
+/// The keys that sign a command's transactions and pay for them.
 pub struct Signers {
     actor: Keypair,
     fee_payer: Option<Keypair>,
@@ -24,7 +24,7 @@ impl Signers {
     /// Reads the key files.
     ///
     /// # Errors
-    /// [`CliError::KeyFile`].
+    /// [`CliError::KeyFile`] if a file is missing or invalid.
     pub fn read(args: &SignerArgs) -> Result<Self, CliError> {
         Ok(Self {
             actor: read_keypair(&args.keypair)?,
@@ -32,7 +32,7 @@ impl Signers {
         })
     }
 
-    /// One key for both.
+    /// One key that both signs and pays.
     #[must_use]
     pub const fn one(actor: Keypair) -> Self {
         Self {
@@ -41,25 +41,25 @@ impl Signers {
         }
     }
 
-    /// Who acts.
+    /// Address of the key that signs for the command.
     #[must_use]
     pub fn actor(&self) -> Pubkey {
         self.actor.pubkey()
     }
 
-    /// Who pays fees and rent.
+    /// Address of the key that pays fees and rent.
     #[must_use]
     pub fn payer(&self) -> Pubkey {
         self.payer_key().pubkey()
     }
 
-    /// The key that acts.
+    /// The key that signs for the command.
     #[must_use]
     pub const fn actor_key(&self) -> &Keypair {
         &self.actor
     }
 
-    /// The key that pays.
+    /// The key that pays fees and rent.
     #[must_use]
     pub fn payer_key(&self) -> &Keypair {
         self.fee_payer.as_ref().unwrap_or(&self.actor)
@@ -76,10 +76,10 @@ impl Signers {
         output: Output,
     ) -> Result<Signature, CliError> {
         output.progress(format_args!(
-            "sending to {} and waiting until it is final",
+            "sending the transaction to {} and waiting until it is final",
             connection.cluster
         ));
-        // Only who an instruction names signs: a fee payer may send for somebody else.
+        // The actor signs only if an instruction names it as a signer; otherwise the fee payer alone signs.
         let acts = instructions
             .iter()
             .flat_map(|instruction| &instruction.accounts)
@@ -121,13 +121,14 @@ pub async fn channel(connection: &Connection, address: &Pubkey) -> Result<Channe
         .await?
         .ok_or_else(|| {
             CliError::failed(format!(
-                "there is no channel at {address} on {}: it was closed, or open one with `farthing channel open`",
+                "there is no channel at {address} on {}: it may have been closed; open one with `farthing channel \
+                open`",
                 connection.cluster
             ))
         })
 }
 
-/// Balance of a token account, nothing if it does not exist.
+/// Balance of a token account; zero if it does not exist.
 ///
 /// # Errors
 /// If the node fails.

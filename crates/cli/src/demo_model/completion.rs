@@ -1,13 +1,14 @@
-//! What the demo model answers: words, chosen by the request's seed.
+//! The answers of the demo model: words chosen by the request's seed.
 
 use farthing_wire::pricing::Usage;
 use serde_json::{Value, json};
 
+use super::LONG_MODEL;
 use super::request::Request;
 
 /// The shortest answer that is not cut off by `max_tokens`.
 const MIN_TOKENS: u64 = 12;
-/// The longest.
+/// The longest answer.
 const MAX_TOKENS: u64 = 48;
 /// One word, with the space after it, is one token.
 const WORDS: [&str; 32] = [
@@ -45,7 +46,7 @@ const WORDS: [&str; 32] = [
     "with",
 ];
 
-/// One answer, not yet in either form.
+/// One answer, before it is rendered as one object or as a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Completion {
     id: String,
@@ -59,7 +60,7 @@ pub(super) struct Completion {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Chunk {
     pub json: Value,
-    /// The tokens of the answer up to and with this event: each takes time to make.
+    /// Number of tokens of the answer up to and including this event, which determines when the event is sent.
     pub tokens: u64,
 }
 
@@ -67,6 +68,11 @@ impl Completion {
     pub(super) fn of(request: &Request) -> Self {
         let mut state = request.seed;
         let wanted = MIN_TOKENS + splitmix(&mut state) % (MAX_TOKENS - MIN_TOKENS + 1);
+        let wanted = if request.model == LONG_MODEL {
+            request.max_tokens
+        } else {
+            wanted
+        };
         let length = wanted.min(request.max_tokens);
         let words = (0..length)
             .map(|_| WORDS[(splitmix(&mut state) % WORDS.len() as u64) as usize])
@@ -105,7 +111,7 @@ impl Completion {
         })
     }
 
-    /// The answer as events: the role, the tokens, the reason to stop, and the usage if asked for.
+    /// The answer as events: the role, the tokens, the finish reason, and the usage if requested.
     pub(super) fn chunks(&self, include_usage: bool) -> Vec<Chunk> {
         let choice = |delta: Value, finish_reason: Value| json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason}]);
         let last = self.words.len().saturating_sub(1);

@@ -1,10 +1,10 @@
-//! What the demo model reads of a request body.
+//! The parts of a request body that the demo model reads.
 
 use serde_json::Value;
 
-use super::{FREE_MODEL, MAX_OUTPUT_TOKENS, MODEL};
+use super::{FREE_MODEL, LONG_MODEL, MAX_LONG_OUTPUT_TOKENS, MAX_OUTPUT_TOKENS, MODEL};
 
-/// Tokens that its chat template adds to a message.
+/// Tokens that the chat template adds to each message.
 const TEMPLATE_TOKENS_PER_MESSAGE: u64 = 4;
 /// Bytes of text per token.
 const BYTES_PER_TOKEN: usize = 4;
@@ -16,17 +16,18 @@ pub(super) struct Request {
     pub model: String,
     /// Input tokens.
     pub prompt_tokens: u64,
-    /// The most output tokens.
+    /// Maximum number of output tokens.
     pub max_tokens: u64,
     /// Whether the answer is a stream.
     pub stream: bool,
-    /// Whether the stream ends with its usage.
+    /// Whether the stream ends with a usage event.
     pub include_usage: bool,
-    /// Decides the answer: the same messages get the same one, under either model name.
+    /// Seed of the answer. It depends on the messages only, so the same messages get the same answer under either model
+    /// name.
     pub seed: u64,
 }
 
-/// Why the demo model does not answer.
+/// Why the demo model refuses a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RequestError {
     /// The body is not JSON.
@@ -38,7 +39,7 @@ pub(super) enum RequestError {
         param: &'static str,
         expected: &'static str,
     },
-    /// Another model was asked for.
+    /// The requested model does not exist.
     #[error("model \"{0}\" does not exist: this is a demo and serves {MODEL} and {FREE_MODEL}")]
     UnknownModel(String),
 }
@@ -67,7 +68,7 @@ impl Request {
             .get("model")
             .and_then(Value::as_str)
             .ok_or(field("model", "a string"))?;
-        if model != MODEL && model != FREE_MODEL {
+        if ![MODEL, FREE_MODEL, LONG_MODEL].contains(&model) {
             return Err(RequestError::UnknownModel(model.to_owned()));
         }
         let messages = body
@@ -89,11 +90,16 @@ impl Request {
             prompt_tokens += content.len().div_ceil(BYTES_PER_TOKEN) as u64;
             seed = fnv1a(seed, content.as_bytes());
         }
+        let most = if model == LONG_MODEL {
+            MAX_LONG_OUTPUT_TOKENS
+        } else {
+            MAX_OUTPUT_TOKENS
+        };
         let stream = body.get("stream").and_then(Value::as_bool) == Some(true);
         Ok(Self {
             model: model.to_owned(),
             prompt_tokens,
-            max_tokens: max_tokens(body)?,
+            max_tokens: max_tokens(body, most)?,
             stream,
             include_usage: body.pointer("/stream_options/include_usage") == Some(&true.into()),
             seed,
@@ -101,15 +107,15 @@ impl Request {
     }
 }
 
-fn max_tokens(body: &Value) -> Result<u64, RequestError> {
+fn max_tokens(body: &Value, most: u32) -> Result<u64, RequestError> {
     let given = ["max_completion_tokens", "max_tokens"]
         .into_iter()
         .find_map(|param| Some((param, body.get(param).filter(|value| !value.is_null())?)));
     let Some((param, value)) = given else {
-        return Ok(MAX_OUTPUT_TOKENS.into());
+        return Ok(most.into());
     };
     match value.as_u64() {
-        Some(tokens) if tokens > 0 => Ok(tokens.min(MAX_OUTPUT_TOKENS.into())),
+        Some(tokens) if tokens > 0 => Ok(tokens.min(most.into())),
         _ => Err(RequestError::Field {
             param,
             expected: "a whole number above 0",
@@ -120,7 +126,7 @@ fn max_tokens(body: &Value) -> Result<u64, RequestError> {
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
-/// FNV-1a: the same on every machine, unlike the standard library's hasher.
+/// The FNV-1a hash, which is the same on every machine, unlike the standard library's hasher.
 fn fnv1a(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(hash, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME)

@@ -1,8 +1,8 @@
-//! This machine's group-commit time, as a request sees it: from handing records to the store's writer
-//! until they are durable.
+//! Measures the group-commit time of this machine as a request experiences it: from passing records to the store's
+//! writer until they are durable.
 //!
-//! A disk and a processor that were idle answer later than busy ones. So one commit is measured after
-//! each pair of requests, and not many in a row.
+//! An idle disk or processor responds more slowly than a busy one. Therefore one commit is measured after each pair of
+//! requests, instead of many in a row.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,14 +13,14 @@ use farthing_verifier::store::{RedbStore, Store, StoreError, Writer};
 
 use super::DevError;
 
-/// The lane whose records are written. It exists nowhere else.
+/// A made-up lane whose records are written.
 const LANE: LaneKey = LaneKey {
     domain: Domain([7; 32]),
     lane: LaneIndex(0),
     generation: Generation(0),
 };
 
-/// A store of its own, beside the gateway's.
+/// A separate store for measuring commits, next to the gateway's.
 #[derive(Debug)]
 pub struct CommitProbe {
     writer: Writer,
@@ -39,7 +39,8 @@ impl CommitProbe {
         Ok(Self { writer, round: 0 })
     }
 
-    /// Commits what one paid request writes first. `None` if the store failed.
+    /// Commits the records that a paid request writes first, and returns how long that took; `None` if the store
+    /// failed.
     pub async fn measure(&mut self) -> Option<Duration> {
         self.round += 1;
         let value = BaseUnits(self.round);
@@ -58,7 +59,7 @@ impl CommitProbe {
 
     /// Closes the store.
     pub async fn close(self) {
-        // Its thread ends with the last commit; a panic there has been logged.
+        // The writer's thread ends after the last commit. A panic in it has already been logged.
         let _ = tokio::task::spawn_blocking(move || self.writer.close()).await;
     }
 }

@@ -1,7 +1,7 @@
-//! The demo's people and their money: an owner, a payee with its settler, and what they do on the
-//! chain. Every figure is read back from the chain, and every fee is counted.
+//! The demo's parties and their on-chain transactions: an owner, and a payee with its settler. Every figure is read
+//! back from the chain, and every fee is counted.
 //!
-//! What must not live here: HTTP, and anything about agents but the keys of their lanes.
+//! HTTP does not belong here, nor anything about agents except the keys of their lanes.
 
 mod figures;
 
@@ -31,25 +31,25 @@ use super::DevError;
 use crate::commands::channel::open::{LANES_AT_OPEN, LANES_PER_ADDITION};
 use crate::localnet::{Localnet, USDC};
 
-/// Lamports of the owner, who pays rent, and of the settler, who pays fees.
+/// Lamports given to the owner, who pays rent, and to the settler, who pays fees.
 const LAMPORTS: u64 = 10_000_000_000;
-/// How often the slot is read while waiting for one.
+/// Interval at which the slot is read while waiting for a certain slot.
 const SLOT_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// An escrow that was prepaid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PrepaidEscrow {
-    /// Its address.
+    /// The escrow's address.
     pub address: Pubkey,
-    /// Its token account.
+    /// The escrow's token account.
     pub vault: Pubkey,
-    /// What the vault gained by the owner's transfer.
+    /// Amount by which the vault grew through the owner's transfer.
     pub deposited: BaseUnits,
-    /// What the owner's token account held after it.
+    /// Balance of the owner's token account after the transfer.
     pub owner_balance: BaseUnits,
 }
 
-/// The people and the chain.
+/// The parties, the chain, and the transactions sent so far.
 pub struct Economy {
     chain: ChainClient,
     genesis_hash: Hash,
@@ -60,8 +60,7 @@ pub struct Economy {
 }
 
 impl Economy {
-    /// Generates keys into `folder`, gives owner and settler SOL, and creates the payee's token
-    /// account.
+    /// Generates the keys in `folder`, gives SOL to owner and settler, and creates the payee's token account.
     ///
     /// # Errors
     /// [`DevError`] if a key cannot be written or the chain refuses.
@@ -97,7 +96,7 @@ impl Economy {
         &self.genesis_hash
     }
 
-    /// The wallet that earns.
+    /// The payee's wallet, which receives the payments.
     #[must_use]
     pub fn payee(&self) -> Pubkey {
         self.payee.pubkey()
@@ -115,8 +114,8 @@ impl Economy {
         &self.owner
     }
 
-    /// Gives the owner `amount` of USDC, who creates an escrow and sends all of it to its vault by a
-    /// plain token transfer.
+    /// Mints `amount` of USDC to the owner, who creates an escrow and sends the whole amount to its vault with a plain
+    /// token transfer.
     ///
     /// # Errors
     /// [`DevError`] if the chain refuses.
@@ -153,8 +152,8 @@ impl Economy {
         })
     }
 
-    /// Opens a channel from the escrow to the payee: with the first lanes that fit one transaction,
-    /// then transactions that add the others.
+    /// Opens a channel from the escrow to the payee with as many lanes as fit into one transaction, then sends
+    /// transactions that add the other lanes.
     ///
     /// # Errors
     /// [`DevError`] if the chain refuses.
@@ -200,7 +199,7 @@ impl Economy {
         Ok(channel)
     }
 
-    /// The channel as the chain has it.
+    /// Reads the finalized state of a channel.
     ///
     /// # Errors
     /// [`DevError`] if the node fails or there is none.
@@ -211,8 +210,8 @@ impl Economy {
             .ok_or(DevError::NoChannel(*address))
     }
 
-    /// Waits until the channel may be closed, then the payee closes it: what was not earned returns
-    /// to the escrow at once, without a grace.
+    /// Waits until the channel may be closed, then closes it as the payee. The rest of the deposit returns to the
+    /// escrow immediately, without a grace.
     ///
     /// # Errors
     /// [`DevError`] if the chain refuses.
@@ -239,7 +238,7 @@ impl Economy {
         self.send(&[close], &settler, &[&payee]).await
     }
 
-    /// The owner closes the escrow and gets back what is in its vault. Waits until that is final.
+    /// Closes the escrow as the owner, who gets back the balance of its vault. Waits until that is final.
     ///
     /// # Errors
     /// [`DevError`] if the chain refuses.
@@ -276,19 +275,19 @@ impl Economy {
     }
 }
 
-/// Where the owner's key is.
+/// Path of the owner's key file.
 #[must_use]
 pub fn owner_path(folder: &Path) -> PathBuf {
     folder.join("owner.json")
 }
 
-/// Where the payee's key is.
+/// Path of the payee's key file.
 #[must_use]
 pub fn payee_path(folder: &Path) -> PathBuf {
     folder.join("payee.json")
 }
 
-/// Where the settler's key is.
+/// Path of the settler's key file.
 #[must_use]
 pub fn settler_path(folder: &Path) -> PathBuf {
     folder.join("settler.json")

@@ -23,24 +23,24 @@ use crate::demo_model::MAX_OUTPUT_TOKENS;
 const INPUT_PER_MILLION: BaseUnits = BaseUnits(2_500_000);
 /// 10 USDC per million output tokens.
 const OUTPUT_PER_MILLION: BaseUnits = BaseUnits(10_000_000);
-/// The chain makes 40 slots a second, so the gateway looks often.
+/// Interval at which the gateway polls the chain: short, because the local chain makes 40 slots a second.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// What is owed for this long is settled, so that a run of a few seconds shows more than one round.
+/// Age after which unsettled charges are settled: short, so that a run of a few seconds has more than one round.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// What the demo's gateway sells.
+/// The upstream and the models that the demo's gateway sells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sale {
     /// The upstream's base URL.
     pub upstream: String,
-    /// The model that is sold.
+    /// Name of the model that is sold.
     pub model: String,
-    /// A model that is given away, if the upstream has one.
+    /// Name of a free model, if the upstream has one.
     pub free_model: Option<String>,
 }
 
 impl Sale {
-    /// The price of the model that is sold, as clients compute with it.
+    /// Price of the sold model, as used by clients.
     #[must_use]
     pub fn price(&self) -> ModelPrice {
         ModelPrice {
@@ -60,7 +60,7 @@ fn model_config() -> ModelConfig {
     }
 }
 
-/// The configuration for a sale, for the economy's payee, with its ledger in `folder`.
+/// The gateway's configuration for a sale: it pays the economy's payee and has its ledger in `folder`.
 #[must_use]
 pub fn config(sale: &Sale, economy: &Economy, rpc_url: &str, folder: &Path) -> Config {
     Config {

@@ -1,4 +1,5 @@
-//! What `--keep` leaves to try: a channel of its own, whose lane's key is whoever's who reads on.
+//! What `--keep` prepares for trying out the running demo: another funded channel, whose lane key is in a file, and
+//! commands that use it.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,16 +15,16 @@ use super::DevError;
 use super::economy::{owner_path, payee_path, settler_path};
 use super::world::{LanesToOpen, World};
 
-/// The escrow of the visitor, after the swarm's.
+/// Number of the visitor's escrow; the swarm's has the number before.
 const VISITOR_ESCROW: u64 = 1;
 /// 1 USDC, all of it for the one lane.
 const VISITOR_FUNDS: BaseUnits = BaseUnits(1_000_000);
-/// The first part of the key file's name.
+/// Prefix of the key file's name.
 const VISITOR: &str = "visitor";
-/// What the printed commands ask.
+/// Prompt in the printed commands.
 const QUESTION: &str = "What does one inference cost?";
 
-/// Everything that somebody needs who wants to try the running demo.
+/// The addresses, key files and commands needed to try out the running demo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitation {
     rpc_url: String,
@@ -66,7 +67,7 @@ impl Invitation {
         })
     }
 
-    /// Where the visitor's key is.
+    /// Path of the visitor's key file.
     #[must_use]
     pub fn lane_key(&self) -> PathBuf {
         self.folder.join(format!("{VISITOR}-0.json"))
@@ -122,34 +123,34 @@ impl fmt::Display for Invitation {
         writeln!(f, "settler key   {}", settler_path(folder).display())?;
         writeln!(
             f,
-            "\nAsk without paying, and see the price:\n  {}",
+            "\nSend a request without paying, and see the price:\n  {}",
             self.curl_line(&self.model)
         )?;
         if let Some(free_model) = &self.free_model {
             writeln!(
                 f,
-                "\nAsk the model that is free:\n  {}",
+                "\nSend a request to the free model:\n  {}",
                 self.curl_line(free_model)
             )?;
         }
         writeln!(f, "\nPay for one answer:\n  {}", self.pay_line())?;
         writeln!(
             f,
-            "\nSell something of your own, to a lane that has not paid here:\n  cargo run -p farthing-verifier --example weather \
-             -- {} {} {}",
+            "\nSell a service of your own (a lane may only pay there if it has not paid this gateway):\n  \
+             cargo run -p farthing-verifier --example weather -- {} {} {}",
             self.rpc_url,
             self.payee,
             quoted_path(&settler_path(folder)),
         )?;
         writeln!(
             f,
-            "\nSee what the lane was charged on-chain:\n  {program} channel status {} --rpc-url {}",
+            "\nSee what was debited from the lane on-chain:\n  {program} channel status {} --rpc-url {}",
             self.channel, self.rpc_url,
         )
     }
 }
 
-/// The program that runs, as a shell finds it from any directory.
+/// Path of the running executable, which works from any directory.
 fn this_program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("farthing"))
 }
@@ -158,7 +159,7 @@ fn quoted_path(path: &Path) -> String {
     quoted(&path.display().to_string())
 }
 
-/// A word of a shell's command line.
+/// Quotes a word for a shell's command line, if necessary.
 fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {

@@ -1,4 +1,4 @@
-//! How long things took, as percentiles.
+//! Percentiles of durations.
 
 use std::time::Duration;
 
@@ -15,14 +15,15 @@ impl FromIterator<Duration> for Latencies {
 }
 
 impl Latencies {
-    /// The smallest duration that at least `percent` of all are not above; `None` if there are none.
+    /// The smallest duration such that at least `percent` percent of all durations do not exceed it; `None` if there
+    /// are no durations.
     #[must_use]
     pub fn percentile(&self, percent: usize) -> Option<Duration> {
         let rank = (self.0.len() * percent).div_ceil(100).max(1);
         self.0.get(rank - 1).copied()
     }
 
-    /// How many there are.
+    /// Number of durations.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.len()

@@ -1,22 +1,22 @@
-//! What the swarm will ask, and what that can cost at most. Pure: no clock, no chance, no IO.
+//! Plans the swarm's requests and computes the funds that cover them. Deterministic, without clock, randomness or IO.
 
 use farthing_protocol::BaseUnits;
 use farthing_wire::pricing::{Endpoint, ModelPrice, PriceList, QuoteError};
 use serde_json::{Value, json};
 
-/// Requests that one agent keeps in flight on its lane, at most. Eight agents then fit into the 256 file
-/// descriptors that some systems grant a shell, see below.
+/// Maximum number of in-flight requests of one agent. With it, eight agents fit into the 256 file descriptors that some
+/// systems allow, see [`MAX_IN_FLIGHT`].
 pub const IN_FLIGHT_PER_AGENT: usize = 5;
-/// Requests that all agents keep in flight, at most. Each has a connection to the gateway and one from
-/// there to the model, and both ends of both are in this process: four file descriptors, of which a
-/// shell commonly grants 1,024.
+/// Maximum number of in-flight requests of all agents. Each has a connection to the gateway and one from the gateway to
+/// the model, and both ends of both are in this process. That makes four file descriptors per request, of which systems
+/// commonly allow 1,024.
 pub const MAX_IN_FLIGHT: usize = 128;
-/// Output tokens that a request asks for.
+/// Maximum output tokens that a request asks for.
 const MAX_TOKENS: u64 = 64;
-/// The owner sends whole USDC.
+/// Base units of one USDC. The owner sends whole USDC.
 const USDC: u64 = 1_000_000;
 
-/// Questions of different lengths, so that usage differs.
+/// Questions of different lengths, so that the usage varies.
 const QUESTIONS: [&str; 6] = [
     "What does one inference cost?",
     "Summarise the last ten invoices of the solar farm in two sentences, and name the largest.",
@@ -33,11 +33,11 @@ pub struct PlannedRequest {
     pub body: Value,
     /// Whether it asks for a stream.
     pub stream: bool,
-    /// The most that it can cost.
+    /// Maximum cost of the request.
     pub maximum: BaseUnits,
 }
 
-/// What every agent will ask, and the money that covers it.
+/// The requests of all agents, and the funds that cover them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The requests of each agent.
@@ -46,18 +46,18 @@ pub struct Plan {
     pub lane_cap: BaseUnits,
     /// The channel's deposit: every lane's cap.
     pub channel_deposit: BaseUnits,
-    /// What the owner sends to the escrow: the deposit, rounded up to whole USDC.
+    /// Amount that the owner sends to the escrow: the deposit, rounded up to whole USDC.
     pub prepaid: BaseUnits,
 }
 
-/// Why there is no plan.
+/// Why the requests cannot be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The planned bodies have no price.
     #[error("the swarm's requests have no price: {0}")]
     Quote(#[from] QuoteError),
     /// The sums exceed 64 bits.
-    #[error("so many requests cost more than 64 bits of base units: ask for fewer")]
+    #[error("the maximum cost of all requests exceeds 64 bits: choose fewer agents or requests")]
     TooExpensive,
 }
 
@@ -92,7 +92,7 @@ impl Plan {
         })
     }
 
-    /// All requests of all agents.
+    /// Number of requests of all agents.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.agents.iter().map(|agent| agent.len() as u64).sum()
@@ -105,8 +105,8 @@ struct Budget {
     prepaid: BaseUnits,
 }
 
-/// A lane may be asked for the maxima of all of its requests, and once more for those in flight
-/// whose outcome its agent does not know yet.
+/// Computes the funds that cover all requests. The cap of a lane is the sum of the maxima of its requests, plus slack
+/// for in-flight requests whose outcome the agent does not know yet.
 fn cover(agents: &[Vec<PlannedRequest>]) -> Option<Budget> {
     let mut lane_cap = 0;
     for requests in agents {

@@ -1,4 +1,4 @@
-//! What a person sees while the demo runs, on stderr. Nothing here decides anything.
+//! Progress display of the demo, on stderr.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use farthing_protocol::BaseUnits;
 use farthing_wire::amount::Usdc;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How often the spinner turns.
+/// Interval at which the spinner is redrawn.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Draws on a terminal, writes lines elsewhere, or keeps quiet.
+/// Progress display: drawn on a terminal, lines of text elsewhere, or hidden.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bar: ProgressBar,
@@ -18,7 +18,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// On stderr: drawn if it is a terminal, else one line per step.
+    /// A display on stderr: drawn if stderr is a terminal, else one line per step.
     #[must_use]
     pub fn on_stderr() -> Self {
         let lines = !std::io::stderr().is_terminal();
@@ -30,7 +30,7 @@ impl Progress {
         Self { bar, lines }
     }
 
-    /// Shows nothing: for tests.
+    /// A display that shows nothing, for tests.
     #[must_use]
     pub fn hidden() -> Self {
         Self {
@@ -39,7 +39,7 @@ impl Progress {
         }
     }
 
-    /// What happens now.
+    /// Shows the current step.
     pub fn step(&self, what: impl Into<String>) {
         let what = what.into();
         if self.lines {
@@ -48,7 +48,7 @@ impl Progress {
         self.bar.set_message(what);
     }
 
-    /// From now on requests are counted, up to `total`.
+    /// Begins to show a counter of requests, up to `total`.
     pub fn start_requests(&self, total: u64) {
         self.bar.set_style(style(
             "{spinner} {bar:32} {pos}/{len} paid requests, {msg} ({per_sec}, {elapsed})",
@@ -58,7 +58,7 @@ impl Progress {
         self.bar.set_message("");
     }
 
-    /// One request ended; `charged` is the sum so far.
+    /// Counts one ended request; `charged` is the sum charged so far.
     pub fn request_ended(&self, charged: BaseUnits) {
         self.bar.inc(1);
         if !self.lines {
@@ -66,12 +66,12 @@ impl Progress {
         }
     }
 
-    /// No more requests: back to steps.
+    /// Ends the counter of requests and shows steps again.
     pub fn end_requests(&self) {
         self.bar.set_style(style("{spinner} {msg}"));
     }
 
-    /// Removes what is drawn, before something else is printed.
+    /// Removes the display, before something else is printed.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

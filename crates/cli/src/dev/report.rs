@@ -1,4 +1,4 @@
-//! What a run came to: the figures, whether they reconcile, and how they are shown.
+//! The report of a demo run: the figures, whether they reconcile, and how they are shown.
 
 use std::fmt;
 
@@ -9,32 +9,32 @@ use serde::Serialize;
 
 use super::latency::{Latencies, milliseconds};
 
-/// The object of `--json`: amounts in base units, times in milliseconds.
+/// The figures of a run, as printed by `--json`: amounts in base units, times in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Figures {
-    /// Agents, each with its own lane.
+pub struct EconomyFigures {
+    /// Number of agents, each with its own lane.
     pub agents: u16,
-    /// Paid requests that were answered in full, with a receipt.
+    /// Number of paid requests that were answered in full, with a receipt.
     pub requests_ok: u64,
-    /// Paid requests that were not.
+    /// Number of paid requests that were not answered in full or have no receipt.
     pub requests_failed: u64,
-    /// How many of `requests_ok` were streams.
+    /// Number of `requests_ok` that were streams.
     pub streamed: u64,
-    /// Summed from the clients' receipts.
+    /// Sum of the charges in the clients' receipts.
     pub charged: u64,
     /// The channel's debit, read from the chain before it was closed.
     pub settled_on_chain: u64,
-    /// What the payee's token account gained, read from the chain.
+    /// Balance of the payee's token account, read from the chain.
     pub payee_received: u64,
-    /// What the escrow's vault gained by the owner's transfer, read from the chain.
+    /// Amount by which the owner's transfer increased the escrow's vault, read from the chain.
     pub owner_deposited: u64,
-    /// What the owner's token account gained after the transfer, read from the chain.
+    /// Amount by which the owner's token account grew after the transfer, read from the chain.
     pub owner_refunded: u64,
-    /// What is left in the vault at the end, read from the chain.
+    /// Balance of the vault at the end, read from the chain.
     pub vault_left: u64,
-    /// Transactions that settled.
+    /// Number of settlement transactions.
     pub settle_transactions: u64,
-    /// Rounds of settlement.
+    /// Number of settlement rounds.
     pub settlement_rounds: u64,
     /// Fees of all transactions of the run, setting up and closing included, read from the chain.
     pub lamports_fees: u64,
@@ -42,12 +42,12 @@ pub struct Figures {
     pub first_paid_ms: f64,
     /// Median time of a paid request, from its start to the end of its answer.
     pub paid_p50_ms: f64,
-    /// 99th percentile of the same.
+    /// 99th percentile of the time of a paid request, from its start to the end of its answer.
     pub paid_p99_ms: f64,
 }
 
-impl Figures {
-    /// Each condition of success, with whether it holds.
+impl EconomyFigures {
+    /// The conditions of success, each with whether it holds.
     #[must_use]
     pub fn checks(&self) -> [(&'static str, bool); 5] {
         let returned = self.payee_received.checked_add(self.owner_refunded);
@@ -76,22 +76,22 @@ impl Figures {
     }
 }
 
-/// What paying adds to the time of a request.
+/// Measurements of the time that paying adds to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overhead {
-    /// Paid requests, one at a time.
+    /// Durations of paid requests, sent one at a time.
     pub paid: Latencies,
-    /// The same requests unpaid, one at a time in turn with the paid ones.
+    /// Durations of the same requests unpaid, sent in turn with the paid ones.
     pub unpaid: Latencies,
-    /// Group commits of this machine, in turn with the requests.
+    /// Durations of group commits on this machine, measured in turn with the requests.
     pub commits: Latencies,
 }
 
 impl Overhead {
-    /// The most that paying may add, in group commits.
+    /// Maximum time that paying may add, in durations of a group commit.
     pub const LIMIT: f64 = 3.0;
 
-    /// What paying adds to the median, in group commits; `None` without measurements.
+    /// Time that paying adds to the median request, in durations of a median group commit; `None` without measurements.
     #[must_use]
     pub fn in_commits(&self) -> Option<f64> {
         let seconds = |of: &Latencies| of.percentile(50).map(|time| time.as_secs_f64());
@@ -100,21 +100,21 @@ impl Overhead {
     }
 }
 
-/// A run's outcome. As JSON it is its figures and nothing else.
+/// The report of a run. Its JSON consists of the figures only.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub struct EconomyReport {
     /// The figures.
     #[serde(flatten)]
-    pub figures: Figures,
-    /// What paying adds, if it could be measured.
+    pub figures: EconomyFigures,
+    /// The overhead of paying, if it could be measured.
     #[serde(skip)]
     pub overhead: Option<Overhead>,
-    /// The first failures, for people.
+    /// The first different failures, for people.
     #[serde(skip)]
     pub failures: Vec<String>,
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for EconomyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", money(&self.figures))?;
         writeln!(f, "{}", work(&self.figures))?;
@@ -142,7 +142,7 @@ fn table(header: [&str; 3]) -> Table {
     table
 }
 
-fn money(figures: &Figures) -> Table {
+fn money(figures: &EconomyFigures) -> Table {
     let mut table = table(["money", "USDC", "base units"]);
     for (what, base_units) in [
         ("owner prepaid", figures.owner_deposited),
@@ -158,7 +158,7 @@ fn money(figures: &Figures) -> Table {
     table
 }
 
-fn work(figures: &Figures) -> Table {
+fn work(figures: &EconomyFigures) -> Table {
     let mut table = table(["work", "", "detail"]);
     let requests = figures.requests_ok + figures.requests_failed;
     for (what, value, detail) in [
@@ -231,8 +231,8 @@ mod tests {
 
     use super::*;
 
-    fn balanced() -> Figures {
-        Figures {
+    fn balanced() -> EconomyFigures {
+        EconomyFigures {
             agents: 2,
             requests_ok: 10,
             requests_failed: 0,
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn every_condition_counts() {
         assert!(balanced().reconciles());
-        let changes: [fn(&mut Figures); 8] = [
+        let changes: [fn(&mut EconomyFigures); 8] = [
             |figures| figures.requests_failed = 1,
             |figures| figures.requests_ok = 0,
             |figures| figures.settled_on_chain += 1,
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn json_has_exactly_the_promised_fields_in_order() {
-        let report = Report {
+        let report = EconomyReport {
             figures: balanced(),
             overhead: None,
             failures: vec!["a failure".to_owned()],

@@ -1,5 +1,5 @@
-//! The agents: each pays through its own lane, many requests at a time, with the client library and
-//! nothing else.
+//! The agents of the demo. Each pays through its own lane, with many concurrent requests, and uses the client library
+//! only.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,41 +24,41 @@ use super::commit_probe::CommitProbe;
 use super::plan::{IN_FLIGHT_PER_AGENT, MAX_IN_FLIGHT, Plan, PlannedRequest};
 use super::progress::Progress;
 
-/// Output tokens of the requests that are measured one at a time.
+/// Maximum output tokens of the requests that are measured one at a time.
 const CALM_MAX_TOKENS: u64 = 8;
-/// The last line of a stream that was not cut off.
+/// The last event of a complete stream.
 const STREAM_END: &[u8] = b"data: [DONE]";
 
-/// A channel that agents pay through, as they find it on the chain.
+/// A channel that agents pay through, as read from the chain.
 pub struct PayingChannel<'a> {
     /// The gateway's base URL.
     pub gateway: &'a str,
     /// The channel's address.
     pub address: Pubkey,
-    /// The account.
+    /// The channel account.
     pub channel: &'a Channel,
 }
 
-/// One agent with what it has left to ask.
+/// One agent with the requests that it has left to send.
 pub struct Agent {
     client: PayingClient,
     requests: VecDeque<PlannedRequest>,
 }
 
-/// How one paid request went.
+/// The outcome of one paid request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Whether it was a stream.
+    /// Whether the answer was a stream.
     pub streamed: bool,
-    /// What it cost by its receipt, or why it was not answered in full.
+    /// The charge in its receipt, or why there is no complete answer with a receipt.
     pub charged: Result<BaseUnits, String>,
-    /// When its answer had ended.
+    /// When the answer ended.
     pub ended: Instant,
-    /// How long it took.
+    /// Time from sending the request to the end of the answer.
     pub took: Duration,
 }
 
-/// A client for one lane of a channel.
+/// Creates a client for one lane of a channel.
 ///
 /// # Errors
 /// [`PayError`] if the channel has no such lane or another key signs for it.
@@ -87,7 +87,7 @@ pub fn client(
     PayingClient::new(config, payer, key.insecure_clone())
 }
 
-/// Agents for a plan, one lane each.
+/// Creates the agents of a plan, with one lane each.
 ///
 /// # Errors
 /// [`PayError`] if a lane is missing or belongs to another key.
@@ -110,22 +110,23 @@ pub fn agents(
         .collect()
 }
 
-/// What was measured one request at a time.
+/// Measurements of requests sent one at a time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Calm {
     /// Paid requests.
     pub paid: Vec<Outcome>,
-    /// How long the same requests took unpaid.
+    /// Durations of the same requests, unpaid.
     pub unpaid: Vec<Duration>,
-    /// How long group commits took at that time.
+    /// Durations of group commits, measured in turn with the requests.
     pub commits: Vec<Duration>,
 }
 
-/// Sends `count` requests one at a time, each followed by its twin for a model that is free and by a
-/// group commit, so that all three meet the same machine. They are taken from as few agents as possible, at most half of each agent's: an agent's first request asks
-/// for the price and opens the connection, and later ones show what paying adds.
+/// Sends `count` requests one at a time, each followed by the same request for a free model and by a group commit, so
+/// that all three are measured under the same conditions. The requests are taken from as few agents as possible, at
+/// most half of each agent's: the first request of an agent also asks for the price and opens the connection, and only
+/// later ones show what paying adds.
 ///
-/// All answers are short and equally long, so that the medians of both kinds can be compared.
+/// All answers are short and of equal length, so that the medians of paid and unpaid requests can be compared.
 pub async fn one_at_a_time(
     agents: &mut [Agent],
     count: usize,
@@ -157,17 +158,17 @@ pub async fn one_at_a_time(
     calm
 }
 
-/// Waits for a random part of a millisecond. The model's timers fire on whole milliseconds: requests
-/// that start on one, as they would behind an answer, show times in whole milliseconds as well, while
-/// a payment adds a fraction of one.
+/// Waits for a random fraction of a millisecond. The demo model's timers fire on whole milliseconds. Without this wait,
+/// each request would start right after the previous answer, that is on a whole millisecond, and its duration would be
+/// in whole milliseconds too, which would hide the fraction of a millisecond that a payment adds.
 async fn leave_the_tick() {
     let pause = Duration::from_micros(rand::thread_rng().gen_range(0..1_000));
-    // A thread's sleep is finer than the runtime's. It cannot panic, so there is nothing to learn.
+    // A thread's sleep has a finer resolution than the runtime's timer. The result is ignored, because it cannot panic.
     let _ = tokio::task::spawn_blocking(move || std::thread::sleep(pause)).await;
 }
 
-/// Sends everything that is left: up to [`IN_FLIGHT_PER_AGENT`] requests of each agent at a time, and
-/// up to [`MAX_IN_FLIGHT`] of all. `charged` is what was charged before, for the progress alone.
+/// Sends all remaining requests, with at most [`IN_FLIGHT_PER_AGENT`] in-flight requests of each agent and
+/// [`MAX_IN_FLIGHT`] of all agents. `charged` is the sum charged before; it is used for the progress display only.
 pub async fn all_at_once(
     agents: Vec<Agent>,
     charged: BaseUnits,
@@ -186,7 +187,7 @@ pub async fn all_at_once(
                 .map(|request| {
                     let permits = &permits;
                     async move {
-                        // Closed never; without a permit the request is sent all the same.
+                        // The semaphore is never closed; if it were, the request would be sent without a permit.
                         let _permit = permits.acquire().await;
                         pay(client, request, charged, progress).await
                     }
@@ -210,7 +211,7 @@ async fn pay(
     let ended = Instant::now();
     let cost = answer.and_then(|answer| match answer.receipt {
         Some(receipt) => Ok(receipt.charged),
-        None => Err("it was answered without a receipt".to_owned()),
+        None => Err("the answer has no receipt".to_owned()),
     });
     if let Ok(cost) = cost {
         charged.fetch_add(cost.0, Ordering::Relaxed);
@@ -245,6 +246,6 @@ async fn ask(client: &PayingClient, body: Value) -> Result<FinishedAnswer, Strin
     if is_whole {
         Ok(answer)
     } else {
-        Err(format!("the answer is not whole: {}", text()))
+        Err(format!("the answer is incomplete: {}", text()))
     }
 }

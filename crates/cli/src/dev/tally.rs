@@ -1,17 +1,17 @@
-//! From what the clients saw to what the report says. Pure.
+//! Computes the report's figures from what the clients observed, without side effects.
 
 use std::time::Instant;
 
 use farthing_protocol::BaseUnits;
 
 use super::latency::{Latencies, milliseconds};
-use super::report::{Figures, Overhead};
+use super::report::{EconomyFigures, Overhead};
 use super::swarm::{Calm, Outcome};
 
-/// How many different failures are shown.
+/// Maximum number of different failures that are shown.
 const MAX_FAILURES_SHOWN: usize = 5;
 
-/// What the requests that were answered cost together.
+/// Sum of the charges of the answered requests.
 pub fn charged(outcomes: &[Outcome]) -> BaseUnits {
     let costs = outcomes
         .iter()
@@ -19,15 +19,15 @@ pub fn charged(outcomes: &[Outcome]) -> BaseUnits {
     BaseUnits(costs.map(|cost| cost.0).sum())
 }
 
-/// The figures that the clients know; those of the chain are zero.
-pub fn of_requests(outcomes: &[Outcome], requests: u64, started: Instant) -> Figures {
+/// The figures that the clients know. Those of the chain are left at zero.
+pub fn of_requests(outcomes: &[Outcome], requests: u64, started: Instant) -> EconomyFigures {
     let answered = || outcomes.iter().filter(|outcome| outcome.charged.is_ok());
     let took: Latencies = answered().map(|outcome| outcome.took).collect();
     let requests_ok = answered().count() as u64;
     let first_paid = answered()
         .map(|outcome| outcome.ended.duration_since(started))
         .min();
-    Figures {
+    EconomyFigures {
         requests_ok,
         requests_failed: requests - requests_ok,
         streamed: answered().filter(|outcome| outcome.streamed).count() as u64,
@@ -35,11 +35,11 @@ pub fn of_requests(outcomes: &[Outcome], requests: u64, started: Instant) -> Fig
         first_paid_ms: milliseconds(first_paid.unwrap_or_default()),
         paid_p50_ms: milliseconds(took.percentile(50).unwrap_or_default()),
         paid_p99_ms: milliseconds(took.percentile(99).unwrap_or_default()),
-        ..Figures::default()
+        ..EconomyFigures::default()
     }
 }
 
-/// What paying adds, if enough was measured to say so.
+/// The overhead of paying, or `None` if too little was measured.
 pub fn overhead(calm: Calm) -> Option<Overhead> {
     let answered = calm.paid.iter().filter(|outcome| outcome.charged.is_ok());
     let overhead = Overhead {

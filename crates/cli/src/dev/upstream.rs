@@ -1,4 +1,4 @@
-//! What the gateway stands in front of: the demo model, or an upstream that somebody named.
+//! The upstream of the gateway: the demo model, or an upstream given on the command line.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use super::gateway::Sale;
 use super::{DevError, Options};
 use crate::demo_model::{self, DemoModel, Latency};
 
-/// How long an upstream may take to list its models.
+/// Timeout of the request for an upstream's list of models.
 const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Starts the demo model unless an upstream was named, and says what is sold.
+/// Starts the demo model unless an upstream was given, and returns what is sold.
 ///
 /// # Errors
-/// [`DevError`] if the demo model does not start, or the upstream's model is not known.
+/// [`DevError`] if the demo model does not start, or if the upstream's models cannot be listed.
 pub async fn start(options: &Options) -> Result<(Option<DemoModel>, Sale), DevError> {
     if let Some(upstream) = &options.upstream {
         let model = match &options.model {
@@ -39,7 +39,7 @@ pub async fn start(options: &Options) -> Result<(Option<DemoModel>, Sale), DevEr
     Ok((Some(model), sale))
 }
 
-/// The first model that an upstream lists.
+/// Name of the first model that an upstream lists.
 async fn first_model(upstream: &str, api_key: Option<&str>) -> Result<String, DevError> {
     let base = upstream.trim_end_matches('/').trim_end_matches("/v1");
     let mut request = reqwest::Client::new()
@@ -66,6 +66,6 @@ async fn first_model(upstream: &str, api_key: Option<&str>) -> Result<String, De
         .map(str::to_owned)
         .ok_or_else(|| DevError::NoModel {
             upstream: upstream.to_owned(),
-            reason: "it lists none".to_owned(),
+            reason: "the list is empty".to_owned(),
         })
 }

@@ -1,4 +1,4 @@
-//! Everything that runs during the demo, and the order in which it runs.
+//! The running demo: chain, economy, gateway and model, and the sequence of steps of a run.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -16,28 +16,28 @@ use super::economy::{Economy, PrepaidEscrow};
 use super::gateway::{self, Sale};
 use super::plan::Plan;
 use super::progress::Progress;
-use super::report::{Figures, Report};
+use super::report::{EconomyFigures, EconomyReport};
 use super::swarm::{self, Calm, Outcome, PayingChannel};
 use super::{DevError, Options, tally, upstream};
 use crate::demo_model::DemoModel;
 use crate::localnet::{DEFAULT_SLOT_TIME, Localnet};
 
-/// The swarm's escrow.
+/// Number of the swarm's escrow.
 const SWARM_ESCROW: u64 = 0;
-/// One request in five is measured alone, up to this many.
+/// Maximum number of requests that are measured one at a time; otherwise one in five.
 const MAX_CALM_REQUESTS: u64 = 40;
 
 /// A running demo.
 pub struct World {
-    /// The chain.
+    /// The local chain.
     pub localnet: Localnet,
-    /// The people.
+    /// The owner, the payee and the settler.
     pub economy: Economy,
     /// The gateway.
     pub verifier: Verifier,
-    /// What the gateway sells.
+    /// The model that the gateway sells.
     pub sale: Sale,
-    /// Where keys and ledger are.
+    /// Folder with the keys and the ledger.
     pub folder: PathBuf,
     model: Option<DemoModel>,
 }
@@ -53,8 +53,8 @@ pub struct FundedChannel {
 }
 
 impl World {
-    /// Starts a chain, founds an economy on it and puts a gateway in front of a model. Keys and
-    /// ledger are kept in `folder`.
+    /// Starts a chain, creates an economy on it, and starts a gateway in front of a model. Keys and ledger are stored
+    /// in `folder`.
     ///
     /// # Errors
     /// [`DevError`] says what did not start.
@@ -66,7 +66,7 @@ impl World {
         Self::start_with(options, folder, progress, |_| ()).await
     }
 
-    /// The same with another configuration of the gateway: `configure` has the last word.
+    /// Like [`Self::start`], but with changes to the gateway's configuration, which `configure` makes last.
     ///
     /// # Errors
     /// [`DevError`] says what did not start.
@@ -132,16 +132,16 @@ impl World {
         })
     }
 
-    /// Lets the swarm pay for its plan, settles, closes, and reads everything back.
+    /// Runs the swarm's plan, settles, closes channel and escrow, and reads the figures back from the chain.
     ///
     /// # Errors
-    /// [`DevError`] if the chain or the gateway fails; a request that fails is only counted.
+    /// [`DevError`] if the chain or the gateway fails. Failed requests are only counted.
     pub async fn run_swarm(
         &mut self,
         plan: Plan,
         started: Instant,
         progress: &Progress,
-    ) -> Result<Report, DevError> {
+    ) -> Result<EconomyReport, DevError> {
         progress.step("the owner prepays an escrow and opens a channel with a lane per agent");
         let lanes = LanesToOpen {
             name: "agent",
@@ -156,11 +156,13 @@ impl World {
         progress.step("settling");
         let settlement = self.verifier.settle_now().await?;
         let settled = self.economy.channel(&funded.address).await?.header.debited;
-        progress.step("waiting until the channel may be closed, then closing it and the escrow");
+        progress.step(
+            "waiting until the channel may be closed, then closing the channel and the escrow",
+        );
         self.economy.close_channel(&funded.address).await?;
         self.economy.close_escrow(&funded.escrow).await?;
         progress.step("reading the figures back from the chain");
-        let figures = Figures {
+        let figures = EconomyFigures {
             agents: u16::try_from(funded.keys.len()).unwrap_or(u16::MAX),
             settled_on_chain: settled.0,
             payee_received: self.economy.payee_balance().await?.0,
@@ -172,14 +174,14 @@ impl World {
             lamports_fees: self.economy.fees(&settlement.transactions).await?,
             ..tally::of_requests(&outcomes, requests, started)
         };
-        Ok(Report {
+        Ok(EconomyReport {
             figures,
             overhead: tally::overhead(calm),
             failures: tally::failures(&outcomes),
         })
     }
 
-    /// Drains and stops everything, the gateway first: it settles what it is still owed.
+    /// Drains and stops everything, beginning with the gateway, which settles its unsettled charges.
     ///
     /// # Errors
     /// [`DevError`] if something does not stop or cannot settle.
@@ -192,7 +194,7 @@ impl World {
         Ok(())
     }
 
-    /// All requests of the plan: some of them one at a time, to measure, then the rest at once.
+    /// Sends all requests of the plan: some one at a time, to measure them, then the rest concurrently.
     async fn ask_everything(
         &self,
         plan: Plan,
@@ -228,13 +230,13 @@ impl World {
     }
 }
 
-/// Lanes that a channel is opened with.
+/// The lanes to open a channel with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LanesToOpen<'a> {
-    /// The first part of the key files' names.
+    /// Prefix of the key files' names.
     pub name: &'a str,
-    /// How many.
+    /// Number of lanes.
     pub count: usize,
-    /// The cap of each.
+    /// Cap of each lane.
     pub cap: BaseUnits,
 }

@@ -1,7 +1,7 @@
-//! The engine's thread: starts surfpool, keeps its event queue empty, and stops it.
+//! The engine's thread, which starts surfpool, drains its event queue, and stops it.
 //!
-//! Surfpool's start and stop block, and its events pile up in memory unless somebody reads them; one
-//! thread that owns it does all three, so that nothing else here has to know.
+//! Surfpool blocks while it starts and stops, and its events accumulate in memory unless they are read. One thread owns
+//! it and does all three, so that no other code has to.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -12,9 +12,10 @@ use tokio::sync::oneshot;
 
 use super::LocalnetError;
 
-/// The engine picks its port, closes it and opens it again; who loses that race tries again.
+/// Number of attempts to start the engine. It picks a free port, closes it and opens it again, and another process may
+/// take the port in between.
 const ATTEMPTS: u32 = 3;
-/// A start takes half a second; one that lost its port never ends.
+/// Timeout of one attempt to start. A start takes half a second; one whose port was taken never completes.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often the event queue is emptied.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(200);
@@ -52,10 +53,10 @@ impl Engine {
                 stop,
                 thread,
             }),
-            // The thread ended without a word: its result says why.
+            // The thread ended before it was ready; its result says why.
             Err(_) => Err(join(thread)
                 .err()
-                .unwrap_or_else(|| "it stopped at once".to_owned())),
+                .unwrap_or_else(|| "the engine stopped immediately".to_owned())),
         }
     }
 
@@ -64,7 +65,7 @@ impl Engine {
     }
 
     pub(super) async fn stop(self) -> Result<(), LocalnetError> {
-        // If the receiver is gone the thread has ended, and `join` tells how.
+        // If the receiver is gone, the thread has ended, and `join` returns its result.
         let _ = self.stop.send(());
         let stopped = tokio::task::spawn_blocking(move || join(self.thread)).await;
         match stopped {
@@ -78,16 +79,16 @@ impl Engine {
 fn join(thread: JoinHandle<Result<(), String>>) -> Result<(), String> {
     thread
         .join()
-        .unwrap_or_else(|_| Err("its thread panicked".to_owned()))
+        .unwrap_or_else(|_| Err("the engine's thread panicked".to_owned()))
 }
 
-/// Body of the engine's thread: until told to stop, or until the [`Engine`] is dropped.
+/// Body of the engine's thread: runs until it is told to stop or the [`Engine`] is dropped.
 fn run(
     slot_time: Duration,
     ready: oneshot::Sender<String>,
     stop: &Receiver<()>,
 ) -> Result<(), String> {
-    // Its client blocks inside async code, which needs a runtime with threads of its own.
+    // Surfpool's client blocks inside async code, which requires a multi-threaded runtime.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -103,7 +104,7 @@ fn run(
     );
     let mut surfnet = started.map_err(|error| error.to_string())?;
     if ready.send(surfnet.rpc_url().to_owned()).is_err() {
-        return Err("nobody waits for it any more".to_owned());
+        return Err("the start was abandoned, probably after a timeout".to_owned());
     }
     while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(DRAIN_INTERVAL) {
         surfnet.events().try_iter().for_each(drop);

@@ -1,4 +1,4 @@
-//! What a client is told that does not get its answer, in the OpenAI API's shape.
+//! Errors of the proxy, in the format of the OpenAI API.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -9,10 +9,11 @@ use farthing_client::paying_client::PayError;
 use farthing_wire::idempotency::InvalidKey;
 use serde_json::{Value, json};
 
-/// By which OpenAI's clients decide whether to try again. They would with another key, which may cost again.
+/// Header by which OpenAI's clients decide whether to retry. Their retry has another idempotency key, so the request
+/// may be charged again.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// An answer of the proxy itself.
+/// An error response of the proxy itself.
 #[derive(Debug)]
 pub(super) struct ProxyError {
     status: StatusCode,
@@ -32,7 +33,8 @@ impl ProxyError {
     }
 
     pub(super) fn web_page() -> Self {
-        let message = "a web page may not spend from this lane: ask from a program";
+        let message = "web pages may not spend from this lane (the request has an Origin header): send it from a \
+        program";
         Self::new(StatusCode::FORBIDDEN, "origin_refused", message)
     }
 
@@ -66,7 +68,7 @@ impl ProxyError {
         json!({"error": {"code": self.code, "message": self.message, "type": kind, "param": null}})
     }
 
-    /// The same within a stream.
+    /// The error as a server-sent event, for a stream that has already begun.
     pub(super) fn event(&self) -> Bytes {
         format!("data: {}\n\n", self.body()).into()
     }
@@ -84,7 +86,7 @@ impl From<&PayError> for ProxyError {
             _ => StatusCode::BAD_GATEWAY,
         };
         Self {
-            // Nothing was paid, and the next time the provider may be there.
+            // The provider could not be reached and nothing was paid, so a retry is safe.
             may_retry: matches!(error, PayError::Transport(_)),
             ..Self::new(status, error.code(), error.to_string())
         }

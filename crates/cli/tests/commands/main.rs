@@ -1,5 +1,5 @@
-//! The commands as people type them, against a chain and a model on this machine: from an empty wallet
-//! to the last base unit withdrawn, and what each command says when something is missing.
+//! Tests of the commands against a local chain and a local model: from an empty wallet until the last base unit is
+//! withdrawn, including the error messages if something is missing.
 
 mod deploy;
 mod receipt;
@@ -29,7 +29,7 @@ const LAMPORTS: u64 = 10_000_000_000;
 const OWNED: BaseUnits = BaseUnits(2_000_000);
 const STRANGER: &str = "11111111111111111111111111111112";
 
-/// A chain, a model, and a folder with the keys of three people.
+/// A chain, a model, and a folder with the keys of owner, payee and settler.
 struct World {
     chain: Localnet,
     model: DemoModel,
@@ -116,7 +116,7 @@ impl Served {
         Self::run(world.command(&[&serve[..], &metrics].concat()))
     }
 
-    /// Starts a command that says when it listens.
+    /// Starts a command and waits until it reports that it listens.
     fn run(mut command: Command) -> (Self, Value) {
         let mut child = command
             .stdout(Stdio::piped())
@@ -136,7 +136,7 @@ impl Served {
         serde_json::from_str(&line).expect("JSON")
     }
 
-    /// SIGTERM, as a supervisor sends it.
+    /// Sends SIGTERM, as a supervisor does, and returns the last line.
     fn stop(mut self) -> Value {
         let signalled = Command::new("sh")
             .args(["-c", &format!("kill -TERM {}", self.child.id())])
@@ -151,7 +151,7 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // Has ended already unless the test failed.
+        // The process has ended already, unless the test failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -273,7 +273,8 @@ async fn open(world: &World, escrow: &str) -> (String, PathBuf) {
     let (_, message) = world.fails(1, &borrowed(&stranger)).await;
     assert!(message.contains("only the escrow's owner"), "{message}");
 
-    // Anyone could sign for the point that all zeros encode; nothing is generated then.
+    // All zeros encode a point of small order, for which anyone could sign. The command refuses it and generates no
+    // keys.
     let mut refused = strings(&open("1.25", "owner.json"));
     refused.extend(["--lane".to_owned(), given]);
     let (_, message) = world.fails(2, &borrowed(&refused)).await;
@@ -303,7 +304,7 @@ fn borrowed(arguments: &[String]) -> Vec<&str> {
     arguments.iter().map(String::as_str).collect()
 }
 
-/// Pays for an answer, a stream and a body of one's own; returns what that cost.
+/// Pays for an answer, a stream and a custom body, and returns the total cost.
 async fn pay(world: &World, url: &str, channel: &str, lane_key: &Path) -> u64 {
     let lane_key = lane_key.to_str().expect("an ASCII path");
     let quoted = world
@@ -381,9 +382,9 @@ async fn pay(world: &World, url: &str, channel: &str, lane_key: &Path) -> u64 {
             .expect("decimal places")
 }
 
-/// Pays for what others ask, until it is told to stop; returns what that cost.
+/// Runs the paying proxy until it is stopped, and returns the cost of the requests sent through it.
 async fn pay_for_others(world: &World, url: &str, channel: &str, lane_key: &Path) -> u64 {
-    // A lane of its own.
+    // The proxy gets its own lane.
     let lane_key = lane_key.with_file_name("lane-6.json");
     let lane_key = lane_key.to_str().expect("an ASCII path");
     let listen = [

@@ -1,4 +1,4 @@
-//! `farthing receipt verify`: by whose word, and what it refuses.
+//! Tests of `farthing receipt verify`: the ways to determine the settler, and what it refuses.
 
 use farthing_protocol::{BaseUnits, Domain};
 use farthing_wire::pricing::ModelPrice;
@@ -151,7 +151,7 @@ async fn what_proves_nothing_is_refused_with_its_reason() {
     assert_eq!(verified, expected);
 }
 
-/// A receipt of `farthing pay --json`, by the chain and by the provider's own word.
+/// Verifies a receipt of `farthing pay --json` with the settler from the chain and from the provider's key set.
 pub(super) async fn check(world: &World, url: &str, channel: &str, paid: &Value) {
     let path = world.path("paid.json");
     std::fs::write(&path, paid.to_string()).expect("the folder is writable");
@@ -167,7 +167,7 @@ pub(super) async fn check(world: &World, url: &str, channel: &str, paid: &Value)
         let charged = paid["receipt"]["charged"].as_u64().expect("base units");
         assert_eq!(text(claims, "charged"), charged.to_string());
     }
-    // The chain knows nothing of channels that are made up, and nobody is believed about another program.
+    // Receipts of made-up channels and of other programs are refused.
     let token = text(&paid["receipt"], "signed");
     let claims = farthing_wire::receipt::unverified(token).expect("a receipt");
     let forged = |change: fn(&mut Claims)| {

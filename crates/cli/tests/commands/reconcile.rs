@@ -1,4 +1,4 @@
-//! A restored backup does not serve until it was compared with the chain.
+//! Tests that a restored backup does not serve until it was compared with the chain.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ use solana_sdk::signature::Keypair;
 
 use crate::terminal::Terminal;
 
-/// What a restart needs.
+/// The inputs of a restart.
 struct Restart {
     config: Config,
     settler: Keypair,
@@ -86,7 +86,7 @@ async fn a_restored_backup_is_compared_with_the_chain_before_it_serves() {
         .await
         .expect("the chain is up");
 
-    // The backup is taken while nothing runs.
+    // The backup is taken while no verifier runs.
     let path = funded.world.folder.join("ledger.redb");
     let backup = funded.world.folder.join("backup.redb");
     let restart = Restart::of(&funded, &path);
@@ -108,7 +108,7 @@ async fn a_restored_backup_is_compared_with_the_chain_before_it_serves() {
         .expect("it is open");
     assert_eq!(channel.lanes[0].debited, BaseUnits(before + after));
 
-    // Restored as a file.
+    // The backup is restored as a copy of the file.
     let restored = funded.world.folder.join("restored.redb");
     fs::copy(&backup, &restored).expect("it can be copied");
     let restart = Restart::of(&funded, &restored);
@@ -164,7 +164,7 @@ async fn a_restored_backup_is_compared_with_the_chain_before_it_serves() {
     );
     verifier.shutdown().await.expect("everything is settled");
 
-    // Restored from an export.
+    // The backup is restored from an export.
     let (text, imported) = ("backup.jsonl", "imported.redb");
     let backup = backup.to_str().expect("text");
     terminal
@@ -222,7 +222,7 @@ async fn restart_on_copy(
     backup: &std::path::Path,
     restart: &Restart,
 ) {
-    // Its place is taken by one on a store of its own meanwhile.
+    // Meanwhile a gateway with its own store takes its place.
     let elsewhere = Restart::of(funded, &store.with_file_name("elsewhere.redb"));
     let other = elsewhere.start().await.expect("an empty store serves");
     let first = std::mem::replace(&mut funded.world.verifier, other);

@@ -1,4 +1,4 @@
-//! `farthing store`: what is refused, then a backup and its restoration.
+//! Tests of `farthing store`: what it refuses, and a backup with its restoration.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::terminal::{Terminal, error_of, text};
 
-/// No command of a store asks a node.
+/// An unreachable node: no command of `farthing store` uses one.
 const NO_NODE: &str = "http://127.0.0.1:1";
 
 fn fixture(name: &str) -> PathBuf {
@@ -41,7 +41,7 @@ async fn a_store_must_be_there_whole_and_not_in_use() {
         assert_eq!(code, "usage");
         assert_eq!(
             message,
-            "there is no store at farthing.redb: name it with --store, or its configuration with --config"
+            "there is no store at farthing.redb: give its path with --store, or its configuration with --config"
         );
     }
     assert!(!terminal.path("farthing.redb").exists());
@@ -155,7 +155,7 @@ async fn a_store_is_backed_up_and_restored() {
 
     let inspected = terminal.ok(&["store", "inspect"]).await;
     assert_eq!(inspected["counts"], counts);
-    // 300 of lane 0, and 250 of lane 1, whose second generation carried the counter on.
+    // 300 of lane 0, and 250 of lane 1, whose second generation continued the counter of the first.
     assert_eq!(inspected["charged"], json!(550));
     assert_eq!(inspected["reserved"], json!(210));
     assert_eq!(inspected["file_bytes"], json!(before.len()));
@@ -218,10 +218,10 @@ async fn a_check_reports_everything_that_no_verifier_writes() {
         report["findings"],
         json!([
             format!(
-                "value 7 was used on lane 0, generation 1 of domain {domain}, and is not above 300 and at most 1000"
+                "value 7 was used on lane 0, generation 1 of domain {domain}, but must be above 300 and at most 1000"
             ),
             format!(
-                "value 8 was used on lane 5, generation 1 of domain {domain}, which is not known"
+                "value 8 was used on lane 5, generation 1 of domain {domain}, which is not in the store"
             ),
         ])
     );

@@ -1,5 +1,4 @@
-//! The command as people type it: in a folder of its own, against a node, and without what the developer
-//! has set.
+//! Runs the command in its own folder, against a given node, and without the developer's environment variables.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -30,7 +29,7 @@ impl Terminal {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_farthing"));
-        // What the developer has set must not decide a test.
+        // The developer's settings must not influence the tests.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("FARTHING_") {
                 command.env_remove(name);
@@ -50,7 +49,7 @@ impl Terminal {
             .expect("no panic")
     }
 
-    /// The JSON of a command that succeeds.
+    /// Runs a command that must succeed, and returns its JSON.
     pub async fn ok(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[&["--json"], arguments].concat()).await;
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -58,14 +57,14 @@ impl Terminal {
         serde_json::from_slice(&output.stdout).expect("JSON on stdout")
     }
 
-    /// The error's code and message of a command that fails with this exit code.
+    /// Runs a command that must fail with this exit code, and returns the error's code and message.
     pub async fn fails(&self, exit_code: i32, arguments: &[&str]) -> (String, String) {
         let output = self.run(&[&["--json"], arguments].concat()).await;
         error_of(&output, exit_code, arguments)
     }
 }
 
-/// The error's code and message of a command that ended with this exit code.
+/// The error's code and message in the output of a command, which must have ended with this exit code.
 pub fn error_of(output: &Output, exit_code: i32, arguments: &[&str]) -> (String, String) {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Why a lane cannot pay, and why a verifier's word is not believed.
+//! Why a lane cannot pay, and why a verifier's report or receipt is not trusted.
 
 use farthing_protocol::{BaseUnits, LaneIndex};
 use farthing_wire::amount::Usdc;
@@ -25,7 +25,7 @@ pub enum PayerError {
         /// The key that was given.
         given: Pubkey,
     },
-    /// The lane's key is one that no verifier accepts.
+    /// The lane's key is invalid, so that no verifier accepts its vouchers.
     #[error("the lane's key cannot sign vouchers: {0}")]
     UnusableKey(#[from] SignerKeyError),
     /// The cap does not cover the request.
@@ -42,34 +42,34 @@ pub enum PayerError {
         /// What the request may cost.
         maximum: BaseUnits,
     },
-    /// The ceiling would be too far above what is known to be charged for a claim to encode.
+    /// The ceiling would be further above what is known to be charged than the 32 bits of a claim can encode.
     #[error("requests of more than 4294 USDC are in flight on lane {0}: wait for some to end")]
     TooFarAhead(LaneIndex),
-    /// Too many requests without an end.
+    /// Too many requests whose outcome is unknown.
     #[error(
-        "more than {MAX_USED_VALUES} requests without receipt on lane {0}: wait for some to end"
+        "more than {MAX_USED_VALUES} requests without a receipt on lane {0}: wait for some to end"
     )]
     TooManyUnresolved(LaneIndex),
 }
 
-/// Why a verifier's word is not believed.
+/// Why a verifier's report of a lane's state is not trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ResynchroniseError {
     /// The ceiling is not signed by this lane's key.
     #[error("the provider's state of the lane is not signed by the lane's key: do not trust it")]
     NotSigned,
-    /// More charged or reserved than signed.
+    /// The report claims more charged or reserved than was signed.
     #[error("the provider claims more than the lane's key has signed: do not trust it")]
     AboveAuthorized,
-    /// Values that were never signed are called used.
-    #[error("the provider calls vouchers used that the lane's key has not signed: do not trust it")]
+    /// The report lists values as used that were never signed.
+    #[error("the provider lists used vouchers that the lane's key has not signed: do not trust it")]
     UsedAboveAuthorized,
 }
 
-/// Why a receipt is disputed. The lane goes on with the maximum as spent.
+/// Why a receipt is disputed. The request's maximum then counts as spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReceiptError {
-    /// More charged than the request could cost.
+    /// The receipt charges more than the request could cost.
     #[error(
         "the provider charged {} USDC for a request of at most {} USDC",
         Usdc(*charged),
@@ -81,7 +81,7 @@ pub enum ReceiptError {
         /// What the voucher was signed for.
         maximum: BaseUnits,
     },
-    /// A total above what was ever signed.
+    /// The receipt's total is above what was ever signed.
     #[error(
         "the provider's total of {} USDC exceeds what the lane has signed",
         Usdc(*charged_total)

@@ -1,5 +1,5 @@
-//! The lane against a model of the verifier's ledger: whatever order requests arrive and answers return
-//! in, every voucher is accepted, and nothing above the cap is ever signed.
+//! Tests the lane against a model of the verifier's ledger: in whatever order requests arrive and answers return, every
+//! voucher is accepted, and nothing above the cap is ever signed.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use proptest::{collection, proptest};
 
 use super::*;
 
-/// Why the verifier refuses, of what an honest client can run into.
+/// The verifier's refusals that an honest client can run into.
 #[derive(Debug, PartialEq, Eq)]
 enum Refused {
     /// Used before, or not above what is charged: a later request overtook this one.
@@ -106,14 +106,14 @@ enum At {
     Served,
     /// Its answer is on the way back.
     Answered(ReceiptExtra),
-    /// It ended, or never will.
+    /// It ended, or was lost.
     Gone,
 }
 
 struct Request {
     maximum: BaseUnits,
     at: At,
-    /// With the client, until it knows or gives up.
+    /// Held by the client until it knows the outcome or gives up.
     reservation: Option<Reservation>,
 }
 
@@ -148,8 +148,8 @@ struct World {
     key: Keypair,
     verifier: Verifier,
     requests: Vec<Request>,
-    /// Questions for the lane's state with what the verifier answered at once, on the way back.
-    questions: Vec<(StateAsked, LaneStateInfo)>,
+    /// Queries for the lane's state, with the verifier's answers, which are on the way back.
+    questions: Vec<(StateQueryInFlight, LaneStateInfo)>,
 }
 
 impl World {
@@ -200,7 +200,7 @@ impl World {
         }
     }
 
-    /// What was lost may forbid what the cap permits: then the verifier's answer decides.
+    /// Sends a request that the cap permits although the losses forbid it; the verifier's answer decides.
     fn probe(&mut self, maximum: BaseUnits) {
         let Ok((signed, reservation)) = self.payer.probing_voucher(maximum, &self.key) else {
             return;
@@ -224,7 +224,7 @@ impl World {
             assert!(!self.verifier.used.contains(&signed.voucher.authorized));
             match self.verifier.accept(signed, request.maximum) {
                 Ok(()) => request.at = At::Served,
-                // Overtaken: refused with the state, and sent again by whoever pays.
+                // Overtaken by a later request: refused with the lane's state; a caller would retry.
                 Err(Refused::Value) => {
                     let reservation = request.reservation.take().expect("still in flight");
                     self.payer
@@ -257,7 +257,7 @@ impl World {
         }
     }
 
-    /// A request whose loss was noticed arrives before that or never.
+    /// Loses a request. It never arrives at the verifier unless it already has.
     fn lose(&mut self, index: usize) {
         let request = &mut self.requests[index];
         if let Some(reservation) = request.reservation.take() {
@@ -278,22 +278,22 @@ impl World {
     }
 
     fn ask(&mut self) {
-        let (_, asked) = self.payer.ask_state(1, &self.key);
-        self.questions.push((asked, self.verifier.told()));
+        let (_, outgoing) = self.payer.ask_state(1, &self.key);
+        self.questions.push((outgoing, self.verifier.told()));
     }
 
-    /// Answers arrive in any order.
+    /// Delivers an answer to a state query, in any order.
     fn tell(&mut self, index: usize) {
         if !self.questions.is_empty() {
             let index = index % self.questions.len();
-            let (asked, told) = self.questions.swap_remove(index);
+            let (outgoing, told) = self.questions.swap_remove(index);
             self.payer
-                .learn_state(&asked, &told)
+                .learn_state(&outgoing, &told)
                 .expect("an honest state");
         }
     }
 
-    /// The client's bound covers what the verifier has and what is on its way there.
+    /// Checks that the client's bound covers what the verifier has and what is on its way there.
     fn check_bound(&self) {
         let on_the_way: u64 = self
             .requests
@@ -346,7 +346,7 @@ proptest! {
             world.act(action);
         }
         world.drain();
-        // One more answer tells what became of all that was lost.
+        // One more answer resolves all losses.
         world.send(BaseUnits(2));
         world.drain();
         assert_eq!(world.payer.spent_at_most(), world.verifier.lane.charged);
@@ -364,8 +364,8 @@ proptest! {
         let maximum = BaseUnits(maximum);
         let mut payer = LanePayer::new(*world.payer.identity(), BaseUnits::ZERO)
             .expect("a usable key");
-        let (_, asked) = payer.ask_state(1, &world.key);
-        payer.learn_state(&asked, &world.verifier.told()).expect("an honest state");
+        let (_, outgoing) = payer.ask_state(1, &world.key);
+        payer.learn_state(&outgoing, &world.verifier.told()).expect("an honest state");
         let (signed, _reservation) = payer.next_voucher(maximum, &world.key).expect("no cap");
         world.verifier.accept(&signed, maximum).expect("the answer said what is needed");
     }

@@ -1,4 +1,4 @@
-//! Guards of one lane: whose word is believed, and how far it signs.
+//! Tests of one lane's checks: which reports it trusts, and how much it signs.
 
 use farthing_wire::x402::PaymentState;
 
@@ -144,8 +144,8 @@ fn an_answer_about_the_lane_is_believed_as_far_as_it_was_signed() {
         ),
     ] {
         let mut payer = lane.clone();
-        let (_, asked) = payer.ask_state(1, &own);
-        assert_eq!(payer.learn_state(&asked, &told), Err(expected));
+        let (_, outgoing) = payer.ask_state(1, &own);
+        assert_eq!(payer.learn_state(&outgoing, &told), Err(expected));
         assert_eq!(payer.spent_at_most(), BaseUnits::ZERO, "nothing was learnt");
         let (next, _reservation) = payer.next_voucher(BaseUnits(10), &own).expect("room");
         assert_eq!(next.voucher.authorized, BaseUnits(10));
@@ -155,7 +155,7 @@ fn an_answer_about_the_lane_is_believed_as_far_as_it_was_signed() {
 #[test]
 fn a_lane_that_knows_what_is_used_signs_the_least_that_suffices() {
     let (key, mut payer) = key_and_lane(1_000);
-    let (signature, asked) = payer.ask_state(77, &key);
+    let (signature, outgoing) = payer.ask_state(77, &key);
     let identity = *payer.identity();
     let query = StateQuery {
         domain: identity.domain,
@@ -166,7 +166,7 @@ fn a_lane_that_knows_what_is_used_signs_the_least_that_suffices() {
     assert!(signature.verify(identity.signer.as_ref(), &query.to_bytes()));
     let state = signed_state(&key, 500, 20, 0);
     let told = told(state, 25, &[30, 31, 500]);
-    payer.learn_state(&asked, &told).expect("it is signed");
+    payer.learn_state(&outgoing, &told).expect("it is signed");
     for expected in [32, 40, 50] {
         let (next, _reservation) = payer.next_voucher(BaseUnits(10), &key).expect("room");
         assert_eq!(next.voucher.authorized, BaseUnits(expected));
@@ -175,12 +175,12 @@ fn a_lane_that_knows_what_is_used_signs_the_least_that_suffices() {
     assert_eq!(below_the_floor.voucher.authorized, BaseUnits(26));
 }
 
-/// The next voucher over 1 base unit of a lane that was charged nothing and whose values up to `floor` are used.
+/// The next voucher for 1 base unit of a lane that was charged nothing and whose values up to `floor` are used.
 fn key_and_next(key: &Keypair, floor: u64) -> (SignedVoucher, Reservation) {
     let (_, mut payer) = key_and_lane(1_000);
-    let (_, asked) = payer.ask_state(1, key);
+    let (_, outgoing) = payer.ask_state(1, key);
     let told = told(signed_state(key, 500, 0, 0), floor, &[]);
-    payer.learn_state(&asked, &told).expect("it is signed");
+    payer.learn_state(&outgoing, &told).expect("it is signed");
     payer.next_voucher(BaseUnits(1), key).expect("room")
 }
 
@@ -233,7 +233,7 @@ fn receipts_above_what_was_signed_are_disputed_and_count_as_the_maximum() {
         settle(receipt(5, 21)),
         (Err(above_authorized), BaseUnits(20))
     );
-    // An honest receipt that answers a later request resolves both.
+    // An honest receipt for a later request resolves both.
     assert_eq!(settle(receipt(5, 15)), (Ok(()), BaseUnits(15)));
 }
 

@@ -1,4 +1,4 @@
-//! What a provider answers, and the receipt that belongs to it.
+//! A provider's answer, and its receipt.
 
 use bytes::Bytes;
 use farthing_protocol::BaseUnits;
@@ -10,37 +10,38 @@ use reqwest::{Response, StatusCode};
 use super::PayError;
 use super::in_flight::InFlight;
 use super::notary::{DisputedReceipt, SignedReceipt};
-use super::question::Question;
 use super::receipt_header::receipt_header;
 use super::receipt_scanner::ReceiptScanner;
+use super::retryable::RetryableRequest;
 use super::seen::{Differs, Seen};
 
-/// Longest answer that [`PaidAnswer::finish`] keeps, in bytes.
+/// Longest answer that [`PaidAnswer::finish`] reads, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-/// Why the rest of an answer is none.
-const DIFFERS: &str = "asked again, the provider gave another answer";
+/// Reason of a lost answer: the provider's answer to a retry does not begin with what was already received.
+const DIFFERS: &str = "the provider gave a different answer to the retry";
 
-/// What a request was charged in the end.
+/// What a request was finally charged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// What the request cost, in base units.
     pub charged: BaseUnits,
-    /// What it could have cost at most.
+    /// The most that the request could have cost.
     pub maximum: BaseUnits,
     /// What the lane was charged in total.
     pub charged_total: BaseUnits,
-    /// The lane's maxima in flight at that moment.
+    /// The sum of the maxima of the lane's in-flight requests at that moment.
     pub reserved: BaseUnits,
     /// The lane's highest ceiling.
     pub authorized: BaseUnits,
     /// The channel's deposit.
     pub deposit: BaseUnits,
-    /// The same as the provider's settler signed it, checked; none if it does not sign, or the settler is not known.
+    /// The receipt as signed by the settler, verified; `None` if the provider does not sign receipts, or no settler is
+    /// configured.
     pub signed: Option<Box<SignedReceipt>>,
 }
 
-/// An answer, as it arrives. If the connection breaks, the rest is asked for again.
+/// An answer that is read as it arrives. If the connection breaks, the request is retried to get the rest.
 #[derive(Debug)]
 pub struct PaidAnswer {
     status: StatusCode,
@@ -48,18 +49,18 @@ pub struct PaidAnswer {
     is_stream: bool,
     response: Response,
     payment: Payment,
-    /// What to ask again; nothing if nothing was paid.
-    question: Option<Box<Question>>,
+    /// The request to retry; `None` if nothing was paid.
+    retryable: Option<Box<RetryableRequest>>,
     seen: Seen,
     scanner: ReceiptScanner,
 }
 
-/// How far the payment is.
+/// State of the payment.
 #[derive(Debug)]
 enum Payment {
     /// Nothing was signed.
     None,
-    /// The receipt has come, or nothing was charged.
+    /// The payment ended: with a receipt, or without one if nothing was charged or the charge is unknown.
     Done(Option<Receipt>),
     /// The receipt comes within the stream.
     Pending(InFlight),
@@ -74,7 +75,7 @@ pub struct FinishedAnswer {
     pub content_type: Option<String>,
     /// The body.
     pub body: Bytes,
-    /// What it cost; none if nothing was signed, or a stream was cut off before its receipt.
+    /// What the request cost; `None` if no voucher was signed, or no receipt arrived.
     pub receipt: Option<Receipt>,
 }
 
@@ -83,42 +84,42 @@ impl PaidAnswer {
         Self::new(response, Payment::None, None)
     }
 
-    /// An answer to a paid request. Ends the reservation if the headers tell how.
+    /// An answer to a paid request. Ends the reservation if the headers tell the outcome of the payment.
     pub(super) fn paid(
         response: Response,
         in_flight: InFlight,
-        question: Question,
+        retryable: RetryableRequest,
     ) -> Result<Self, PayError> {
         let payment = match receipt_header(response.headers()) {
             Some(extra) if extra.state == PaymentState::Charged => {
-                let is_older = is_replay(response.headers()) && question.may_be_older();
+                let is_older = is_replay(response.headers()) && retryable.may_be_older();
                 Payment::Done(Some(if is_older {
-                    settle_older(in_flight, &extra, &question)?
+                    settle_older(in_flight, &extra, &retryable)?
                 } else {
-                    settle(in_flight, &extra, &question)?
+                    settle(in_flight, &extra, &retryable)?
                 }))
             }
             Some(_) => Payment::Pending(in_flight),
-            // The request was refused before its payment was looked at, or together with it.
-            None if response.status().is_client_error() && !question.was_repeated() => {
+            // The request was refused before its payment was checked, or together with it: nothing was charged.
+            None if response.status().is_client_error() && !retryable.was_repeated() => {
                 in_flight.refused();
                 Payment::Done(None)
             }
             // What a failing server charged is unknown: dropping the reservation counts it as spent.
             None => Payment::Done(None),
         };
-        let answer = Self::new(response, payment, Some(Box::new(question)));
+        let answer = Self::new(response, payment, Some(Box::new(retryable)));
         if answer.status == StatusCode::GONE
             && answer
                 .charged()
                 .is_some_and(|charged| charged > BaseUnits::ZERO)
         {
-            return Err(answer.lost("the provider does not keep it any longer"));
+            return Err(answer.lost("the provider no longer stores it"));
         }
         Ok(answer)
     }
 
-    fn new(response: Response, payment: Payment, question: Option<Box<Question>>) -> Self {
+    fn new(response: Response, payment: Payment, retryable: Option<Box<RetryableRequest>>) -> Self {
         let content_type = response
             .headers()
             .get(CONTENT_TYPE)
@@ -132,7 +133,7 @@ impl PaidAnswer {
             content_type,
             response,
             payment,
-            question,
+            retryable,
             seen: Seen::default(),
             scanner: ReceiptScanner::default(),
         }
@@ -162,7 +163,7 @@ impl PaidAnswer {
         self.is_stream
     }
 
-    /// What the request cost, as soon as that is known: with the headers, or at the end of a stream.
+    /// The receipt, as soon as it has arrived: with the headers, or at the end of a stream.
     #[must_use]
     pub const fn receipt(&self) -> Option<&Receipt> {
         match &self.payment {
@@ -171,12 +172,11 @@ impl PaidAnswer {
         }
     }
 
-    /// The next part of the body, or `None` at its end, when the receipt is known. A stream comes without the comment
-    /// that is its receipt. One that its provider broke off ends with an event that is an error, as those of OpenAI do.
+    /// The next part of the body, or `None` at its end, when the receipt is known. The comment with the receipt is
+    /// taken out of a stream. A stream that the provider broke off ends with an error event, as those of OpenAI do.
     ///
-    /// # Errors
-    /// [`PayError::AnswerLost`] if the connection breaks and asking again does not help, [`PayError::Receipt`] if the
-    /// receipt is not believed.
+    /// # Errors [`PayError::AnswerLost`] if the connection breaks and retrying does not help, [`PayError::Receipt`] and
+    /// [`PayError::SignedReceipt`] if the receipt is not trusted.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, PayError> {
         loop {
             let chunk = match self.response.chunk().await {
@@ -196,7 +196,7 @@ impl PaidAnswer {
         }
     }
 
-    /// The end of the body: what was held of it, then nothing.
+    /// Handles the end of the body: returns the bytes that were held back, then `None`.
     fn end(&mut self) -> Result<Option<Bytes>, PayError> {
         let held = self.scanner.end();
         let unseen = self.unseen(held)?;
@@ -237,19 +237,19 @@ impl PaidAnswer {
 
     fn end_payment(&mut self, extra: &ReceiptExtra) -> Result<(), PayError> {
         let payment = std::mem::replace(&mut self.payment, Payment::Done(None));
-        if let (Payment::Pending(in_flight), Some(question)) = (payment, &self.question) {
-            self.payment = Payment::Done(Some(settle(in_flight, extra, question)?));
+        if let (Payment::Pending(in_flight), Some(retryable)) = (payment, &self.retryable) {
+            self.payment = Payment::Done(Some(settle(in_flight, extra, retryable)?));
         }
         Ok(())
     }
 
-    /// Asks again after the connection broke, for an answer that begins as this one.
+    /// Retries after the connection broke. The new answer must begin with what was already received.
     async fn resume(&mut self, error: reqwest::Error) -> Result<(), PayError> {
         let charged = self.charged();
-        let Some(question) = &mut self.question else {
+        let Some(retryable) = &mut self.retryable else {
             return Err(PayError::transport(error));
         };
-        let response = question.ask_again(error, charged).await?;
+        let response = retryable.retry(error, charged).await?;
         if let Some(extra) = receipt_header(response.headers())
             && extra.state == PaymentState::Charged
             && matches!(self.payment, Payment::Pending(_))
@@ -258,7 +258,7 @@ impl PaidAnswer {
         }
         if response.status() != self.status {
             let status = response.status();
-            return Err(self.lost(&format!("asked again, the provider answered {status}")));
+            return Err(self.lost(&format!("the provider answered the retry with {status}")));
         }
         self.response = response;
         self.scanner = ReceiptScanner::default();
@@ -271,8 +271,8 @@ impl PaidAnswer {
     }
 
     fn lost(&self, reason: &str) -> PayError {
-        match &self.question {
-            Some(question) => question.lost(reason.to_owned(), self.charged()),
+        match &self.retryable {
+            Some(retryable) => retryable.lost(reason.to_owned(), self.charged()),
             None => PayError::Transport(reason.to_owned()),
         }
     }
@@ -311,31 +311,31 @@ fn is_replay(headers: &HeaderMap) -> bool {
     headers.contains_key(IDEMPOTENT_REPLAYED)
 }
 
-/// A receipt that is disputed leaves the maximum as spent.
+/// Ends the reservation with a receipt. If the receipt is disputed, the maximum counts as spent.
 fn settle(
     in_flight: InFlight,
     extra: &ReceiptExtra,
-    question: &Question,
+    retryable: &RetryableRequest,
 ) -> Result<Receipt, PayError> {
-    let receipt = receipt(&in_flight, extra, question)?;
+    let receipt = receipt(&in_flight, extra, retryable)?;
     in_flight.settled(extra)?;
     Ok(receipt)
 }
 
-/// The caller chose the key, and somebody has asked with it before.
+/// Ends the reservation with the receipt of an earlier request, which used the idempotency key that the caller chose.
 fn settle_older(
     in_flight: InFlight,
     extra: &ReceiptExtra,
-    question: &Question,
+    retryable: &RetryableRequest,
 ) -> Result<Receipt, PayError> {
-    let receipt = receipt(&in_flight, extra, question)?;
-    if !question.was_repeated() {
-        // Before this began, so that the voucher has bought nothing.
+    let receipt = receipt(&in_flight, extra, retryable)?;
+    if !retryable.was_repeated() {
+        // The answer is that of a request sent earlier, so this request's voucher has bought nothing.
         in_flight.refused();
     } else if let Err(error) = in_flight.settled(extra) {
-        // The receipt may be that of a voucher that this lane does not know of. The maximum counts until a later
-        // receipt tells.
-        tracing::debug!(%error, "the receipt of an earlier request");
+        // The receipt may be for a voucher that this lane does not know. The maximum counts as spent until a later
+        // receipt resolves it.
+        tracing::debug!(%error, "cannot apply the receipt of an earlier request, its maximum counts as spent");
     }
     Ok(receipt)
 }
@@ -343,10 +343,10 @@ fn settle_older(
 fn receipt(
     in_flight: &InFlight,
     extra: &ReceiptExtra,
-    question: &Question,
+    retryable: &RetryableRequest,
 ) -> Result<Receipt, DisputedReceipt> {
     Ok(Receipt {
-        signed: question.notary().check(extra)?,
+        signed: retryable.notary().check(extra)?,
         charged: extra.charged,
         maximum: in_flight.maximum(),
         charged_total: extra.charged_total,

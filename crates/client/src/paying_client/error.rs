@@ -18,18 +18,18 @@ const MAX_REFUSAL_BODY: usize = 64 * 1024;
 /// Why a request could not be paid.
 #[derive(Debug, thiserror::Error)]
 pub enum PayError {
-    /// The client was set up with what cannot be.
+    /// The client's configuration is invalid.
     #[error("{0}")]
     Configuration(String),
-    /// The provider cannot be reached or broke off.
+    /// The provider cannot be reached, or the connection broke.
     #[error("the provider cannot be reached: {0}; check the URL")]
     Transport(String),
-    /// The connection broke, and asking again did not bring the rest of the answer.
+    /// The connection broke, and retrying did not return the rest of the answer.
     #[error("the answer was lost: {reason}; {}", cost(*charged))]
     AnswerLost {
         /// What happened last.
         reason: String,
-        /// The key by which the provider knows the request: asked again with it, it is not charged again.
+        /// The idempotency key of the request: a retry with this key is not charged again.
         key: IdempotencyKey,
         /// What the request cost, if the provider said so.
         charged: Option<BaseUnits>,
@@ -37,7 +37,7 @@ pub enum PayError {
     /// The lane cannot pay.
     #[error(transparent)]
     Lane(#[from] PayerError),
-    /// None of the provider's offers is on this client's terms.
+    /// None of the provider's offers meets this client's terms.
     #[error("the provider's terms differ from this client's: {0}")]
     Terms(String),
     /// The request may cost more than allowed.
@@ -47,9 +47,9 @@ pub enum PayError {
         Usdc(*limit)
     )]
     TooExpensive {
-        /// What it may cost.
+        /// The most that the request may cost.
         maximum: BaseUnits,
-        /// What it may cost at most.
+        /// The configured limit.
         limit: BaseUnits,
     },
     /// The provider refused the payment.
@@ -60,22 +60,22 @@ pub enum PayError {
         /// Its message.
         message: String,
     },
-    /// A 402 without readable terms.
-    #[error("the provider asks for payment without readable terms: {0}")]
+    /// The terms of a 402 cannot be read.
+    #[error("the provider requires a payment, but its terms cannot be read: {0}")]
     UnreadableTerms(#[from] HeaderError),
-    /// The provider's state of the lane is not believed.
+    /// The provider's report of the lane's state is not trusted.
     #[error(transparent)]
     Resynchronise(#[from] ResynchroniseError),
-    /// The provider's receipt is not believed.
+    /// The provider's receipt is not trusted.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
-    /// What the provider signed is not what it says.
+    /// The provider's signed receipt is invalid, or does not match its answer.
     #[error(transparent)]
     SignedReceipt(#[from] DisputedReceipt),
-    /// An answer longer than is kept.
+    /// The answer is too long to be read as a whole.
     #[error("the answer is longer than {0} bytes: read it as a stream")]
     AnswerTooLong(usize),
-    /// The provider answered a request for its price or its keys with something else.
+    /// The provider answered a query for its terms, its keys or the lane's state with something else.
     #[error("the provider answered {status}: {body}")]
     Unexpected {
         /// HTTP status.
@@ -88,12 +88,12 @@ pub enum PayError {
 fn cost(charged: Option<BaseUnits>) -> String {
     match charged {
         Some(charged) => format!("the request cost {} USDC", Usdc(charged)),
-        None => "what the request cost is not known".to_owned(),
+        None => "the cost of the request is not known".to_owned(),
     }
 }
 
 impl PayError {
-    /// The error that an answer is none that was expected.
+    /// The error for an unexpected answer.
     pub(super) fn unexpected(status: u16, body: &[u8]) -> Self {
         let body = String::from_utf8_lossy(body);
         Self::Unexpected {
@@ -102,7 +102,7 @@ impl PayError {
         }
     }
 
-    /// Stable, in snake case; a provider's own code if it refused the payment.
+    /// A stable code of the error, in snake case; the provider's own code if it refused the payment.
     #[must_use]
     pub fn code(&self) -> &str {
         match self {
@@ -130,24 +130,24 @@ impl PayError {
     }
 }
 
-/// A 402.
+/// The content of a 402.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct RefusedAttempt {
     pub(super) required: PaymentRequired,
     pub(super) code: String,
     message: String,
-    /// Whether another voucher may do.
+    /// Whether a retry with another voucher may succeed.
     pub(super) may_retry: bool,
 }
 
-impl Refusal {
+impl RefusedAttempt {
     pub(super) async fn read(mut response: reqwest::Response) -> Result<Self, PayError> {
         let header = response
             .headers()
             .get(PAYMENT_REQUIRED)
             .map(|value| decode_header::<PaymentRequired>(value.as_bytes()));
         let mut body = Vec::new();
-        // The header says all; the body is for people.
+        // The header contains the terms; the body is read only for its message.
         while let Ok(Some(chunk)) = response.chunk().await {
             if body.len() + chunk.len() > MAX_REFUSAL_BODY {
                 break;
@@ -177,7 +177,7 @@ impl Refusal {
         })
     }
 
-    /// Whether the provider says that it knows a key again.
+    /// Whether the provider says that it supports idempotency keys.
     pub(super) fn knows_keys(&self) -> bool {
         let extensions = self.required.extensions.as_ref();
         extensions.is_some_and(|extensions| extensions.get(PAYMENT_IDENTIFIER).is_some())

@@ -1,4 +1,4 @@
-//! A request in flight: whatever becomes of it, its reservation returns to the lane.
+//! An in-flight request: however it ends, its reservation returns to the lane.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,8 +7,8 @@ use farthing_wire::x402::{ReceiptExtra, VoucherStateInfo};
 
 use crate::payer::{LanePayer, ReceiptError, Reservation, ResynchroniseError};
 
-/// The reservation of a request. Dropped without an end it counts as lost: a cancelled request may have
-/// been served.
+/// The reservation of an in-flight request. If it is dropped without an outcome, the request counts as lost, because a
+/// cancelled request may have been served.
 #[derive(Debug)]
 pub(super) struct InFlight {
     lane: Arc<Mutex<LanePayer>>,
@@ -67,7 +67,8 @@ impl Drop for InFlight {
     }
 }
 
-/// Locks a lane. A panic cannot leave it half changed in a way that spends more: reservations only add.
+/// Locks a lane, even if the lock is poisoned: a panic cannot leave the lane in a state that spends more, because
+/// reservations only add to what counts as spent.
 pub(super) fn lock(lane: &Mutex<LanePayer>) -> MutexGuard<'_, LanePayer> {
     lane.lock().unwrap_or_else(PoisonError::into_inner)
 }

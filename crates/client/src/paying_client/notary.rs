@@ -1,4 +1,4 @@
-//! Whether the signed receipt of an answer is the settler's, and says what the answer says.
+//! Checks that the signed receipt of an answer is signed by the settler and matches the request and the answer.
 
 use farthing_protocol::BaseUnits;
 use farthing_wire::receipt::{Claims, SignedReceiptError, verify};
@@ -11,36 +11,37 @@ use crate::payer::LaneIdentity;
 /// A receipt whose signature was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedReceipt {
-    /// As it came: keep it to show it to others.
+    /// The receipt as it was received, a compact JWS. Keep it as a proof for others.
     pub token: String,
-    /// What it says.
+    /// The claims of the receipt.
     pub claims: Claims,
 }
 
 /// Why the signed receipt of an answer is disputed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DisputedReceipt {
-    /// It is none, or not the settler's.
-    #[error("{0}; if the payee named another settler, read the channel again")]
+    /// The token is not a valid receipt that is signed by the settler.
+    #[error("{0}; if the payee changed the settler, read the channel again")]
     NotSigned(#[from] SignedReceiptError),
-    /// It is about something else.
-    #[error("the signed receipt is about another {0} than the request that it came with")]
+    /// A claim of the receipt does not match the request or its answer.
+    #[error("the {0} in the signed receipt does not match the request that it came with")]
     Differs(&'static str),
 }
 
-/// What must be in a receipt.
+/// The expected content of a receipt.
 #[derive(Debug, Clone)]
 pub(super) struct Notary {
-    /// Who must have signed it; unknown if the caller did not say.
+    /// The settler who must have signed the receipt; `None` if the caller did not configure one.
     pub(super) settler: Option<Pubkey>,
     pub(super) network: String,
     pub(super) identity: LaneIdentity,
-    /// Digest of what was asked.
+    /// Digest of the request.
     pub(super) request: Hash,
 }
 
 impl Notary {
-    /// The receipt that came with these figures; none if the provider signs none, or nobody knows who should have.
+    /// The verified receipt that came with these amounts; `None` if the provider does not sign receipts, or no settler
+    /// is configured.
     pub(super) fn check(
         &self,
         extra: &ReceiptExtra,
@@ -73,7 +74,7 @@ impl Notary {
             ("domain", claims.domain == lane.domain),
             ("lane", claims.lane == lane.lane.0),
             ("generation", claims.generation == lane.generation.0),
-            // A facilitator signs what it does not see: it names no request, and proves what was charged.
+            // A facilitator does not see the request: its receipts name none, and prove only what was charged.
             (
                 "request",
                 claims.request.is_none_or(|request| request == self.request),

@@ -3,7 +3,7 @@
 use farthing_wire::x402::{PAYMENT_RESPONSE, ReceiptExtra, SettleResponse, decode_header};
 use reqwest::header::HeaderMap;
 
-/// What the header says of the payment, if it is there and readable.
+/// The payment's outcome from the header, if the header is present and readable.
 pub(super) fn receipt_header(headers: &HeaderMap) -> Option<ReceiptExtra> {
     let value = headers.get(PAYMENT_RESPONSE)?;
     let response: SettleResponse = decode_header(value.as_bytes()).ok()?;

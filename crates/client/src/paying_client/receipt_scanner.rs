@@ -1,8 +1,8 @@
-//! Takes the receipt out of a stream of server-sent events, without holding the stream up.
+//! Takes the receipt out of a stream of server-sent events, without delaying the stream.
 //!
 //! The receipt is a comment line, `: farthing-receipt <base64>`, so lines are scanned here. Only lines that may still
-//! become a receipt are held, and never more of one than [`MAX_HEADER_LENGTH`]. What remains is the upstream's stream,
-//! which is the same whenever it is asked for; a receipt that is asked for again need not be.
+//! become a receipt are held back, and never more of one than [`MAX_HEADER_LENGTH`]. What remains is the upstream's
+//! stream, which is the same in every retry; the receipt may differ between retries.
 
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ use farthing_wire::x402::{
     MAX_HEADER_LENGTH, STREAM_RECEIPT_PREFIX, SettleResponse, decode_header,
 };
 
-/// Longest receipt line.
+/// Maximum length of a receipt line in bytes.
 const MAX_LINE: usize = STREAM_RECEIPT_PREFIX.len() + MAX_HEADER_LENGTH;
 
 /// Scans chunks of any size for the receipt.
@@ -18,14 +18,14 @@ const MAX_LINE: usize = STREAM_RECEIPT_PREFIX.len() + MAX_HEADER_LENGTH;
 pub(super) struct ReceiptScanner {
     /// The beginning of the current line, while it may be a receipt.
     line: Vec<u8>,
-    /// Whether the rest of the current line passes.
+    /// Whether the rest of the current line is passed through.
     line_passes: bool,
     /// The last receipt.
     receipt: Option<SettleResponse>,
 }
 
 impl ReceiptScanner {
-    /// Takes the next chunk and returns what passes.
+    /// Takes the next chunk and returns the bytes that are passed through.
     pub(super) fn push(&mut self, chunk: &[u8]) -> Bytes {
         let mut passing = Vec::with_capacity(chunk.len());
         for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
@@ -41,15 +41,15 @@ impl ReceiptScanner {
         passing.into()
     }
 
-    /// Ends the scan and returns what was held and is no receipt. A stream that was cut off may lack the last line's
-    /// end.
+    /// Ends the scan and returns bytes that were held back and are not a receipt. The last line of a stream that was
+    /// cut off may lack its line break.
     pub(super) fn end(&mut self) -> Bytes {
         let mut passing = Vec::new();
         self.end_line(&mut passing);
         passing.into()
     }
 
-    /// The last receipt, once.
+    /// Takes the last receipt; `None` if there was none, or it was taken before.
     pub(super) fn take_receipt(&mut self) -> Option<SettleResponse> {
         self.receipt.take()
     }

@@ -1,4 +1,4 @@
-//! What a caller wants to have.
+//! The requests that a caller gives to the client.
 
 use bytes::Bytes;
 use reqwest::Method;
@@ -18,13 +18,13 @@ pub struct PaidRequest {
     pub(super) query: Option<String>,
     pub(super) content_type: Option<HeaderValue>,
     pub(super) body: Bytes,
-    /// What is asked of a model, which is priced by its body.
+    /// Endpoint and body of a request to a model, which is priced by its body; `None` for plain routes.
     pub(super) of_model: Option<(Endpoint, Value)>,
     pub(super) key: Option<IdempotencyKey>,
 }
 
 impl PaidRequest {
-    /// A request to a model, with a key of its own.
+    /// A request to a model, with a random idempotency key unless [`Self::with_key`] sets one.
     #[must_use]
     pub fn new(endpoint: Endpoint, body: Value) -> Self {
         Self {
@@ -35,7 +35,8 @@ impl PaidRequest {
         }
     }
 
-    /// A request of any route, with a key of its own. `path` is the one of the provider, with its query if it has one.
+    /// A request to any route, with a random idempotency key unless [`Self::with_key`] sets one. `path` is relative to
+    /// the provider's base URL and may contain a query.
     #[must_use]
     pub fn plain(method: Method, path: &str, body: impl Into<Bytes>) -> Self {
         let (path, query) = match path.split_once('?') {
@@ -53,7 +54,7 @@ impl PaidRequest {
         }
     }
 
-    /// The same with this type of its body.
+    /// Sets the content type of the body.
     #[must_use]
     pub fn with_content_type(self, content_type: HeaderValue) -> Self {
         Self {
@@ -62,8 +63,8 @@ impl PaidRequest {
         }
     }
 
-    /// The same with this key. The same request with the same key has the same answer for as long as its provider keeps
-    /// it, and costs nothing again, also after this process has ended.
+    /// Sets the idempotency key. Sending the same request with the same key again returns the stored answer and costs
+    /// nothing more, for as long as the provider keeps the answer, even after this process has ended.
     #[must_use]
     pub fn with_key(self, key: IdempotencyKey) -> Self {
         Self {

@@ -1,18 +1,18 @@
-//! How much of an answer its caller has, so that an answer that comes again goes on where the first broke off.
+//! Tracks how much of an answer the caller has received, so that after a retry the answer resumes where it broke off.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-/// The answer that came again is another one.
+/// The answer to a retry differs from the first answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Differs;
 
-/// Which bytes the caller has: their hash, because keeping them would keep whole answers.
+/// The bytes that the caller has received, as length and hash: keeping the bytes would keep whole answers in memory.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
     length: usize,
     hash: Sha256,
-    /// What has come again, until that is as long.
+    /// What was received again after a retry, until that is as long.
     again: Option<Again>,
 }
 
@@ -23,12 +23,12 @@ struct Again {
 }
 
 impl Seen {
-    /// The answer begins again.
+    /// Records that the answer begins again, because the request was retried.
     pub(super) fn begin_again(&mut self) {
         self.again = (self.length > 0).then(Again::default);
     }
 
-    /// The part of a chunk that the caller does not have.
+    /// The part of a chunk that the caller has not received before.
     pub(super) fn unseen(&mut self, mut chunk: Bytes) -> Result<Bytes, Differs> {
         if let Some(again) = &mut self.again {
             let missing = self.length - again.length;
@@ -48,7 +48,7 @@ impl Seen {
         Ok(chunk)
     }
 
-    /// Whether less has come again than the caller has.
+    /// Whether less was received again than the caller already has.
     pub(super) const fn is_behind(&self) -> bool {
         self.again.is_some()
     }
@@ -60,7 +60,7 @@ mod tests {
 
     const ANSWER: &[u8] = b"four score and seven";
 
-    /// Feeds what came, in pieces of a size, and returns what the caller gets.
+    /// Feeds `bytes` in pieces of `size`, and returns what the caller gets.
     fn feed(seen: &mut Seen, bytes: &[u8], size: usize) -> Result<Vec<u8>, Differs> {
         let mut unseen = Vec::new();
         for piece in bytes.chunks(size) {

@@ -1,4 +1,4 @@
-//! What a provider offers, compared with what the client was told to trust.
+//! Compares a provider's offers with the client's configuration.
 
 use farthing_protocol::BaseUnits;
 use farthing_wire::pricing::PriceList;
@@ -11,17 +11,17 @@ use super::{PaidRequest, PayError, PayingClientConfig};
 /// The most prices of plain routes that are remembered.
 const MAX_ROUTES: usize = 4_096;
 
-/// An offer on this client's terms.
+/// An offer that meets this client's terms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offer {
-    /// The way to pay.
+    /// The payment requirements of the offer.
     pub accepted: PaymentRequirements,
     /// The most that the request can cost.
     pub maximum: BaseUnits,
 }
 
 impl Offer {
-    /// What the provider gets back: its own offer for this maximum.
+    /// The requirements to send back to the provider: its own offer, with this maximum.
     pub(super) fn to_send(&self) -> PaymentRequirements {
         PaymentRequirements {
             amount: self.maximum,
@@ -30,19 +30,19 @@ impl Offer {
     }
 }
 
-/// What was learnt from 402s so far.
+/// Terms and prices that were learnt from 402s so far.
 #[derive(Debug, Default)]
-pub(super) struct Terms {
+pub(super) struct KnownTerms {
     accepted: Option<PaymentRequirements>,
     prices: PriceList,
 }
 
-impl Terms {
+impl KnownTerms {
     pub(super) fn learn(&mut self, accepted: PaymentRequirements, prices: PriceList) {
         self.accepted = Some(accepted);
         self.prices.models.extend(prices.models);
         self.prices.routes.extend(prices.routes);
-        // A provider that names every path by itself would fill the memory.
+        // Limits the memory that a provider can use up by listing every single path as a route.
         while self.prices.routes.len() > MAX_ROUTES {
             self.prices.routes.pop_first();
         }
@@ -52,8 +52,8 @@ impl Terms {
         &self.prices
     }
 
-    /// An offer for a request whose price is known. A body that has no price here may have one at the
-    /// provider, who says so better.
+    /// An offer for a request whose price is known; `None` if it is not. A body that has no price here may have one at
+    /// the provider, whose answer says more.
     pub(super) fn offer(&self, request: &PaidRequest) -> Option<Offer> {
         let accepted = self.accepted.clone()?;
         let maximum = match &request.of_model {
@@ -68,7 +68,7 @@ impl Terms {
     }
 }
 
-/// Whether an offer is on this client's terms.
+/// Checks whether an offer meets this client's terms.
 pub(super) fn check(
     config: &PayingClientConfig,
     offered: &PaymentRequirements,
@@ -104,7 +104,7 @@ pub(super) fn check(
     Ok(extra)
 }
 
-/// That none of the offers is of the tier that the client asks for, if that is so.
+/// The error that none of the offers is for the configured tier, if that is the case.
 fn unknown_tier(config: &PayingClientConfig, required: &PaymentRequired) -> Option<PayError> {
     let wanted = config.tier.as_deref()?;
     let ours = required.accepts.iter();
@@ -120,7 +120,7 @@ fn unknown_tier(config: &PayingClientConfig, required: &PaymentRequired) -> Opti
     })
 }
 
-/// The first offer on this client's terms, with the prices that it carries.
+/// The first offer that meets this client's terms, with the prices that it contains.
 pub(super) fn choose(
     config: &PayingClientConfig,
     required: &PaymentRequired,
@@ -138,7 +138,7 @@ pub(super) fn choose(
     Err(unknown_tier(config, required).unwrap_or(why_not))
 }
 
-/// The lane's state, if the 402 tells it on this client's terms.
+/// The lane's state, if an offer of the 402 that meets this client's terms contains it.
 pub(super) fn voucher_state(
     config: &PayingClientConfig,
     required: &PaymentRequired,

@@ -1,4 +1,4 @@
-//! The committed vectors, written by an implementation in another language.
+//! Reads the committed test vectors, which were written by an implementation in another language.
 
 use ed25519_dalek::{Signature, Signer, SigningKey};
 use farthing_protocol::price::{TokenPrice, Tokens};

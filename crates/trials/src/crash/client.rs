@@ -1,5 +1,5 @@
-//! One paid request, by hand: every word that the gateway says is kept, of an answer that was cut off as well. The
-//! client library decides for its users what to believe of such an answer; here that is the oracle's part.
+//! A paid request without the client library. Everything that the gateway sends is recorded, even if the answer was cut
+//! off. The client library decides for its users how to interpret such an answer; here the oracle does.
 
 use farthing_protocol::BaseUnits;
 use farthing_wire::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
@@ -19,28 +19,28 @@ use farthing_tests::payment;
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// With its last byte.
+    /// The answer was complete.
     Whole,
-    /// Before.
+    /// The answer was cut off, or none arrived.
     Cut,
-    /// There was nobody to connect to.
+    /// The connection was refused.
     NotConnected,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// What the client knows now.
+    /// What the client was told about the request.
     pub told: Told,
-    /// How it ended.
+    /// How the answer ended.
     pub ending: Ending,
-    /// The code of a refusal.
+    /// The error code, if the request was refused.
     pub refusal: Option<String>,
     /// The lane's figures, if the request was charged.
     pub receipt: Option<ReceiptExtra>,
-    /// The lane's state, if a refusal told it.
+    /// The lane's state, if a refusal contained it.
     pub state: Option<VoucherStateInfo>,
-    /// Whether it is the answer to a request that came before with the same key.
+    /// Whether this is the stored answer to an earlier request with the same idempotency key.
     pub is_replay: bool,
 }
 
@@ -57,7 +57,7 @@ impl Answer {
     }
 }
 
-/// A client of a gateway, wherever it listens after its next start.
+/// A client of the gateway. The URL is passed with each request, because it changes with every restart.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -66,7 +66,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Learns from a 402 how to pay.
+    /// Creates a client from the offer in a 402 of the gateway.
     ///
     /// # Errors
     /// If the gateway does not answer with an offer.
@@ -78,7 +78,7 @@ impl Client {
             .and_then(|required| required.accepts.into_iter().next())
             .ok_or("the gateway offers no way to pay")?;
         let prices = offer.escrow_extra()?.pricing;
-        // For any request: the price is by the request, not by the offer.
+        // The offer is used for all requests, whose prices differ, so its amount is the maximum.
         offer.amount = BaseUnits(u64::MAX);
         Ok(Self {
             http,
@@ -87,7 +87,7 @@ impl Client {
         })
     }
 
-    /// The most that a request can cost.
+    /// Maximum cost of a request.
     ///
     /// # Errors
     /// If its model is not sold.
@@ -95,7 +95,7 @@ impl Client {
         Ok(self.prices.quote(Endpoint::ChatCompletions, body)?.maximum)
     }
 
-    /// Sends a request with a payment and reads as much of the answer as there is.
+    /// Sends a request with a payment and reads the answer as far as it arrives.
     pub async fn ask(
         &self,
         url: &str,
@@ -123,7 +123,7 @@ fn chat_completions(url: &str) -> String {
 async fn read(mut response: Response) -> Answer {
     let head = payment::outcome(response.headers());
     let required: Option<PaymentRequired> = payment::told(response.headers(), PAYMENT_REQUIRED);
-    // The answer may be gone, but not the charge.
+    // 410: the stored answer has been evicted, but the charge is still known.
     let is_replay = response.headers().contains_key(IDEMPOTENT_REPLAYED)
         || response.status() == StatusCode::GONE;
     let mut body = Vec::new();

@@ -1,4 +1,4 @@
-//! A lane: the key that pays, what it has signed, and what came of it.
+//! A lane of the load: its key, the vouchers that it has signed, and their outcomes.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -16,42 +16,42 @@ use super::client::{Answer, Client, Ending};
 use super::oracle::{Fault, Kind, LaneBooks, LaneHistory, Request, Told};
 use farthing_tests::payment::payload;
 
-/// The code for a value that has bought something.
+/// Error code for a voucher value that was already used.
 const USED: &str = "voucher_used";
-/// The code for a lane whose books have forgotten something that the chain knows.
+/// Error code for a lane of which the chain has debited more than the ledger knows.
 const BEHIND_CHAIN: &str = "store_behind_chain";
 
 /// A lane with its key and its history.
 #[derive(Debug)]
-pub struct Lane {
-    /// Which lane.
+pub struct PayingLane {
+    /// Identifies the lane.
     pub id: LaneKey,
     channel: Pubkey,
     key: Keypair,
     payer: Mutex<LanePayer>,
     history: Mutex<LaneHistory>,
-    /// Requests with a key that are worth asking again.
-    asked: Mutex<Vec<Asked>>,
+    /// Recent requests with an idempotency key, which are retried after a restart.
+    asked: Mutex<Vec<CrashRequest>>,
 }
 
-/// A request with a key that was asked.
+/// A request that was sent with an idempotency key.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct CrashRequest {
     key: String,
     body: Value,
-    /// What it was charged, by the books of a process that has died: nothing if it is not in them.
+    /// Its charge according to the ledger of the killed process; `None` if the ledger does not contain it.
     charged: Option<BaseUnits>,
 }
 
-/// The most requests of a lane that are asked again after one death.
+/// Maximum number of requests of a lane that are retried after one kill.
 const MAX_ASKED: usize = 4;
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("nothing panics while a lane is locked")
 }
 
-impl Lane {
-    /// A lane that nobody has paid through.
+impl PayingLane {
+    /// A lane that has not been used for payments yet.
     #[must_use]
     pub fn new(payer: LanePayer, key: Keypair) -> Self {
         let identity = payer.identity();
@@ -69,18 +69,18 @@ impl Lane {
         }
     }
 
-    /// What is known of it.
+    /// The lane's history.
     ///
     /// # Panics
-    /// Only if something panicked before.
+    /// If another thread panicked while it held the lock.
     pub fn history(&self) -> MutexGuard<'_, LaneHistory> {
         locked(&self.history)
     }
 
-    /// Pays for one request, with a key that it can be asked again by or without, and notes what came of it.
+    /// Pays for one request, with or without an idempotency key, and records the outcome.
     ///
     /// # Errors
-    /// If the lane cannot pay any more, or a receipt says what cannot be.
+    /// If the lane cannot pay any more, or if a receipt is implausible.
     pub async fn pay(
         &self,
         client: &Client,
@@ -94,7 +94,7 @@ impl Lane {
             .ask(url, body, &payload(self.channel, &signed), key)
             .await;
         if !answer.is_replay {
-            // A replay has bought nothing.
+            // A replayed answer does not use the voucher.
             self.history().note(Request {
                 value: signed.voucher.authorized,
                 maximum,
@@ -115,10 +115,10 @@ impl Lane {
         Ok(answer)
     }
 
-    /// The last requests with a key, whatever became of them.
+    /// Records a request with an idempotency key, whatever its outcome; only the last few are kept.
     fn remember(&self, key: &str, body: &Value) {
         let mut asked = locked(&self.asked);
-        asked.push(Asked {
+        asked.push(CrashRequest {
             key: key.to_owned(),
             body: body.clone(),
             charged: None,
@@ -128,7 +128,7 @@ impl Lane {
         }
     }
 
-    /// The process died, and this is what its books say of requests with a key.
+    /// Records what the ledger of a killed process says about the requests with an idempotency key.
     pub fn died(&self, books: &LaneBooks) {
         for asked in locked(&self.asked).iter_mut() {
             let key = ClientKey {
@@ -139,15 +139,15 @@ impl Lane {
         }
     }
 
-    /// Asks again for what was asked last, by the keys of then: what the books know is not charged again, and what they
-    /// do not know is. Returns how many were answered from the books.
+    /// Retries the last requests with their idempotency keys. Requests that the ledger knows must not be charged again,
+    /// and those that it does not know must be. Returns how many were answered from the ledger.
     ///
     /// # Errors
-    /// If the process died meanwhile, or the lane cannot pay any more.
+    /// If the process died meanwhile, or if the lane cannot pay any more.
     pub async fn ask_again(&self, client: &Client, url: &str) -> Result<(u64, Vec<Fault>)> {
         let all = std::mem::take(&mut *locked(&self.asked));
         let (mut replays, mut faults) = (0, Vec::new());
-        for Asked { key, body, charged } in all {
+        for CrashRequest { key, body, charged } in all {
             let answer = self.pay(client, url, &body, Some(&key)).await?;
             if answer.ending != Ending::Whole {
                 return Err("the gateway did not answer".into());
@@ -157,15 +157,22 @@ impl Lane {
                 (Some(charged), true) if told == Some(charged) => replays += 1,
                 (None, false) => {}
                 (Some(charged), true) => {
-                    let what = format!("was charged {charged} for a key, and is told of {told:?}");
+                    let what = format!(
+                        "was charged {charged} for an idempotency key, but the retry reports {told:?}"
+                    );
                     faults.push(Fault::new(Kind::Lost, what));
                 }
                 (Some(charged), false) => {
-                    let what = format!("was charged {charged} for a key, and then {told:?} again");
+                    let what = format!(
+                        "was charged {charged} for an idempotency key, and {told:?} again for the \
+                    retry"
+                    );
                     faults.push(Fault::new(Kind::Doubled, what));
                 }
                 (None, true) => {
-                    let what = format!("is told of {told:?} for a key that the books do not know");
+                    let what = format!(
+                        "the retry of an idempotency key that is not in the ledger reports {told:?}"
+                    );
                     faults.push(Fault::new(Kind::Lost, what));
                 }
             }
@@ -173,25 +180,26 @@ impl Lane {
         Ok((replays, faults))
     }
 
-    /// Compares what a process says of the lane before anybody pays through it with what it should say. The refusal
-    /// of a ceiling above the lane's cap tells the lane's state, and changes nothing whatever the state is.
+    /// Compares the lane's state as reported by a restarted process with the expected one, before anything is paid
+    /// through it. The state is read from the refusal of a ceiling above the lane's cap, which changes nothing.
     ///
     /// # Errors
-    /// If the process died meanwhile, or answered what it should not.
+    /// If the process died meanwhile, or gave an unexpected answer.
     pub async fn compare(&self, client: &Client, url: &str, body: &Value) -> Result<Vec<Fault>> {
         let above_cap = BaseUnits(locked(&self.payer).identity().cap.0 + 1);
         let answer = self.ask_with(client, url, body, above_cap).await?;
         match (answer.state, answer.refusal.as_deref()) {
             (Some(state), _) => Ok(self.history().restored(state.charged, state.reserved)),
             (None, Some(BEHIND_CHAIN)) => {
-                let what = "the chain has debited more than the books know of";
+                let what = "the chain has debited more than the ledger has recorded";
                 Ok(vec![Fault::new(Kind::Lost, what)])
             }
             (None, code) => Err(unexpected(code)),
         }
     }
 
-    /// Presents a voucher again that has bought something. `None` if nothing has been bought through this lane.
+    /// Presents a used voucher again. Returns a fault if it is accepted, and `None` if it is refused or if no voucher
+    /// of this lane has been used yet.
     ///
     /// # Errors
     /// If the process died meanwhile, or refused for another reason.
@@ -210,7 +218,7 @@ impl Lane {
             (Told::Refused, Some(USED)) => Ok(None),
             (Told::Refused | Told::Nothing, code) => Err(unexpected(code)),
             (told, _) => {
-                let what = format!("value {value} bought something again: {told:?}");
+                let what = format!("the used voucher value {value} was accepted again: {told:?}");
                 Ok(Some(Fault::new(Kind::Doubled, what)))
             }
         }
@@ -246,5 +254,5 @@ impl Lane {
 
 fn unexpected(code: Option<&str>) -> Box<dyn std::error::Error + Send + Sync> {
     let code = code.unwrap_or("no code");
-    format!("the gateway answered what nobody gave it a reason for: {code}").into()
+    format!("the gateway refused a request with an unexpected code: {code}").into()
 }

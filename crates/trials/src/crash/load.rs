@@ -1,4 +1,4 @@
-//! The load: requests of every lane, half of them streams, until the process dies or enough is enough.
+//! The load: requests of every lane, half of them streams, until the process dies or the load is stopped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, Ending};
-use super::lane::Lane;
+use super::lane::PayingLane;
 use super::oracle::Told;
 use super::{PATIENCE, Result};
 
-/// Requests of a lane that are in flight at the same time: their vouchers overtake one another.
+/// Number of in-flight requests of a lane, so that its vouchers can arrive out of order.
 const IN_FLIGHT_PER_LANE: usize = 2;
 /// Pause after a refusal.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// A request's body.
+/// The body of a request.
 #[must_use]
 pub fn body(question: &str, stream: bool) -> Value {
     json!({
@@ -33,19 +33,19 @@ pub fn body(question: &str, stream: bool) -> Value {
     })
 }
 
-/// What came of a load.
+/// The outcomes of a load.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// Requests whose acceptance the client was told of.
+    /// Number of requests that were accepted, as far as the client was told.
     pub accepted: u64,
-    /// Requests that were in flight when the process died.
+    /// Number of requests that were in flight when the process died.
     pub cut: u64,
-    /// Refusals by their code.
+    /// Number of refusals by their code.
     pub refused: BTreeMap<String, u64>,
 }
 
 impl Tally {
-    /// Adds another one.
+    /// Adds the counts of another tally.
     pub fn add(&mut self, other: Self) {
         self.accepted += other.accepted;
         self.cut += other.cut;
@@ -55,7 +55,7 @@ impl Tally {
     }
 }
 
-/// A load that runs.
+/// A running load.
 #[derive(Debug)]
 pub struct Load {
     workers: JoinSet<Result<Tally>>,
@@ -64,9 +64,9 @@ pub struct Load {
 }
 
 impl Load {
-    /// Begins: every lane pays the gateway at this URL.
+    /// Starts a load in which every lane pays the gateway at this URL.
     #[must_use]
-    pub fn start(lanes: &[Arc<Lane>], client: &Arc<Client>, url: &str) -> Self {
+    pub fn start(lanes: &[Arc<PayingLane>], client: &Arc<Client>, url: &str) -> Self {
         let mut load = Self {
             workers: JoinSet::new(),
             accepted: Arc::new(Semaphore::new(0)),
@@ -81,14 +81,14 @@ impl Load {
                     accepted: Arc::clone(&load.accepted),
                     stop: load.stop.clone(),
                 };
-                // One begins with a stream, the other with a whole answer.
+                // One worker of a lane begins with a stream, the other with a non-streamed answer.
                 load.workers.spawn(worker.run(number % 2 == 0));
             }
         }
         load
     }
 
-    /// Waits until so many requests were accepted since the last call.
+    /// Waits until `count` requests were accepted since the last call.
     ///
     /// # Errors
     /// If that takes too long.
@@ -96,15 +96,15 @@ impl Load {
         let enough = self.accepted.acquire_many(u32::try_from(count)?);
         let permits = timeout(PATIENCE, enough)
             .await
-            .map_err(|_| "the gateway does not accept as many requests as it should")??;
+            .map_err(|_| "timeout: the gateway accepts fewer requests than expected")??;
         permits.forget();
         Ok(())
     }
 
-    /// Ends: what is in flight ends by itself, or with the process.
+    /// Stops the load and waits for its in-flight requests, which end by themselves or when the process dies.
     ///
     /// # Errors
-    /// If a lane could not pay, or was told what cannot be.
+    /// If a lane could not pay, or got an implausible receipt.
     pub async fn end(mut self) -> Result<Tally> {
         self.stop.cancel();
         let mut sum = Tally::default();
@@ -115,9 +115,9 @@ impl Load {
     }
 }
 
-/// Who asks, one request after the other.
+/// A worker, which sends one request after the other.
 struct Worker {
-    lane: Arc<Lane>,
+    lane: Arc<PayingLane>,
     client: Arc<Client>,
     url: String,
     accepted: Arc<Semaphore>,
@@ -131,10 +131,10 @@ impl Worker {
             if self.stop.is_cancelled() {
                 break;
             }
-            // Answers differ in length with their questions.
+            // The length of the answer depends on the question.
             let body = body(&format!("Question {number}?"), stream);
             stream = !stream;
-            // Every other pair of requests has keys.
+            // Every other pair of requests has idempotency keys.
             let key = (number % 4 < 2).then(IdempotencyKey::random);
             let pay = self.lane.pay(
                 &self.client,

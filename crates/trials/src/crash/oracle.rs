@@ -1,10 +1,11 @@
-//! What clients were told, compared with the books: pure, so that a test can falsify either.
+//! Compares what clients were told with the ledger. Without side effects, so that tests can falsify either side.
 //!
-//! A lane's history is cut into windows, each of which ends with the death of a process. While nobody serves, what the
-//! lane owes is exact: its charge, and the checkpoint of every reservation that the next start will charge. Whatever
-//! became of a request, it is in that figure for good, so the next window is judged by its own requests alone:
+//! A lane's history is divided into windows, each of which ends when a process is killed. While no process is serving,
+//! the total owed by the lane is exact: its charge, plus the checkpoint of every reservation, which the next start
+//! will charge. This total includes every earlier request, whatever its outcome, so the next window can be checked
+//! with its own requests alone:
 //!
-//! `owed before + charges told <= owed now <= owed before + charges told + maxima of requests whose end nobody knows`
+//! `owed before + charges told <= owed now <= owed before + charges told + maxima of requests with unknown outcome`
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,57 +13,57 @@ use std::fmt;
 use farthing_protocol::BaseUnits;
 use farthing_verifier::record::{LaneKey, StoredState};
 
-/// What the client was told of one request.
+/// What the client was told about one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
-    /// Nothing: it may have been charged anything up to its maximum.
+    /// Nothing: the request may have been charged any amount up to its maximum.
     Nothing,
-    /// It was refused, and is never charged.
+    /// The request was refused, and is never charged.
     Refused,
-    /// Its maximum was reserved and its answer began. What it was charged is not known.
+    /// Its maximum was reserved and its answer began, but the charge is not known.
     Reserved,
-    /// What it was charged.
+    /// The request was charged.
     Charged {
-        /// For this request.
+        /// Charge of this request.
         charged: BaseUnits,
-        /// To the lane in total.
+        /// Total charge of the lane.
         total: BaseUnits,
     },
 }
 
-/// A request that has ended, for the client at least.
+/// A request that has ended from the client's point of view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
-    /// The ceiling that was signed.
+    /// The signed ceiling.
     pub value: BaseUnits,
-    /// The most that it could cost.
+    /// Maximum cost of the request.
     pub maximum: BaseUnits,
-    /// What came of it.
+    /// What the client was told.
     pub told: Told,
 }
 
-/// What went wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Somebody was told something that is not in the books.
+    /// A client was told something that is not in the ledger.
     Lost,
-    /// Something was charged or served that nobody asked for once more.
+    /// Something was charged or served more than once.
     Doubled,
-    /// Something is held for a request that has ended.
+    /// Funds are still reserved for a request that has ended.
     Leaked,
 }
 
-/// One thing that went wrong.
+/// One fault that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Of which kind.
+    /// The kind of fault.
     pub kind: Kind,
-    /// For people.
+    /// Description of the fault.
     pub what: String,
 }
 
 impl Fault {
-    /// A fault.
+    /// Creates a fault.
     #[must_use]
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
         let what = what.into();
@@ -76,32 +77,32 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A reservation in the books.
+/// A reservation in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reserved {
-    /// The most that it may cost.
+    /// Maximum cost of the request.
     pub maximum: BaseUnits,
-    /// What the next start charges for it.
+    /// Amount that the next start will charge for it.
     pub checkpoint: BaseUnits,
 }
 
-/// What the books say of a lane while nobody serves.
+/// The ledger's records of a lane while no process is serving.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LaneBooks {
     /// Charged in total.
     pub charged: BaseUnits,
-    /// Values at or below have bought something.
+    /// Voucher values up to and including this one are used.
     pub floor: BaseUnits,
-    /// So have these.
+    /// Voucher values above the floor that are used.
     pub used: BTreeSet<BaseUnits>,
-    /// Requests without an end.
+    /// Reservations of requests that have not ended.
     pub reservations: Vec<Reserved>,
-    /// What requests with a key were charged, or will be by the next start.
+    /// Charges of requests with an idempotency key, including those that the next start will make.
     pub answered: BTreeMap<[u8; 32], BaseUnits>,
 }
 
 impl LaneBooks {
-    /// The lanes of a store.
+    /// Reads the lanes of a store.
     #[must_use]
     pub fn of(state: &StoredState) -> BTreeMap<LaneKey, Self> {
         let mut lanes: BTreeMap<LaneKey, Self> = BTreeMap::new();
@@ -144,33 +145,33 @@ impl LaneBooks {
     }
 }
 
-/// One lane, as its client knows it.
+/// The history of one lane, as its client knows it.
 #[derive(Debug, Clone, Default)]
 pub struct LaneHistory {
-    /// What the lane owed at the end of the last window.
+    /// Total owed by the lane at the end of the last window.
     owed: BaseUnits,
-    /// What was asked since.
+    /// Requests of the current window.
     window: Vec<Request>,
-    /// Maxima of requests of unknown end that the next start will charge.
+    /// Maxima of requests with unknown outcome, whose reservations the next start resolves.
     unresolved: Vec<BaseUnits>,
-    /// Values whose acceptance a client was told of.
+    /// Voucher values that were accepted, as far as the client was told.
     acknowledged: Vec<BaseUnits>,
 }
 
 impl LaneHistory {
-    /// What the lane owes, as of the last time that nobody served.
+    /// Total owed by the lane at the end of the last window.
     #[must_use]
     pub fn owed(&self) -> BaseUnits {
         self.owed
     }
 
-    /// Values that a client knows to have bought something.
+    /// Voucher values that the client knows to be used.
     #[must_use]
     pub fn acknowledged(&self) -> &[BaseUnits] {
         &self.acknowledged
     }
 
-    /// Notes a request that has ended.
+    /// Records a request that has ended.
     pub fn note(&mut self, request: Request) {
         if matches!(request.told, Told::Reserved | Told::Charged { .. }) {
             self.acknowledged.push(request.value);
@@ -178,8 +179,8 @@ impl LaneHistory {
         self.window.push(request);
     }
 
-    /// The process died, its requests have ended for their clients, and this is what the books say. Begins the next
-    /// window.
+    /// Ends the window after a kill, when all requests have ended for their clients: compares it with the ledger and
+    /// returns the faults.
     pub fn died(&mut self, books: &LaneBooks) -> Vec<Fault> {
         let mut faults = self.unkept_words(books);
         let told = self.window.iter().filter_map(|request| match request.told {
@@ -196,11 +197,11 @@ impl LaneHistory {
         let most = sum(of_unknown_end.iter().copied().chain([least]));
         let owed = books.owed();
         if owed < least {
-            let what = format!("owes {owed}, clients were told of {least}");
+            let what = format!("owes {owed}, but clients were told of {least}");
             faults.push(Fault::new(Kind::Lost, what));
         }
         if owed > most {
-            let what = format!("owes {owed}, all its requests cost at most {most}");
+            let what = format!("owes {owed}, but all its requests cost at most {most}");
             faults.push(Fault::new(Kind::Doubled, what));
         }
         self.unresolved.extend(of_unknown_end);
@@ -210,7 +211,7 @@ impl LaneHistory {
         faults
     }
 
-    /// What single clients were told and the books do not say.
+    /// Faults of single requests: what a client was told, but is not in the ledger.
     fn unkept_words(&self, books: &LaneBooks) -> Vec<Fault> {
         let mut faults = Vec::new();
         for request in &self.window {
@@ -221,7 +222,7 @@ impl LaneHistory {
             } = *request;
             let acknowledged = matches!(told, Told::Reserved | Told::Charged { .. });
             if acknowledged && !books.is_used(value) {
-                let what = format!("value {value} was accepted and could be used again");
+                let what = format!("value {value} was accepted but could be used again");
                 faults.push(Fault::new(Kind::Lost, what));
             }
             let Told::Charged { charged, total } = told else {
@@ -229,7 +230,8 @@ impl LaneHistory {
             };
             if total > books.charged {
                 let books = books.charged;
-                let what = format!("was charged {total} by a receipt, {books} by the books");
+                let what =
+                    format!("was charged {total} in total by a receipt, but {books} by the ledger");
                 faults.push(Fault::new(Kind::Lost, what));
             }
             if charged > maximum {
@@ -240,7 +242,7 @@ impl LaneHistory {
         faults
     }
 
-    /// Reservations that no request of unknown end accounts for.
+    /// A reservation that no request with unknown outcome accounts for, if there is one.
     fn unexplained_reservations(&self, books: &LaneBooks) -> Option<Fault> {
         let mut unresolved = self.unresolved.clone();
         let unexplained = books.reservations.iter().find(|reserved| {
@@ -252,27 +254,27 @@ impl LaneHistory {
                 .is_none()
         })?;
         let maximum = unexplained.maximum;
-        let what = format!("holds {maximum} for a request that has ended");
+        let what = format!("has {maximum} reserved for a request that has ended");
         Some(Fault::new(Kind::Leaked, what))
     }
 
-    /// The next process serves, so it has charged all that the last one left.
+    /// Records that the next process is serving, which has therefore resolved all reservations of the previous one.
     pub fn restarted(&mut self) {
         self.unresolved.clear();
     }
 
-    /// What a process says of the lane before it was asked for anything.
+    /// Compares the lane's state as reported by a restarted process, before any requests, with the expected one.
     #[must_use]
     pub fn restored(&self, charged: BaseUnits, reserved: BaseUnits) -> Vec<Fault> {
         let mut faults = self.compare("was restored with", charged);
         if reserved > BaseUnits::ZERO {
-            let what = format!("holds {reserved} after the start");
+            let what = format!("has {reserved} reserved after the start");
             faults.push(Fault::new(Kind::Leaked, what));
         }
         faults
     }
 
-    /// What the chain says of the lane when everything is settled.
+    /// Compares the lane's debit on the chain, once everything is settled, with the expected one.
     #[must_use]
     pub fn settled(&self, debited: BaseUnits) -> Vec<Fault> {
         self.compare("was debited", debited)
@@ -283,7 +285,7 @@ impl LaneHistory {
     }
 }
 
-/// What is wrong if `figure` should be what is owed.
+/// Compares a figure with what is owed; returns a fault if they differ.
 #[must_use]
 pub fn compared(what: &str, figure: BaseUnits, owed: BaseUnits) -> Vec<Fault> {
     let kind = match figure.cmp(&owed) {
@@ -291,10 +293,13 @@ pub fn compared(what: &str, figure: BaseUnits, owed: BaseUnits) -> Vec<Fault> {
         std::cmp::Ordering::Equal => return Vec::new(),
         std::cmp::Ordering::Greater => Kind::Doubled,
     };
-    vec![Fault::new(kind, format!("{what} {figure}, owed is {owed}"))]
+    vec![Fault::new(
+        kind,
+        format!("{what} {figure}, but {owed} is owed"),
+    )]
 }
 
-/// A sum of amounts of one lane, which the lane's cap keeps within 64 bits.
+/// Sum of amounts of one lane. The lane's cap keeps it within 64 bits.
 fn sum(amounts: impl Iterator<Item = BaseUnits>) -> BaseUnits {
     BaseUnits(amounts.map(|amount| amount.0).sum())
 }

@@ -1,4 +1,5 @@
-//! When processes die: at every crash point, and in between. Pure: chance is an argument.
+//! Plans when processes are killed: at every crash point, and at random moments. Deterministic, given the random number
+//! generator.
 
 use std::time::Duration;
 
@@ -6,54 +7,54 @@ use farthing_verifier::crash_point::CrashPoint;
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-/// How often a process dies at each point, unless so few are killed that the points get fewer.
+/// Number of kills at each crash point; fewer if the total number of kills is too small for that.
 const DEATHS_PER_POINT: usize = 10;
-/// Settlements until a process dies at one.
+/// Maximum number of settlements until a process is killed at one.
 const MAX_SETTLEMENTS: u64 = 12;
-/// Requests that share a commit under load, about.
+/// Approximate number of requests that share a commit under load.
 const REQUESTS_PER_COMMIT: u64 = 4;
-/// By how much a process outlives the request that it is killed after, so that it dies anywhere.
+/// Maximum delay between the last awaited request and the kill, so that the kill hits an arbitrary point.
 const MAX_DELAY: Duration = Duration::from_millis(50);
 
-/// How a process dies.
+/// How a process is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Death {
-    /// By its own hand at a point.
+    /// The process kills itself at a crash point.
     At(Passage),
-    /// By ours at any moment.
+    /// The trial kills the process at a random moment.
     AnyMoment {
-        /// After so many requests were accepted.
+        /// Number of accepted requests to wait for.
         accepted: u64,
-        /// And so long.
+        /// Delay after the last of these requests.
         delay: Duration,
     },
 }
 
-/// The moment at which a process passes a point for the n-th time.
+/// The moment at which a process passes a crash point for the n-th time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passage {
-    /// The point.
+    /// The crash point.
     pub point: CrashPoint,
-    /// Which time.
+    /// Number of the passage, from 1.
     pub number: u64,
-    /// Whether to count from the start of the process, and not from that of the load.
+    /// Whether passages are counted from the start of the process instead of from the start of the load.
     pub from_start: bool,
 }
 
-/// How often each point is to be hit by so many deaths.
+/// Number of kills at each crash point, if this many processes are killed in total.
 #[must_use]
 pub fn deaths_per_point(kills: usize) -> usize {
     (kills / (CrashPoint::ALL.len() + 1)).min(DEATHS_PER_POINT)
 }
 
-/// The deaths of a run, in order. Between two of them are about `pace` requests, at most.
+/// The kills of a run, in order. Between two kills there are at most about `pace` requests.
 #[must_use]
 pub fn deaths(kills: usize, pace: u64, rng: &mut impl Rng) -> Vec<Death> {
     let per_point = deaths_per_point(kills);
     let mut deaths = Vec::with_capacity(kills);
     for point in CrashPoint::ALL {
         for round in 0..per_point {
-            // What a process does before anybody asks for anything is interrupted once, and not always the same.
+            // One kill of each such point happens during the start, before there are any requests.
             let from_start = *point == CrashPoint::Restored
                 || (is_passed_without_requests(*point) && round + 1 == DEATHS_PER_POINT);
             deaths.push(Death::At(Passage {
@@ -73,7 +74,7 @@ pub fn deaths(kills: usize, pace: u64, rng: &mut impl Rng) -> Vec<Death> {
     deaths
 }
 
-/// Whether a process that starts and settles passes the point although nobody asks it for anything.
+/// Whether a process passes the crash point when it starts and settles, without any requests.
 fn is_passed_without_requests(point: CrashPoint) -> bool {
     matches!(
         point,
@@ -86,7 +87,7 @@ fn is_passed_without_requests(point: CrashPoint) -> bool {
     )
 }
 
-/// The last passage at which a process may die.
+/// The last passage of a crash point at which a process may be killed.
 fn most_passages(point: CrashPoint, pace: u64) -> u64 {
     match point {
         CrashPoint::Restored => 1,

@@ -1,7 +1,8 @@
-//! `farthing serve` in a process of its own, which dies as it is told.
+//! Runs `farthing serve` in a separate process that is killed at a given point.
 //!
-//! The process is this very program, started again with a hidden command: it prepares its own death and then runs what
-//! `farthing serve` runs, with its command line. It dies by SIGKILL, so that nothing is flushed, closed or tidied.
+//! The process is the same executable, started with a hidden command: it arms its crash point and then runs
+//! `farthing serve` with the given command line. It kills itself with SIGKILL, so that nothing is flushed, closed or
+//! cleaned up.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -28,13 +29,13 @@ use super::{PATIENCE, Result};
 /// Arguments of the process that `crash` kills.
 #[derive(Debug, Clone, Args)]
 pub struct DyingArgs {
-    /// Where to die
+    /// Crash point at which the process kills itself
     #[arg(long, value_name = "NAME", value_parser = crash_point)]
     pub point: Option<CrashPoint>,
-    /// At which passage
+    /// Number of the passage of the crash point at which it does
     #[arg(long, default_value_t = 1)]
     pub passage: u64,
-    /// Count from the start, and not from the first line on stdin
+    /// Count passages from the start of the process instead of from the first line on stdin
     #[arg(long)]
     pub from_start: bool,
     /// Arguments of `farthing serve`
@@ -49,14 +50,14 @@ fn crash_point(name: &str) -> std::result::Result<CrashPoint, String> {
         .ok_or_else(|| format!("there is no crash point {name}"))
 }
 
-/// The hidden command.
+/// Name of the hidden command.
 pub const COMMAND: &str = "serve-and-die";
-/// Pause between two questions whether it serves.
+/// Interval between two health checks.
 const HEALTH_INTERVAL: Duration = Duration::from_millis(1);
-/// How many lines of the log an error shows.
+/// Number of log lines that an error shows.
 const LAST_WORDS: usize = 10;
 
-/// Runs `farthing serve` in this process until it dies.
+/// Runs `farthing serve` in this process until it is killed.
 #[must_use]
 pub fn serve(args: DyingArgs) -> ExitCode {
     let armed = Arc::new(AtomicBool::new(args.from_start));
@@ -77,7 +78,7 @@ pub fn serve(args: DyingArgs) -> ExitCode {
             }
             armed.store(true, Ordering::Relaxed);
         }
-        // Whoever started this process is gone, and nobody would end it.
+        // Stdin was closed, so the parent process has ended. Without it, nobody else would end this process.
         die();
     });
     let command = ["farthing", "--json", "serve"].map(OsString::from);
@@ -85,43 +86,44 @@ pub fn serve(args: DyingArgs) -> ExitCode {
 }
 
 fn die() {
-    // It cannot fail: every process may send itself any signal.
+    // This cannot fail, because a process may send any signal to itself.
     let _ = kill_process(getpid(), Signal::KILL);
 }
 
-/// What every process is started with.
+/// The inputs that every process is started with.
 #[derive(Debug)]
 pub struct Processes {
-    /// This program.
+    /// The executable of this program.
     pub executable: PathBuf,
-    /// `farthing.toml`.
+    /// Path of `farthing.toml`.
     pub config: PathBuf,
-    /// The settler's key.
+    /// The settler's key file.
     pub settler_key: PathBuf,
-    /// Where its log goes.
+    /// File that the processes log to.
     pub log: PathBuf,
-    /// Asks whether it is well.
+    /// Client for health checks.
     pub http: reqwest::Client,
 }
 
-/// A process that serves.
+/// A process that is serving.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
     stdin: ChildStdin,
     stdout: Lines<BufReader<ChildStdout>>,
     log: PathBuf,
-    /// Where it listens.
+    /// URL at which it listens.
     pub url: String,
-    /// How long it took from its start to its first word that it is well.
+    /// Time from the start of the process until its health check succeeded.
     pub ready_in: Duration,
 }
 
 impl Processes {
-    /// Starts a process that dies at this passage, if at any, and waits until it serves; `None` if it died before.
+    /// Starts a process that kills itself at this passage, if one is given, and waits until it serves. Returns `None`
+    /// if it was killed before.
     ///
     /// # Errors
-    /// If it ends otherwise, or takes too long.
+    /// If it ends in another way, or takes too long.
     pub async fn start(&self, death: Option<Passage>) -> Result<Option<Process>> {
         let mut command = self.command(death)?;
         let started_at = Instant::now();
@@ -136,10 +138,10 @@ impl Processes {
         let listening: Value = serde_json::from_str(&line)?;
         let url = listening["url"]
             .as_str()
-            .ok_or("it says where it listens")?;
+            .ok_or("the process did not report its URL")?;
         let admin = listening["admin"]
             .as_str()
-            .ok_or("it says where the operator asks")?;
+            .ok_or("the process did not report its admin address")?;
         let healthz = format!("{admin}/healthz");
         let mut process = Process {
             child,
@@ -155,7 +157,7 @@ impl Processes {
                 return Ok(None);
             }
             if started_at.elapsed() > PATIENCE {
-                return Err("a process listens and is not well".into());
+                return Err("timeout: a process listens but its health check fails".into());
             }
             tokio::time::sleep(HEALTH_INTERVAL).await;
         }
@@ -184,7 +186,7 @@ impl Processes {
         }
         command.arg("--").arg("--config").arg(&self.config);
         command.arg("--settler-key").arg(&self.settler_key);
-        // Settings of whoever runs this are not the process's.
+        // The caller's FARTHING_ variables must not configure the process.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("FARTHING_") {
                 command.env_remove(name);
@@ -200,24 +202,24 @@ impl Processes {
 }
 
 impl Process {
-    /// From now on passages count.
+    /// Starts to count passages of the crash point.
     pub async fn arm(&mut self) {
-        // A process that has died meanwhile is noticed by whoever waits for it.
+        // If the process has died meanwhile, waiting for it reports that.
         let _ = self.stdin.write_all(b"the load has begun\n").await;
     }
 
-    /// Waits until it has died by its own hand.
+    /// Waits until the process has killed itself.
     ///
     /// # Errors
-    /// If it ends otherwise, or lives on.
+    /// If it ends in another way, or does not end.
     pub async fn died(mut self) -> Result<()> {
         match timeout(PATIENCE, self.child.wait()).await {
             Ok(status) => check_death(status?, &self.log),
-            Err(_) => Err("a process does not pass the point at which it should die".into()),
+            Err(_) => Err("timeout: a process did not reach its crash point".into()),
         }
     }
 
-    /// Kills it.
+    /// Kills the process.
     ///
     /// # Errors
     /// If it ended by itself before.
@@ -226,16 +228,16 @@ impl Process {
         check_death(self.child.wait().await?, &self.log)
     }
 
-    /// Asks it to end, as a supervisor does, and waits until it has settled everything.
+    /// Sends SIGTERM, as a supervisor does, and waits until the process has settled everything and ended.
     ///
     /// # Errors
-    /// If it does not end well.
+    /// If it does not end successfully.
     pub async fn stop(mut self) -> Result<()> {
         let pid = self
             .child
             .id()
             .and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        kill_process(pid.ok_or("it has ended already")?, Signal::TERM)?;
+        kill_process(pid.ok_or("the process has ended already")?, Signal::TERM)?;
         let ended = async {
             while self.stdout.next_line().await?.is_some() {}
             self.child.wait().await
@@ -245,19 +247,19 @@ impl Process {
             return Ok(());
         }
         Err(with_log(
-            &format!("asked to end, it ended with {status}"),
+            &format!("after SIGTERM the process ended with {status}"),
             &self.log,
         ))
     }
 }
 
-/// A process that ends in any other way has a defect of its own.
+/// Checks that a process ended by SIGKILL. If it ended in any other way, it has a defect.
 fn check_death(status: ExitStatus, log: &Path) -> Result<()> {
     if status.signal() == Some(Signal::KILL.as_raw()) {
         return Ok(());
     }
     Err(with_log(
-        &format!("it was not killed, it ended with {status}"),
+        &format!("the process was not killed but ended with {status}"),
         log,
     ))
 }
@@ -270,5 +272,5 @@ fn with_log(what: &str, log: &Path) -> Box<dyn std::error::Error + Send + Sync> 
         .rev()
         .map(|line| format!("\n  {line}"))
         .collect();
-    format!("{what}; its last words:{tail}").into()
+    format!("{what}; last lines of its log:{tail}").into()
 }

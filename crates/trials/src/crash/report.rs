@@ -1,4 +1,4 @@
-//! What came of a run, for people and as figures.
+//! The report of a run, as text and as figures.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,49 +12,49 @@ use super::load::Tally;
 use super::oracle::{Fault, Kind};
 use farthing_tests::text::{grouped, table};
 
-/// The most faults that are shown. One defect has many.
+/// Maximum number of faults that are shown, because one defect can cause many.
 const MAX_SHOWN: usize = 20;
 
-/// What came of a run so far.
+/// The results of a run so far.
 #[derive(Debug, Default)]
-pub struct Report {
-    /// Processes that died.
+pub struct CrashReport {
+    /// Number of processes that were killed.
     pub kills: u64,
-    /// Those that died with a paid request in flight.
+    /// Number of processes that were killed with a paid request in flight.
     pub kills_in_flight: u64,
-    /// How often a process died at each point.
+    /// Number of kills at each crash point.
     pub hits: BTreeMap<CrashPoint, u64>,
-    /// What clients were answered.
+    /// The outcomes of the clients' requests.
     pub tally: Tally,
-    /// From each start to the first word that the process is well.
+    /// Times from each start until the health check succeeded.
     pub restarts: Vec<Duration>,
-    /// Requests that were asked again after a start, and answered from the books.
+    /// Number of retries after a restart that were answered from the ledger.
     pub replays: u64,
-    /// What went wrong.
+    /// Faults that were found.
     pub faults: Vec<Fault>,
 }
 
 /// The figures of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Figures {
-    /// Processes that died.
+pub struct CrashFigures {
+    /// Number of processes that were killed.
     pub kills: u64,
-    /// Those that died with a paid request in flight.
+    /// Number of processes that were killed with a paid request in flight.
     pub kills_in_flight: u64,
-    /// Requests whose acceptance a client was told of.
+    /// Number of requests that were accepted, as far as clients were told.
     pub accepted: u64,
-    /// Faults of this kind.
+    /// Number of faults of the kind [`Kind::Lost`].
     pub lost: u64,
-    /// Faults of this kind.
+    /// Number of faults of the kind [`Kind::Doubled`].
     pub doubled: u64,
-    /// Faults of this kind.
+    /// Number of faults of the kind [`Kind::Leaked`].
     pub leaked: u64,
-    /// From a start to the first word that the process is well.
+    /// 99th percentile of the time from a start until the health check succeeded.
     pub restart_p99_ms: f64,
 }
 
-impl Report {
-    /// A process died, at this point or at any moment.
+impl CrashReport {
+    /// Counts a kill, at this crash point or at a random moment.
     pub fn died(&mut self, point: Option<CrashPoint>, in_flight: bool) {
         self.kills += 1;
         self.kills_in_flight += u64::from(in_flight);
@@ -63,7 +63,7 @@ impl Report {
         }
     }
 
-    /// Adds what went wrong, and says so at once.
+    /// Adds faults, and prints them immediately.
     pub fn add(&mut self, faults: impl IntoIterator<Item = Fault>) {
         for fault in faults {
             if self.faults.len() < MAX_SHOWN {
@@ -73,7 +73,7 @@ impl Report {
         }
     }
 
-    /// How often a process died at a point.
+    /// Number of kills at a crash point.
     #[must_use]
     pub fn hits(&self, point: CrashPoint) -> u64 {
         self.hits.get(&point).copied().unwrap_or_default()
@@ -88,9 +88,9 @@ impl Report {
 
     /// The figures.
     #[must_use]
-    pub fn figures(&self) -> Figures {
+    pub fn figures(&self) -> CrashFigures {
         let restarts: Latencies = self.restarts.iter().copied().collect();
-        Figures {
+        CrashFigures {
             kills: self.kills,
             kills_in_flight: self.kills_in_flight,
             accepted: self.tally.accepted,
@@ -101,7 +101,7 @@ impl Report {
         }
     }
 
-    /// One line about how far it is.
+    /// One line of progress.
     #[must_use]
     pub fn progress(&self, of: usize) -> String {
         let figures = self.figures();
@@ -116,22 +116,22 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for CrashReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at_points: u64 = self.hits.values().sum();
         let points = CrashPoint::ALL
             .iter()
             .map(|point| [format!("`{}`", point.name()), grouped(self.hits(*point))]);
-        let any_moment = ["any moment".to_owned(), grouped(self.kills - at_points)];
+        let any_moment = ["random moment".to_owned(), grouped(self.kills - at_points)];
         let rows: Vec<[String; 2]> = points.chain([any_moment]).collect();
-        f.write_str(&table(["died at", "times"], &rows))?;
+        f.write_str(&table(["killed at", "times"], &rows))?;
         writeln!(
             f,
-            "{} requests were asked again by their keys and answered from the books",
+            "{} retries by idempotency key were answered from the ledger",
             grouped(self.replays)
         )?;
         for (code, count) in &self.tally.refused {
-            writeln!(f, "{} requests were refused: {code}", grouped(*count))?;
+            writeln!(f, "{} requests were refused with {code}", grouped(*count))?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! One death after the other, and what is compared after each.
+//! Runs one kill after the other, and the comparisons after each.
 
 use std::sync::Arc;
 
@@ -12,36 +12,36 @@ use rand::seq::SliceRandom;
 
 use super::Result;
 use super::client::Client;
-use super::lane::Lane;
+use super::lane::PayingLane;
 use super::load::{Load, Tally, body};
 use super::oracle::{Fault, Kind, LaneBooks, compared};
 use super::plan::Death;
 use super::process::Process;
-use super::report::Report;
+use super::report::CrashReport;
 use super::world::World;
 
-/// Vouchers that are presented again after every start.
+/// Number of used vouchers that are presented again after every start.
 const REPLAYS: usize = 16;
-/// Of a lane's vouchers, those that the process that died last has accepted, about.
+/// Approximate number of a lane's vouchers that the last killed process accepted.
 const LAST_VALUES: usize = 8;
-/// Lanes that are asked at the same time.
+/// Number of lanes that are queried concurrently.
 const CONCURRENT_QUESTIONS: usize = 16;
 
-/// A run.
+/// A running trial.
 pub struct Trial {
-    /// What does not die.
+    /// The environment that survives the kills.
     pub world: World,
-    /// Chooses what is presented again.
+    /// Chooses the vouchers that are presented again.
     pub rng: StdRng,
-    /// What came of it so far.
-    pub report: Report,
+    /// The results so far.
+    pub report: CrashReport,
     client: Option<Arc<Client>>,
 }
 
 impl Trial {
-    /// A run in a new world.
+    /// A trial in a new world.
     #[must_use]
-    pub fn new(world: World, rng: StdRng, report: Report) -> Self {
+    pub fn new(world: World, rng: StdRng, report: CrashReport) -> Self {
         Self {
             world,
             rng,
@@ -50,10 +50,10 @@ impl Trial {
         }
     }
 
-    /// Starts a process, lets it serve and die, and compares its books with what its clients were told.
+    /// Starts a process, lets it serve until it is killed, and compares its ledger with what its clients were told.
     ///
     /// # Errors
-    /// If the process does anything but serve and die.
+    /// If the process ends in another way or gives unexpected answers.
     pub async fn die(&mut self, death: Death) -> Result<()> {
         let passage = match death {
             Death::At(passage) => Some(passage),
@@ -68,7 +68,7 @@ impl Trial {
                     in_flight = tally.cut > 0;
                     self.report.tally.add(tally);
                 }
-                // It was asked nothing that is paid for yet.
+                // The process was killed during the start, before any paid request.
                 Err(_) if passage.is_some_and(|passage| passage.from_start) => {
                     process.died().await?;
                 }
@@ -100,14 +100,14 @@ impl Trial {
         load.end().await
     }
 
-    /// Starts a process, lets it answer `requests`, end in peace and settle everything, and compares the chain with
-    /// what its clients were told.
+    /// Starts a process, lets it answer `requests`, shut down and settle everything, and compares the chain with what
+    /// the clients were told.
     ///
     /// # Errors
-    /// If it does not end in peace, or the chain does not answer.
+    /// If the process does not shut down successfully, or if the chain does not answer.
     pub async fn end(&mut self, requests: u64) -> Result<()> {
         let Some(process) = self.world.processes.start(None).await? else {
-            return Err("a process died that nobody killed".into());
+            return Err("a process was killed, but not by this trial".into());
         };
         let client = self.compare_restored(&process, true).await?;
         let load = Load::start(&self.world.lanes, &client, &process.url);
@@ -137,9 +137,9 @@ impl Trial {
         Ok(client)
     }
 
-    /// Asks a process, before the load begins, for the state of every lane, and presents vouchers again that bought
-    /// something from the processes before it.
-    /// Unless it dies before anything is paid for, it is also asked again what was asked with a key.
+    /// Compares the state of every lane as reported by a restarted process, before the load begins, and presents used
+    /// vouchers again. If the process is going to serve paid requests, the last requests with idempotency keys are
+    /// retried as well.
     async fn compare_restored(&mut self, process: &Process, serves: bool) -> Result<Arc<Client>> {
         self.report.restarts.push(process.ready_in);
         for lane in &self.world.lanes {
@@ -147,7 +147,7 @@ impl Trial {
         }
         let url = &process.url;
         let client = self.client(url).await?;
-        let replayed: Vec<(Arc<Lane>, u64)> = self
+        let replayed: Vec<(Arc<PayingLane>, u64)> = self
             .world
             .lanes
             .choose_multiple(&mut self.rng, REPLAYS)
@@ -180,12 +180,12 @@ impl Trial {
         Ok(client)
     }
 
-    /// Reads the store of a process that has died, which the next one will find so.
+    /// Reads the store of a killed process, as the next one will find it, and compares it with the clients' histories.
     fn compare_books(&mut self) -> Result<StoredState> {
         let mut store = RedbStore::open_read_only(&self.world.store)?;
         let (state, findings) = audit(&mut store)?;
         let findings = findings.into_iter();
-        // Whatever a record says that no ledger writes, what it should say is lost.
+        // An inconsistent record counts as lost, because the right record is missing.
         self.report
             .add(findings.map(|finding| Fault::new(Kind::Lost, finding.to_string())));
         let books = LaneBooks::of(&state);
@@ -199,7 +199,7 @@ impl Trial {
         Ok(state)
     }
 
-    /// Compares what the chain has debited and paid with what is owed.
+    /// Compares the debits and payments on the chain with what is owed.
     async fn compare_chain(&mut self) -> Result<()> {
         let debited = self.world.debited().await?;
         let mut owed = 0;
@@ -215,7 +215,7 @@ impl Trial {
     }
 }
 
-/// One of the values that bought something, half of the time one of the last.
+/// Chooses one of the used values; half of the time one of the last.
 fn chosen(values: &[BaseUnits], choice: u64) -> Option<BaseUnits> {
     let last = &values[values.len().saturating_sub(LAST_VALUES)..];
     let from = if choice.is_multiple_of(2) {
@@ -227,7 +227,7 @@ fn chosen(values: &[BaseUnits], choice: u64) -> Option<BaseUnits> {
     from.get(usize::try_from(index).ok()?).copied()
 }
 
-/// What is asked when the answer does not matter.
+/// A request body for requests whose answer does not matter.
 fn question() -> serde_json::Value {
     body("What does one inference cost?", false)
 }

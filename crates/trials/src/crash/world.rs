@@ -1,4 +1,4 @@
-//! What does not die: a local chain, a model, and lanes with money.
+//! The parts that survive the kills: a local chain, a model, and funded lanes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,39 +17,39 @@ use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 
 use super::Result;
-use super::lane::Lane;
+use super::lane::PayingLane;
 use super::process::Processes;
 
-/// Channels, each with its own settlements.
+/// Number of channels, each with its own settlements.
 const CHANNELS: u64 = 4;
-/// Lanes of each: more than one transaction can claim.
+/// Number of lanes of each channel: more than one transaction can claim.
 const LANES: u16 = 16;
-/// The most that a lane can spend, 1,000 USDC: more than any run does.
+/// Cap of each lane, 1,000 USDC: more than any run spends.
 const CAP: BaseUnits = BaseUnits(1_000_000_000);
-/// What is locked in each channel: enough for all of its lanes.
+/// Deposit of each channel: enough for the caps of all its lanes.
 const DEPOSIT: BaseUnits = BaseUnits(CAP.0 * LANES as u64);
-/// Answers take long enough that a death cuts most of them off.
+/// Latency of the model: answers take long enough that a kill cuts most of them off.
 const LATENCY: Latency = Latency {
     first_token: Duration::from_millis(5),
     per_token: Duration::from_millis(4),
 };
 
-/// The world.
+/// The surviving environment of the killed processes.
 pub struct World {
     localnet: Localnet,
     model: DemoModel,
     economy: Economy,
     channels: Vec<Pubkey>,
     /// All lanes of all channels.
-    pub lanes: Vec<Arc<Lane>>,
+    pub lanes: Vec<Arc<PayingLane>>,
     /// The ledger's database.
     pub store: PathBuf,
-    /// How its gateway is started.
+    /// How the gateway's processes are started.
     pub processes: Processes,
 }
 
 impl World {
-    /// Starts a chain and a model, founds an economy and opens its channels. Everything is kept in `folder`.
+    /// Starts a chain and a model, creates an economy and opens its channels. All files are stored in `folder`.
     ///
     /// # Errors
     /// If something does not start.
@@ -76,7 +76,7 @@ impl World {
             for (index, key) in (0..).map(LaneIndex).zip(keys) {
                 let payer =
                     LanePayer::of_channel(PROGRAM_ID, address, &channel, index, key.pubkey())?;
-                lanes.push(Arc::new(Lane::new(payer, key)));
+                lanes.push(Arc::new(PayingLane::new(payer, key)));
             }
             channels.push(address);
         }
@@ -99,8 +99,8 @@ impl World {
         Ok(world)
     }
 
-    /// `farthing.toml`: streams are written down often and settlements are always under way, so that every death
-    /// meets both.
+    /// The text of `farthing.toml`. Streams write checkpoints often and settlements are always in progress, so that
+    /// every kill hits both.
     fn config(&self) -> String {
         let (upstream, rpc_url) = (self.model.url(), self.localnet.rpc_url());
         let (store, payee) = (self.store.display(), self.economy.payee());
@@ -131,7 +131,7 @@ impl World {
         )
     }
 
-    /// What the chain has debited every lane, in the order of [`Self::lanes`].
+    /// Amounts debited from every lane on the chain, in the order of [`Self::lanes`].
     ///
     /// # Errors
     /// If the chain does not answer.
@@ -144,7 +144,7 @@ impl World {
         Ok(debited)
     }
 
-    /// What the payee has.
+    /// Balance of the payee's token account.
     ///
     /// # Errors
     /// If the chain does not answer.

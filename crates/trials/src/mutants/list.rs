@@ -1,4 +1,4 @@
-//! Which changes there are.
+//! Lists the mutants of the program.
 
 use std::fs;
 use std::io;
@@ -12,34 +12,34 @@ use syn::visit::Visit;
 
 use super::{cargo, failed};
 
-/// Sources of the program.
+/// Folder of the program's sources.
 const SOURCES: &str = "programs/farthing/src";
 
-/// A change in one place.
+/// A mutant: a change in one place of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mutant {
-    /// From 1, in the order of the list.
+    /// Number in the list, from 1.
     pub id: u32,
-    /// Relative to the workspace.
+    /// Path of the source file, relative to the workspace.
     pub file: String,
-    /// For people: where, and what.
+    /// Human-readable place and description of the change.
     pub name: String,
-    /// What is changed.
-    pub kind: Kind,
-    /// The bytes of the file that `replacement` takes the place of.
+    /// The kind of change.
+    pub kind: MutantKind,
+    /// The range of bytes in the file that `replacement` replaces.
     pub range: Range<usize>,
-    /// What stands there instead.
+    /// The replacement text.
     pub replacement: String,
 }
 
-/// What a change is about.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The body of a function returns something at once.
+pub enum MutantKind {
+    /// The body of a function returns a value immediately.
     Body,
     /// A statement is removed.
     Statement,
-    /// A part of an expression is another one.
+    /// A part of an expression is replaced by another one.
     Expression,
 }
 
@@ -64,7 +64,7 @@ struct Position {
     column: usize,
 }
 
-/// All changes of the program: those of `cargo mutants`, and the removal of each guard.
+/// All mutants of the program: those of `cargo mutants`, and the removal of each guard.
 ///
 /// # Errors
 /// If `cargo mutants` is missing or a source cannot be read.
@@ -102,8 +102,8 @@ fn listed_by_cargo_mutants(root: &Path) -> io::Result<Vec<Mutant>> {
             Ok(Mutant {
                 id: 0,
                 kind: match mutant.genre.as_str() {
-                    "FnValue" => Kind::Body,
-                    _ => Kind::Expression,
+                    "FnValue" => MutantKind::Body,
+                    _ => MutantKind::Expression,
                 },
                 range: offset(&source, &mutant.span.start.to_line_column())
                     ..offset(&source, &mutant.span.end.to_line_column()),
@@ -125,7 +125,7 @@ impl Position {
     }
 }
 
-/// The removal of each `require!` statement.
+/// Collects the removal of each `require!` statement.
 fn guards(file: &str, source: &str) -> io::Result<Vec<Mutant>> {
     struct Guards<'a> {
         file: &'a str,
@@ -145,7 +145,7 @@ fn guards(file: &str, source: &str) -> io::Result<Vec<Mutant>> {
                     id: 0,
                     file: self.file.to_owned(),
                     name: format!("{}:{line}: remove {rule}", self.file),
-                    kind: Kind::Statement,
+                    kind: MutantKind::Statement,
                     range,
                     replacement: String::new(),
                 });
@@ -162,13 +162,13 @@ fn guards(file: &str, source: &str) -> io::Result<Vec<Mutant>> {
     Ok(guards.found)
 }
 
-/// The bytes of a part of a source.
+/// The range of bytes of a part of a source.
 pub fn range(source: &str, part: &impl Spanned) -> Range<usize> {
     let span = part.span();
     offset(source, &span.start())..offset(source, &span.end())
 }
 
-/// The byte at a line and a column in characters.
+/// The byte offset of a line and a column; the column is counted in characters.
 fn offset(source: &str, at: &LineColumn) -> usize {
     let line_start: usize = source
         .split_inclusive('\n')

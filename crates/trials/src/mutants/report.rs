@@ -1,10 +1,10 @@
-//! What became of the changes.
+//! Outcomes of the mutants, and their counts.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What became of a change.
+/// The outcome of a mutant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -16,9 +16,9 @@ pub enum Outcome {
     Missed,
 }
 
-/// How many of each.
+/// Number of mutants of each outcome.
 #[derive(Debug, Default, Serialize)]
-pub struct Figures {
+pub struct MutantFigures {
     mutants: usize,
     caught: usize,
     missed: usize,
@@ -26,8 +26,8 @@ pub struct Figures {
     caught_percent: f64,
 }
 
-impl Figures {
-    /// Counts.
+impl MutantFigures {
+    /// Counts the outcomes.
     pub fn of<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
         let mut figures = Self::default();
         for outcome in outcomes {
@@ -57,11 +57,11 @@ impl fmt::Display for Outcome {
     }
 }
 
-impl fmt::Display for Figures {
+impl fmt::Display for MutantFigures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} of {} that compile were caught ({}%), {} do not compile",
+            "caught {} of {} mutants that compile ({}%); {} do not compile",
             self.caught,
             self.caught + self.missed,
             self.caught_percent,

@@ -1,16 +1,18 @@
-//! A source with all its changes, each behind a switch.
+//! Rewrites a source so that it contains all its mutants, each behind a switch.
 
 use std::io;
 use std::ops::Range;
 
 use syn::visit::{self, Visit};
 
-use super::list::{Kind, Mutant, range};
+use super::list::{Mutant, MutantKind, range};
 
-/// What the switch begins with in the bytecode; the number of the change that is on follows, as a u32 LE.
+/// Marker at which the switch is found in the bytecode. It is followed by the number of the active mutant as a
+/// little-endian u32.
 pub const MARKER: &[u8; 16] = b"farthing.mutant=";
 
-/// The module that reads the switch. The number is in the bytecode as data that the compiler knows nothing of.
+/// Source of the module that reads the switch. The number is data in the bytecode that the compiler cannot optimise
+/// away.
 pub const MODULE: &str = r#"
 mod mutant_switch {
     #[used]
@@ -29,20 +31,20 @@ mod mutant_switch {
 pub struct Switched {
     /// The text.
     pub text: String,
-    /// Which bytes of the text belong to which change.
+    /// The ranges of inserted bytes, with the number of the mutant of each.
     pub inserted: Vec<(Range<usize>, u32)>,
 }
 
-/// Text that goes to a place of the source, because of a change.
+/// Text to be inserted into the source for a mutant.
 struct Insertion {
     at: usize,
-    /// Among insertions at one place: outer ones are opened first and closed last.
+    /// Order among insertions at the same place: outer ones are opened first and closed last.
     order: (u8, i64, i64),
     text: String,
     id: u32,
 }
 
-/// Puts every change of `mutants` behind a switch.
+/// Inserts every change of `mutants` behind a switch.
 ///
 /// # Errors
 /// If the source does not parse, or a change is not inside an expression.
@@ -59,18 +61,18 @@ pub fn switched(source: &str, mutants: &[&Mutant]) -> io::Result<Switched> {
         let is_on = format!("if crate::mutant_switch::is_on({})", mutant.id);
         let replacement = &mutant.replacement;
         let (around, before, after) = match mutant.kind {
-            Kind::Body => (
-                // Outside of everything that begins here.
+            MutantKind::Body => (
+                // Outside of all other changes that begin here.
                 mutant.range.start..usize::MAX >> 1,
                 format!("{is_on} {{ return {replacement}; }} "),
                 String::new(),
             ),
-            Kind::Statement => (
+            MutantKind::Statement => (
                 mutant.range.clone(),
                 format!("{is_on} {{ {replacement} }} else {{ "),
                 " }".to_owned(),
             ),
-            Kind::Expression => {
+            MutantKind::Expression => {
                 let around = expressions.around(&mutant.range).ok_or_else(|| {
                     io::Error::other(format!("{} is not inside an expression", mutant.name))
                 })?;
@@ -119,7 +121,7 @@ fn insert(source: &str, insertions: &[Insertion]) -> Switched {
         switched.inserted.push((range, insertion.id));
     }
     switched.text.push_str(&source[done..]);
-    // A switch is not read at compile time; hardly any function is needed there.
+    // A switch cannot be read at compile time, so functions must not be `const`; hardly any needs to be.
     if !insertions.is_empty() {
         switched.text = switched.text.replace("const fn ", "      fn ");
     }
@@ -133,7 +135,7 @@ struct Expressions<'a> {
 }
 
 impl Expressions<'_> {
-    /// The smallest one around a range.
+    /// The smallest expression that contains a range.
     fn around(&self, inner: &Range<usize>) -> Option<Range<usize>> {
         self.found
             .iter()
@@ -159,7 +161,7 @@ impl<'ast> Visit<'ast> for Expressions<'_> {
 mod tests {
     use super::*;
 
-    fn mutant(id: u32, kind: Kind, source: &str, from: &str, to: &str) -> Mutant {
+    fn mutant(id: u32, kind: MutantKind, source: &str, from: &str, to: &str) -> Mutant {
         let start = source.find(from).expect("it is there");
         Mutant {
             id,
@@ -174,10 +176,16 @@ mod tests {
     #[test]
     fn changes_nest() {
         let source = "fn f(a: u8, b: u8) -> bool { require!(a); a + 1 == b }";
-        let body = mutant(1, Kind::Body, source, "require!(a); a + 1 == b", "true");
-        let equal = mutant(2, Kind::Expression, source, "==", "!=");
-        let plus = mutant(3, Kind::Expression, source, "+", "-");
-        let guard = mutant(4, Kind::Statement, source, "require!(a);", "");
+        let body = mutant(
+            1,
+            MutantKind::Body,
+            source,
+            "require!(a); a + 1 == b",
+            "true",
+        );
+        let equal = mutant(2, MutantKind::Expression, source, "==", "!=");
+        let plus = mutant(3, MutantKind::Expression, source, "+", "-");
+        let guard = mutant(4, MutantKind::Statement, source, "require!(a);", "");
         let switched = switched(source, &[&body, &equal, &plus, &guard]).expect("it parses");
         let on = |id| format!("if crate::mutant_switch::is_on({id})");
         let expected = [

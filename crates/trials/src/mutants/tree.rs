@@ -1,4 +1,4 @@
-//! A copy of the workspace whose program has all changes behind switches.
+//! A copy of the workspace in which the program has all mutants behind switches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,20 +13,20 @@ use super::list::Mutant;
 use super::switch::{MODULE, switched};
 use super::{cargo, failed};
 
-/// More rounds than the compiler has phases, after each of which it may say something new.
+/// Maximum number of rounds of checking: more than the compiler has phases, each of which may report further errors.
 const MAX_ROUNDS: usize = 20;
 
-/// Which bytes of which file belong to which change.
+/// By file: the ranges of bytes that were inserted, with the number of the mutant of each.
 type Inserted = BTreeMap<String, Vec<(Range<usize>, u32)>>;
 
-/// The copy.
+/// The copy of the workspace.
 pub struct Tree {
     original: PathBuf,
     copy: PathBuf,
     target: PathBuf,
 }
 
-/// What cargo prints for programs.
+/// A line of cargo's JSON output.
 #[derive(Deserialize)]
 struct CargoMessage {
     message: Option<CompilerMessage>,
@@ -50,7 +50,7 @@ impl Tree {
     /// Copies every file that git does not ignore to a folder below `folder`.
     ///
     /// # Errors
-    /// Git's and the file system's.
+    /// If git or the file system fails.
     pub fn copy(root: &Path, folder: &Path) -> io::Result<Self> {
         let tree = Self {
             original: root.to_owned(),
@@ -80,10 +80,10 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Writes the sources with the switches of all mutants that compile; returns the others.
+    /// Writes the sources with the switches of all mutants that compile, and returns the numbers of the others.
     ///
     /// # Errors
-    /// If an error of the compiler has nothing to do with any of them.
+    /// If a compiler error is not caused by any mutant.
     pub fn keep_what_compiles(&self, mutants: &[Mutant]) -> io::Result<BTreeSet<u32>> {
         let mut unviable = BTreeSet::new();
         for _ in 0..MAX_ROUNDS {
@@ -115,7 +115,7 @@ impl Tree {
         fs::read(bytecode)
     }
 
-    /// Writes all sources that have mutants; returns what belongs to whom.
+    /// Writes all sources that have mutants, and returns which inserted text belongs to which mutant.
     fn write(&self, mutants: &[Mutant], without: &BTreeSet<u32>) -> io::Result<Inserted> {
         let mut by_file: BTreeMap<&str, Vec<&Mutant>> = BTreeMap::new();
         for mutant in mutants {
@@ -137,7 +137,7 @@ impl Tree {
         Ok(inserted)
     }
 
-    /// Whose code the compiler does not like.
+    /// The mutants whose code causes compiler errors.
     fn blame(&self, inserted: &Inserted) -> io::Result<BTreeSet<u32>> {
         let output = cargo(&self.copy)
             .args(["check", "-p", "farthing", "--message-format=json"])

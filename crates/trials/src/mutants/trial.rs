@@ -1,4 +1,4 @@
-//! The program's tests against one change.
+//! Runs the program's tests against one mutant.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -13,17 +13,17 @@ use super::report::Outcome;
 use super::switch::MARKER;
 use super::{cargo, failed};
 
-/// Tests that take long, and are asked last.
+/// Names of tests that take long and are run last.
 const SLOW: [&str; 3] = ["incarnations::", "model::", "signatures::differential::"];
 
-/// The tests, the bytecode with its switch, and what was found out before.
+/// The compiled tests, the bytecode with its switch, and the outcomes of earlier runs.
 pub struct Trials {
     tests: PathBuf,
     package: PathBuf,
     bytecode: Vec<u8>,
     switch: usize,
     file: PathBuf,
-    /// Earlier outcomes of exactly this bytecode, one file each.
+    /// Folder with earlier outcomes for exactly this bytecode, one file each.
     known: PathBuf,
 }
 
@@ -39,10 +39,10 @@ struct Target {
 }
 
 impl Trials {
-    /// Compiles the tests, and requires that they pass while no change is on.
+    /// Compiles the tests, and checks that they pass while no mutant is active.
     ///
     /// # Errors
-    /// If they do not, or the bytecode has no switch.
+    /// If the tests do not pass, or if the bytecode does not contain exactly one switch.
     pub fn prepare(root: &Path, folder: &Path, bytecode: &[u8]) -> io::Result<Self> {
         let places: Vec<usize> = bytecode
             .windows(MARKER.len())
@@ -51,9 +51,11 @@ impl Trials {
             .map(|(place, _)| place)
             .collect();
         let [place] = places[..] else {
-            return Err(failed("the compiler did not keep exactly one switch"));
+            return Err(failed(
+                "the bytecode does not contain exactly one mutant switch",
+            ));
         };
-        // A copy, so that nobody who compiles meanwhile changes the tests.
+        // The tests are copied, so that compiling them meanwhile does not replace the executable.
         let tests = folder.join("tests");
         fs::copy(compile_tests(root)?, &tests)?;
         let trials = Self {
@@ -69,33 +71,35 @@ impl Trials {
         fs::create_dir_all(&trials.known)?;
         let unchanged = trials.known.join("0");
         if !unchanged.exists() {
-            println!("running all tests without any change");
+            println!("running all tests without any mutation");
             if let Some(test) = trials.first_failure(0, &[])? {
-                return Err(failed(format!("{test} fails without any change")));
+                return Err(failed(format!(
+                    "{test} fails without any mutation: fix it first"
+                )));
             }
             fs::write(unchanged, "")?;
         }
         Ok(trials)
     }
 
-    /// The outcome of one change, known from an earlier run or found out now.
+    /// The outcome of one mutant, either from an earlier run or by running the tests now.
     ///
     /// # Errors
-    /// The operating system's.
+    /// If a file cannot be read or written, or the tests cannot be run.
     pub fn run(&self, mutant: &Mutant) -> io::Result<Outcome> {
         let known = self.known.join(mutant.id.to_string());
         if let Ok(outcome) = fs::read_to_string(&known) {
             return Ok(serde_json::from_str(&outcome)?);
         }
         let outcome = self.find_out(mutant)?;
-        // What was missed is tried again: there may be another test by then.
+        // Missed mutants are tested again in the next run, because there may be new tests by then.
         if matches!(outcome, Outcome::Caught(_)) {
             fs::write(known, serde_json::to_string(&outcome)?)?;
         }
         Ok(outcome)
     }
 
-    /// Those tests first that are about the file, then the quick ones, then the others.
+    /// Runs the tests of the mutated file first, then the fast ones, then the slow ones.
     fn find_out(&self, mutant: &Mutant) -> io::Result<Outcome> {
         let stem = Path::new(&mutant.file).file_stem().unwrap_or_default();
         let own = format!("{}::", stem.to_string_lossy());
@@ -109,7 +113,7 @@ impl Trials {
         Ok(Outcome::Missed)
     }
 
-    /// Runs tests until one fails; its name.
+    /// Runs tests until one fails, and returns its name.
     fn first_failure(&self, id: u32, arguments: &[&str]) -> io::Result<Option<String>> {
         let mut bytecode = self.bytecode.clone();
         bytecode[self.switch..self.switch + 4].copy_from_slice(&id.to_le_bytes());
@@ -141,7 +145,7 @@ impl Trials {
     }
 }
 
-/// The executable with the program's tests.
+/// Compiles the program's tests, and returns their executable.
 fn compile_tests(root: &Path) -> io::Result<PathBuf> {
     let output = cargo(root)
         .args(["test", "--workspace", "--test", "program"])
@@ -158,5 +162,5 @@ fn compile_tests(root: &Path) -> io::Result<PathBuf> {
             target.is_some_and(|target| target.src_path == source)
         })
         .find_map(|artifact| artifact.executable)
-        .ok_or_else(|| failed("cargo test did not make the program's tests"))
+        .ok_or_else(|| failed("cargo test did not build the program's tests"))
 }

@@ -8,7 +8,7 @@ use super::fields::{
 };
 use super::{Bounded, ModelPrice, QuoteError, Usage};
 
-/// Fields that cost nothing beyond the tokens they are bounded by.
+/// The accepted fields, which cost nothing beyond the tokens that are bounded here.
 const FIELDS: &[&str] = &[
     "model",
     "messages",

@@ -1,11 +1,11 @@
-//! Completions of a text.
+//! Text completions.
 
 use serde_json::Value;
 
 use super::fields::{Fields, MAX_MESSAGES, invalid};
 use super::{Bounded, ModelPrice, QuoteError, Usage};
 
-/// Fields that cost nothing beyond the tokens they are bounded by.
+/// The accepted fields, which cost nothing beyond the tokens that are bounded here.
 const FIELDS: &[&str] = &[
     "model",
     "prompt",
@@ -37,15 +37,15 @@ pub(super) fn bound(fields: &Fields<'_>, price: &ModelPrice) -> Result<Bounded, 
     let suffix = fields.optional("suffix", Value::as_str, "a string")?;
     let bounds = Usage {
         prompt_tokens: prompt_tokens + suffix.map_or(0, |suffix| suffix.len() as u64),
-        // Each prompt has its own choices.
+        // Each prompt is answered with its own `n` choices.
         completion_tokens: output * fields.choices()? * prompts,
         ..Usage::default()
     };
     fields.bounded(bounds, (output_field, output), stream)
 }
 
-/// How many texts there are, each a string or an array of tokens, and the most tokens that they have
-/// together: the bytes of a string, or the tokens themselves, and one more that a model may begin with.
+/// The number of texts, each a string or an array of tokens, and the most tokens that they have together: for each text
+/// the bytes of its string or the number of its tokens, plus one token that the model may prepend.
 pub(super) fn prompts(fields: &Fields<'_>, param: &str) -> Result<(u64, u64), QuoteError> {
     let malformed = || {
         invalid(

@@ -6,7 +6,7 @@ use super::completions::prompts;
 use super::fields::Fields;
 use super::{Bounded, QuoteError, Usage};
 
-/// Fields that cost nothing beyond the tokens they are bounded by.
+/// The accepted fields, which cost nothing beyond the tokens that are bounded here.
 const FIELDS: &[&str] = &["model", "input", "dimensions", "encoding_format", "user"];
 
 pub(super) fn bound(fields: &Fields<'_>) -> Result<Bounded, QuoteError> {

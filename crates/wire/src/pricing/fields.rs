@@ -1,10 +1,10 @@
-//! Reading a body's fields, and the bytes of its text.
+//! Reads the fields of a request body and counts the bytes of its text.
 
 use serde_json::{Map, Value};
 
 use super::{Bounded, ModelPrice, QuoteError, Usage};
 
-/// Tokens that a template may add to a message or an item.
+/// Tokens that a chat template may add to a message or an item.
 pub(super) const TEMPLATE_TOKENS_PER_MESSAGE: u64 = 16;
 /// The most messages, items or texts of one request.
 pub(super) const MAX_MESSAGES: usize = 4_096;
@@ -51,7 +51,7 @@ impl<'a> Fields<'a> {
         self.0.get(param).filter(|value| !value.is_null())
     }
 
-    /// A field that may be missing or null, else must be what `read` accepts.
+    /// An optional field: `None` if it is missing or null, an error if `read` does not accept its value.
     pub(super) fn optional<T>(
         &self,
         param: &str,
@@ -83,8 +83,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The output tokens of one answer, and the field that says so: the one of `params` that is given,
-    /// else the first with the model's limit.
+    /// The most output tokens of one answer, with the name of the field that sets them: the one of `params` that is
+    /// given, else the first of `params` with the model's limit.
     pub(super) fn output_bound(
         &self,
         params: &[&'static str],
@@ -121,7 +121,8 @@ impl<'a> Fields<'a> {
         values.map(|value| value.to_string().len() as u64).sum()
     }
 
-    /// The bounded request, its output and, of a stream, its usage asked for.
+    /// The request with its bounds. The upstream body gets an explicit output limit and, for a stream, a request for
+    /// usage.
     pub(super) fn bounded(
         &self,
         bounds: Usage,
@@ -138,7 +139,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Whether the client asked for usage at the end of its stream, and the fields with it asked for.
+    /// Whether the client requested usage at the end of its stream, and the fields with that request added.
     fn with_usage(&self, stream: bool) -> Result<(bool, Map<String, Value>), QuoteError> {
         let mut fields = self.0.clone();
         if !stream {
@@ -184,8 +185,8 @@ pub(super) fn text_bytes(value: &Value, param: &str, depth: usize) -> Result<u64
     })
 }
 
-/// Tokens of an image that is part of a message: as configured, and only if it is in the body. A remote
-/// file would make the upstream fetch what nobody has seen.
+/// The most tokens of an image in a message, as configured. Only inline images (`data:` URLs) are accepted: a remote
+/// file would make the upstream fetch content that was not checked.
 pub(super) fn image_bound(
     url: Option<&str>,
     param: &str,

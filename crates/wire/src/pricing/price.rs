@@ -18,12 +18,12 @@ pub struct ModelPrice {
     /// Base units per million output tokens.
     #[serde_as(as = "DisplayFromStr")]
     pub output_per_million: BaseUnits,
-    /// Base units per million input tokens that the upstream's cache held; as any other if there is no
-    /// such price.
+    /// Base units per million input tokens that the upstream read from its cache; `input_per_million` applies if
+    /// absent.
     #[serde_as(as = "Option<DisplayFromStr>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input_per_million: Option<BaseUnits>,
-    /// Base units per million output tokens of reasoning; as any other if there is no such price.
+    /// Base units per million output tokens of reasoning; `output_per_million` applies if absent.
     #[serde_as(as = "Option<DisplayFromStr>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_per_million: Option<BaseUnits>,
@@ -33,15 +33,15 @@ pub struct ModelPrice {
     /// The least that a request costs, in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub minimum: BaseUnits,
-    /// The most tokens that one choice may have; the default of a body that names none.
+    /// The most output tokens of one choice; also the default for a body that sets no limit.
     pub max_output_tokens: u32,
-    /// The most tokens that one inline image may cost; images are refused without it.
+    /// The most tokens that one inline image may cost; images are refused if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_image: Option<u32>,
 }
 
 impl ModelPrice {
-    /// Nothing, for answers of at most so many tokens.
+    /// A price of zero, for answers of at most `max_output_tokens` tokens.
     #[must_use]
     pub const fn free(max_output_tokens: u32) -> Self {
         Self {

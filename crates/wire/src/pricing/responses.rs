@@ -1,5 +1,5 @@
-//! Responses, as far as their cost follows from the body: earlier responses, conversations and tools that
-//! the provider runs are refused by name.
+//! Responses whose cost follows from the body alone. Earlier responses, conversations and tools that the provider runs
+//! are refused with an error that names the field.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::fields::{
 };
 use super::{Bounded, ModelPrice, QuoteError, Usage};
 
-/// Fields that cost nothing beyond the tokens they are bounded by.
+/// The accepted fields, which cost nothing beyond the tokens that are bounded here.
 const FIELDS: &[&str] = &[
     "model",
     "input",
@@ -33,7 +33,7 @@ const FIELDS: &[&str] = &[
 
 pub(super) fn bound(fields: &Fields<'_>, price: &ModelPrice) -> Result<Bounded, QuoteError> {
     fields.only(FIELDS)?;
-    // What is kept could be continued, at a cost that no later body shows.
+    // A stored response could be continued by a later request, whose body would not show the cost.
     if fields.optional("store", Value::as_bool, "a boolean")? == Some(true) {
         return Err(not_bounded("store"));
     }
@@ -54,13 +54,13 @@ pub(super) fn bound(fields: &Fields<'_>, price: &ModelPrice) -> Result<Bounded, 
     Ok(Bounded {
         bounds,
         stream,
-        // The event that ends a stream of responses always has it.
+        // The last event of a responses stream always reports usage.
         wants_usage: true,
         upstream_body: Value::Object(body),
     })
 }
 
-/// Functions are run by the client; all other tools by the provider.
+/// Requires that all tools are functions or custom tools, which the client runs. All others are run by the provider.
 fn require_functions(fields: &Fields<'_>) -> Result<(), QuoteError> {
     let tools = fields.optional("tools", Value::as_array, "an array")?;
     for tool in tools.into_iter().flatten() {

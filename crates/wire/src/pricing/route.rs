@@ -1,4 +1,4 @@
-//! What is sold by the request and by the byte: routes of any kind, each with one price.
+//! Prices of plain routes, which are sold by the request and by the byte.
 
 mod pattern;
 
@@ -21,7 +21,7 @@ pub struct RoutePrice {
     /// Base units per million bytes of the request's body, added to the rest.
     #[serde_as(as = "DisplayFromStr")]
     pub per_million_request_bytes: BaseUnits,
-    /// What the bytes of an answer cost, added to the rest; nothing without it.
+    /// Price of the answer's bytes, added to the rest; if absent, the answer's bytes cost nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<AnswerPrice>,
     /// The least that a request costs, in base units.
@@ -29,7 +29,7 @@ pub struct RoutePrice {
     pub minimum: BaseUnits,
 }
 
-/// The price of an answer's bytes, and how many of them are paid for.
+/// The price of an answer's bytes, and the most bytes that an answer may have.
 #[serde_as]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,18 +41,18 @@ pub struct AnswerPrice {
     pub max_bytes: u64,
 }
 
-/// ByteUsage of one request and its answer.
+/// Number of bytes of one request and its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ByteUsage {
-    /// ByteUsage of the request's body.
+    /// Bytes of the request's body.
     pub request_bytes: u64,
-    /// ByteUsage of the answer's body.
+    /// Bytes of the answer's body.
     pub answer_bytes: u64,
 }
 
 impl RoutePrice {
-    /// So much for every request, however long it and its answer are.
+    /// A fixed price for every request, whatever its length and that of its answer.
     #[must_use]
     pub const fn per_request(amount: BaseUnits) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl RoutePrice {
         }
     }
 
-    /// Rounded up once, as all prices are; `None` if it exceeds 64 bits.
+    /// The price of these bytes, rounded up once like all prices; `None` if it exceeds 64 bits.
     fn of(&self, bytes: ByteUsage) -> Option<BaseUnits> {
         let answer = self.answer.map(|answer| answer.per_million_bytes);
         let price = TokenPrice {
@@ -80,7 +80,7 @@ impl RoutePrice {
         })
     }
 
-    /// The most that a request with a body of so many bytes can cost; `None` if it exceeds 64 bits.
+    /// The most that a request with a body of `request_bytes` bytes can cost; `None` if it exceeds 64 bits.
     #[must_use]
     pub fn maximum(&self, request_bytes: u64) -> Option<BaseUnits> {
         self.of(ByteUsage {

@@ -7,17 +7,17 @@ use serde_json::Value;
 pub struct Usage {
     /// Input tokens, all of them.
     pub prompt_tokens: u64,
-    /// The part of the input that the upstream's cache held.
+    /// The part of the input that the upstream read from its cache.
     pub cached_tokens: u64,
     /// Output tokens, all of them.
     pub completion_tokens: u64,
-    /// The part of the output that nobody sees.
+    /// The part of the output that is reasoning and not shown.
     pub reasoning_tokens: u64,
 }
 
 impl Usage {
-    /// Reads a `usage` object, with the names of chat completions or of responses; `None` if it does not
-    /// count the input.
+    /// Reads a `usage` object with the field names of chat completions or of responses; `None` if it has no number of
+    /// input tokens.
     #[must_use]
     pub fn read(usage: &Value) -> Option<Self> {
         let number = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
@@ -29,7 +29,7 @@ impl Usage {
                 "/input_tokens_details/cached_tokens",
             )
             .unwrap_or_default(),
-            // Embeddings have none.
+            // Embeddings have no output tokens.
             completion_tokens: either("/completion_tokens", "/output_tokens").unwrap_or_default(),
             reasoning_tokens: either(
                 "/completion_tokens_details/reasoning_tokens",

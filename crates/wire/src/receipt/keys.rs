@@ -1,17 +1,17 @@
-//! The key set (RFC 7517) under which a provider publishes who signs its receipts.
+//! The key set (RFC 7517) in which a provider publishes the key that signs its receipts.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use solana_sdk::pubkey::Pubkey;
 
-/// Why a key set names no settler.
+/// Why a key set is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
-    /// Not a key set.
+    /// The JSON is not a key set.
     #[error("the key set is not the expected JSON: {0}")]
     Json(String),
-    /// None of its keys is the one.
+    /// The set does not contain the settler's key.
     #[error("the key set has no Ed25519 key of the settler {0}")]
     NoKey(Pubkey),
 }
@@ -22,7 +22,7 @@ pub struct KeySet {
     keys: Vec<PublicKey>,
 }
 
-/// One of them. Kinds that receipts are not signed with are read and passed over.
+/// A key of the set. Keys of types that cannot sign receipts are read, and ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct PublicKey {
     kty: String,
@@ -62,7 +62,7 @@ impl KeySet {
         serde_json::from_slice(json).map_err(|error| KeySetError::Json(error.to_string()))
     }
 
-    /// Whether a settler's key is in it, by its bytes and not by what they are called.
+    /// Requires that the set contains a settler's key. Keys are compared by their bytes and not by their `kid`.
     ///
     /// # Errors
     /// [`KeySetError::NoKey`].

@@ -1,4 +1,4 @@
-//! Every guard of a receipt, and bytes that do not change.
+//! Tests of every check of a receipt, and that the bytes of a receipt do not change.
 
 use std::borrow::Cow;
 
@@ -54,7 +54,7 @@ pub(crate) fn claims() -> Claims {
     }
 }
 
-/// A token of any header and claims, with a signature that is good for them.
+/// A token with any header and claims, validly signed by `key`.
 fn signed(key: &Keypair, header: &Value, claims: &Value) -> String {
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let data = format!("{}.{}", encode(header), encode(claims));
@@ -125,7 +125,7 @@ fn what_is_no_receipt_of_the_settler_is_refused() {
     let cheaper = signed(&stranger, &header(), &with("charged", json!("1")));
     let (data, _) = cheaper.rsplit_once('.').expect("it has three parts");
     assert_eq!(verify(&format!("{data}.{signature}"), &who), not_signed);
-    // A signature of the wrong length is none.
+    // A signature of the wrong length is refused.
     assert_eq!(verify(&format!("{data}.AAAA"), &who), not_signed);
     let named = stranger.pubkey();
     let other_issuer = signed(&key, &header(), &with("iss", json!(named.to_string())));
@@ -192,7 +192,7 @@ fn a_library_that_knows_nothing_of_us_can_check_it() {
     assert_eq!(read.header().key_id, Some(settler().pubkey().to_string()));
 }
 
-/// The bytes of then: an answer that was kept is replayed with the receipt that it had, also by a later version.
+/// Pins a receipt's bytes: a stored answer is replayed with the receipt that it had, also by a later version.
 #[test]
 fn the_same_claims_give_the_same_bytes() {
     let token = sign(&settler(), &claims());
@@ -202,7 +202,7 @@ fn the_same_claims_give_the_same_bytes() {
 
 #[test]
 fn no_receipt_can_be_a_transaction() {
-    // A message of the old form begins with the number of its signatures, later ones with a byte above 127.
+    // A legacy transaction message begins with its number of signatures, a versioned one with a byte above 127.
     let token = sign(&settler(), &claims());
     let signatures = usize::from(token.as_bytes()[0]);
     assert_eq!(signatures, 101);

@@ -16,17 +16,17 @@ use crate::signature::SignerKey;
 
 /// The token's type (RFC 8725, section 3.11): the settler signs no other token of this type.
 const TYPE: &str = "farthing-receipt+jwt";
-/// Longest token that is read, in bytes. The claims take a sixth of it.
+/// Maximum length of a token in bytes. A receipt's claims take a sixth of it.
 const MAX_LENGTH: usize = 8 * 1024;
 
-/// Why a receipt proves nothing.
+/// Why a signed receipt is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignedReceiptError {
-    /// Longer than any receipt.
+    /// The token is longer than any receipt.
     #[error("the receipt is longer than {MAX_LENGTH} bytes")]
     TooLong,
     /// Not a JWS in compact form.
-    #[error("the receipt is no JWS in compact form: {0}")]
+    #[error("the receipt is not a JWS in compact form: {0}")]
     Malformed(String),
     /// A token of another type.
     #[error("the token is of another type than \"{TYPE}\"")]
@@ -34,26 +34,26 @@ pub enum SignedReceiptError {
     /// Signed by another algorithm, or by none.
     #[error("the receipt is signed by \"{0}\", not by \"EdDSA\"")]
     Algorithm(String),
-    /// The settler's address is no key.
-    #[error("{0} is no key that can sign")]
+    /// The settler's address is not a public key that can sign.
+    #[error("the settler {0} is not a public key that can sign")]
     Key(Pubkey),
-    /// Not the claims of a receipt.
-    #[error("the receipt's claims are not those of a receipt: {0}")]
+    /// The token's claims are not those of a receipt.
+    #[error("the receipt's claims are malformed: {0}")]
     Claims(String),
-    /// Not the settler's signature.
+    /// The signature is not the settler's.
     #[error("the receipt is not signed by the settler {0}")]
     Signature(Pubkey),
-    /// The claims name another settler than the one whose signature it is.
-    #[error("the receipt names the settler {named}, and is signed by {signed}")]
+    /// The claims name another settler than the one who signed.
+    #[error("the receipt names the settler {named}, but is signed by {signed}")]
     Issuer {
-        /// Whom the claims name.
+        /// The settler that the claims name.
         named: Pubkey,
-        /// Whose signature it is.
+        /// The settler who signed.
         signed: Pubkey,
     },
 }
 
-/// A signature, for the library.
+/// A signature in the form that `jwt_compact` expects.
 struct Bytes(Signature);
 
 impl AlgorithmSignature for Bytes {
@@ -68,7 +68,7 @@ impl AlgorithmSignature for Bytes {
     }
 }
 
-/// `EdDSA` by the one predicate for signatures.
+/// The algorithm `EdDSA`, verified by the predicate of [`crate::signature`].
 #[derive(Default)]
 struct StrictEd25519<'a>(PhantomData<&'a dyn Signer>);
 
@@ -90,10 +90,11 @@ impl<'a> Algorithm for StrictEd25519<'a> {
     }
 }
 
-/// Signs a receipt. The same claims give the same bytes.
+/// Signs a receipt. It is deterministic: the same claims give the same bytes.
 ///
 /// # Panics
-/// If `settler` is not who the claims name, or does not sign without being asked, which are defects of the caller.
+/// If `settler` is not the settler that the claims name, or cannot sign without confirmation by a user; both are
+/// defects of the caller.
 #[must_use]
 pub fn sign(settler: &dyn Signer, claims: &Claims) -> String {
     assert_eq!(settler.pubkey(), claims.iss, "the settler signs for itself");
@@ -127,7 +128,8 @@ pub fn verify(token: &str, settler: &Pubkey) -> Result<Claims, SignedReceiptErro
     }
 }
 
-/// What a receipt says, before anything of it is believed: where to look for who signs.
+/// Reads a receipt's claims without verifying its signature, in order to find out which channel's settler must have
+/// signed it. Do not trust them before [`verify`] accepts the receipt.
 ///
 /// # Errors
 /// [`SignedReceiptError`] if it cannot be read.
@@ -150,7 +152,7 @@ fn parse(token: &str) -> Result<UntrustedToken<'_>, SignedReceiptError> {
     Ok(token)
 }
 
-/// The library takes the time out of the claims on their way in.
+/// Restores `iat`, which `jwt_compact` moves out of the claims when it reads a token.
 fn of_token(claims: jwt_compact::Claims<Claims>) -> Claims {
     let seconds = claims.issued_at.map_or(0, |issued| issued.timestamp());
     Claims {

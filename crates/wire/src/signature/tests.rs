@@ -1,5 +1,5 @@
-//! The predicate says of every signature what `ed25519-dalek`'s `verify_strict` says, beside the canonical
-//! encodings that it asks for: that one decompresses R and A each time to see that neither has small order.
+//! Compares the predicate with `ed25519-dalek`'s `verify_strict` plus the checks for canonical encodings: both must
+//! agree on every signature. `verify_strict` decompresses R and A each time to see that neither has small order.
 
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
@@ -18,7 +18,7 @@ const P: [u8; 32] = {
     p
 };
 
-/// What `verify_strict` says, with the canonical encodings that the program asks for.
+/// Whether `verify_strict` accepts a signature that also has the canonical encodings that the program requires.
 fn strictly(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     let r: [u8; 32] = signature[..32].try_into().expect("half of it");
     has_canonical_y(key)
@@ -29,7 +29,7 @@ fn strictly(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
         })
 }
 
-/// Requires that both say the same, and returns what.
+/// Requires that both predicates agree, and returns whether they accept.
 fn agreed(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     let strict = strictly(key, message, signature);
     let accepted = SignerKey::new(key).is_ok_and(|key| key.verifies(message, signature));
@@ -37,8 +37,8 @@ fn agreed(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     accepted
 }
 
-/// A signature as whoever knows both discrete logarithms makes it: key [a]B + T and nonce [r]B + U for points of
-/// small order T and U. The bytes that stand for R may be others than the point's own.
+/// A signature made with knowledge of both discrete logarithms: key [a]B + T and nonce [r]B + U for points of small
+/// order T and U. `r_bytes` replaces the encoding of R if given.
 fn sign(
     a: Scalar,
     key_torsion: EdwardsPoint,
@@ -119,7 +119,7 @@ fn the_eight_encodings_are_those_of_small_order() {
 
 #[test]
 fn an_r_of_small_order_that_fits_is_refused() {
-    // The equation holds, so that only the order of R is left to refuse it.
+    // The equation holds, so only the small order of R can be the reason to refuse it.
     let a = Scalar::from(7_u8);
     let mut fitting = 0;
     for torsion in EIGHT_TORSION {
@@ -180,7 +180,7 @@ proptest! {
             byte => signature[byte - 32] ^= flip,
         }
         agreed(&key, &message, &signature);
-        // S + multiples of L, in which Scalar cannot count.
+        // S plus multiples of L, which `Scalar` cannot represent.
         let (key, mut signature) = sign(a, none, r, none, None, &message);
         let mut order = (-Scalar::ONE).to_bytes();
         order[0] += 1;
@@ -208,7 +208,7 @@ proptest! {
         let (key, signature) =
             sign(a, key_torsion, Scalar::ZERO, key_torsion, Some(encoding), &message);
         prop_assert!(!agreed(&key, &message, &signature));
-        // As the key as well, and with a signature of anything.
+        // The encoding as the key as well, also with an arbitrary signature.
         prop_assert!(!agreed(&encoding, &message, &signature));
         agreed(&key, &message, &noise);
         let mut above = noise;

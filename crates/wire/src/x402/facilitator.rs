@@ -1,4 +1,5 @@
-//! The API of an x402 facilitator, which a seller's server asks before it serves, and when it has.
+//! The API of an x402 facilitator. A seller's server asks it to verify a payment before it serves the request, and to
+//! settle the payment afterwards.
 //!
 //! | request | body | answer |
 //! |---|---|---|
@@ -13,55 +14,55 @@ use solana_sdk::pubkey::Pubkey;
 
 use super::{ChannelStateInfo, EscrowExtra, PaymentPayload, PaymentRequirements, VoucherStateInfo};
 
-/// Where a payment is verified.
+/// Path of the endpoint that verifies a payment.
 pub const VERIFY_PATH: &str = "/verify";
-/// Where a verified payment is settled.
+/// Path of the endpoint that settles a verified payment.
 pub const SETTLE_PATH: &str = "/settle";
-/// Where a facilitator says what it supports.
+/// Path of the endpoint that returns what the facilitator supports.
 pub const SUPPORTED_PATH: &str = "/supported";
-/// The signers of all Solana clusters, among those of [`Supported`].
+/// The key of [`Supported::signers`] for the signers on all Solana clusters.
 pub const SOLANA_SIGNERS: &str = "solana:*";
 
 /// A payment as a seller's server received it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FacilitatorRequest {
-    /// 2.
+    /// Version of the x402 protocol, 2.
     pub x402_version: u8,
-    /// What the client sent.
+    /// The payment that the client sent.
     pub payment_payload: PaymentPayload,
-    /// What the server asks for. To settle, its amount may be lower than when it was verified.
+    /// The payment that the server requires. When settling, the amount may be lower than when verifying.
     pub payment_requirements: PaymentRequirements,
 }
 
-/// Whether a payment is good.
+/// Answer to a request to verify a payment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyResponse {
-    /// Whether the server may serve.
+    /// Whether the payment is valid, so that the server may serve the request.
     pub is_valid: bool,
-    /// Why not, a snake-case code.
+    /// Why the payment is not valid, a snake-case code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalid_reason: Option<String>,
-    /// Why not, for people.
+    /// Why the payment is not valid, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalid_message: Option<String>,
     /// The lane's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payer: Option<String>,
-    /// What the server's next 402 may tell its client.
+    /// State that the server may include in its next 402 to the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra: Option<StateExtra>,
 }
 
-/// What a client may know of a payment that was refused: fields of [`EscrowExtra`].
+/// Channel and lane state that a client may see after a refused payment. The fields are those of [`EscrowExtra`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StateExtra {
     /// State of the channel that the voucher named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_state: Option<ChannelStateInfo>,
-    /// State of the lane, only in answer to a valid, unused voucher of its key.
+    /// State of the lane; only present in answer to a valid, unused voucher of the lane's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voucher_state: Option<VoucherStateInfo>,
 }
@@ -69,11 +70,11 @@ pub struct StateExtra {
 /// What a facilitator supports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Supported {
-    /// The ways to pay.
+    /// The supported ways to pay.
     pub kinds: Vec<SupportedKind>,
     /// Names of the extensions.
     pub extensions: Vec<String>,
-    /// Who signs transactions, by a pattern of networks.
+    /// Addresses that sign transactions, by network pattern such as [`SOLANA_SIGNERS`].
     pub signers: BTreeMap<String, Vec<String>>,
 }
 
@@ -81,18 +82,18 @@ pub struct Supported {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SupportedKind {
-    /// 2.
+    /// Version of the x402 protocol, 2.
     pub x402_version: u8,
     /// The scheme.
     pub scheme: String,
     /// CAIP-2 network id.
     pub network: String,
-    /// What the server's own 402 must say beside its price.
+    /// Fields that the server must include in the `extra` of its own 402s, beside its price.
     pub extra: EscrowExtra,
 }
 
 impl Supported {
-    /// One way to pay, settled by one key.
+    /// A facilitator that supports one way to pay, settled by one key.
     #[must_use]
     pub fn one(kind: SupportedKind, settler: &Pubkey, extensions: Vec<String>) -> Self {
         Self {

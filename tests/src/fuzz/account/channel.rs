@@ -1,4 +1,4 @@
-//! Channels: a header and lanes at fixed offsets, which the program uses in place.
+//! Properties of channel accounts: a header and lanes at fixed offsets, which the program uses in place.
 
 use anchor_lang::Discriminator;
 use farthing::state;
@@ -9,10 +9,10 @@ use farthing_protocol::layout::{
 };
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 
-/// Where the byte is that clients do not read.
+/// Offset of the reserved byte, which clients do not read.
 const RESERVED: usize = 11;
 
-/// Program and clients read the same channel, or none.
+/// Checks that the program and the clients read the same channel, or that both refuse the data.
 pub(super) fn check(data: &[u8]) {
     let mut aligned = vec![0_u64; data.len().div_ceil(8)];
     let copy = &mut bytemuck::cast_slice_mut(&mut aligned)[..data.len()];
@@ -41,7 +41,7 @@ pub(super) fn check(data: &[u8]) {
     }
 }
 
-/// What the program does with an account that should be a channel.
+/// Loads a channel account as the program does.
 fn load(data: &mut [u8]) -> Option<state::ChannelMut<'_>> {
     data.starts_with(state::Channel::DISCRIMINATOR)
         .then(|| state::ChannelMut::from_data(data).ok())?
@@ -90,7 +90,7 @@ fn lane(lane: &state::Lane) -> LaneState {
     }
 }
 
-/// The layout from left to right, without offsets.
+/// Writes a channel field by field in the order of the layout, without using offsets.
 fn write(channel: &Channel) -> Vec<u8> {
     let header = &channel.header;
     let mut bytes = CHANNEL_DISCRIMINATOR.to_vec();

@@ -1,4 +1,4 @@
-//! What the program and its clients exchange.
+//! Seeds of the data that the program and its clients exchange.
 
 use anchor_lang::InstructionData;
 use farthing::instruction as data;
@@ -19,7 +19,7 @@ use crate::program::world::sha256;
 
 const DOMAIN: Domain = Domain([7; 32]);
 
-/// Every instruction as it succeeds, and settlements of several lanes.
+/// Every instruction in a form that succeeds, and settlements of several lanes.
 pub(super) fn instructions() -> Vec<Seed> {
     let mut seeds: Vec<Seed> = with(|bytecode| {
         INSTRUCTIONS
@@ -92,7 +92,7 @@ fn total(lane: u16) -> StatementClaim {
     }
 }
 
-/// Every account that an instruction meets.
+/// Every account of the program that an instruction uses.
 pub(super) fn accounts() -> Vec<Seed> {
     with(|bytecode| {
         let mut seeds = Vec::new();

@@ -1,4 +1,4 @@
-//! Exports as the releases wrote them.
+//! Seeds of store exports, as written by the releases.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ const EXPORTS: [(&str, &str); 2] = [
     ),
 ];
 
-/// All of them, whole and without their last line, and the least of one.
+/// All exports, complete and without their last line, and a minimal export.
 pub(super) fn exports() -> Vec<Seed> {
     let counts = json!({"channels": 0, "lanes": 0, "used": 0, "reservations": 0, "settlements": 0, "outcomes": 0});
     let header = json!({"format": "farthing-store", "version": 2, "counts": counts});

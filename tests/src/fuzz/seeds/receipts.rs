@@ -1,4 +1,4 @@
-//! Receipts as they are signed, and what is to be signed.
+//! Seeds of signed receipts, and of headers and claims to be signed.
 
 use farthing_protocol::{BaseUnits, Domain};
 use farthing_wire::pricing::ModelPrice;
@@ -14,7 +14,7 @@ use solana_sdk::signer::Signer;
 use super::Seed;
 use crate::fuzz::receipt::{TO_SIGN, settler};
 
-/// All of them.
+/// All seeds of receipts.
 pub(super) fn receipts() -> Vec<Seed> {
     let sold = claims();
     let figures = Claims {

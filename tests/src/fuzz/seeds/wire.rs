@@ -1,4 +1,4 @@
-//! What gateway, agents and people write.
+//! Seeds of headers, request bodies and amounts, as written by gateway, agents and people.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use super::Seed;
 use crate::fuzz::payment::{ENCODED, HEADERS};
 use crate::fuzz::request::{DEAR, TEXT_ONLY, WITH_IMAGES};
 
-/// The headers, as JSON and as they travel.
+/// The x402 headers, as JSON and as encoded for transmission.
 pub(super) fn payments() -> Vec<Seed> {
     let mut other_scheme = payment();
     other_scheme["accepted"]["scheme"] = "exact".into();

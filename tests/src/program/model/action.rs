@@ -14,7 +14,7 @@ pub const MAX_LANES: usize = 5;
 /// A key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Who {
-    /// Of an escrow.
+    /// The owner of an escrow.
     Owner(usize),
     /// The key that an escrow's owner may make its manager.
     Manager(usize),
@@ -24,20 +24,20 @@ pub enum Who {
     Payee(usize),
     /// A payee's hot key.
     Settler(usize),
-    /// A lane's.
+    /// The key of a lane.
     Agent(usize),
-    /// Nobody's.
+    /// A key without any role.
     Stranger,
 }
 
-/// Which channel.
+/// Identifies a channel of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChannelKey {
-    /// Of which escrow.
+    /// Number of the channel's escrow.
     pub escrow: usize,
-    /// To which payee.
+    /// Number of the channel's payee.
     pub payee: usize,
-    /// Which of them.
+    /// Number of the channel among those of the escrow to the payee.
     pub id: usize,
 }
 
@@ -57,7 +57,7 @@ pub struct Claim {
 /// A lane to be made.
 #[derive(Debug, Clone, Copy)]
 pub struct NewLane {
-    /// Which agent's key.
+    /// Number of the agent whose key signs for the lane.
     pub agent: usize,
     /// The cap.
     pub cap: u64,

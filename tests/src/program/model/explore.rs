@@ -34,13 +34,13 @@ impl Tally {
         }
     }
 
-    /// Instructions that were run.
+    /// Number of instructions that were run.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.outcomes.values().sum()
     }
 
-    /// Those of them that were accepted.
+    /// Number of instructions that were accepted.
     #[must_use]
     pub fn successes(&self) -> u64 {
         self.outcomes
@@ -107,7 +107,8 @@ pub fn replay(actions: &[Action]) -> Result<(), String> {
     twin.owners_leave()
 }
 
-/// Leaves out whatever the difference does not need: first halves, then ever smaller parts.
+/// Shrinks a sequence: leaves out parts that the difference does not need, first halves, then smaller and smaller
+/// parts.
 fn shrink(seed: u64, mut actions: Vec<Action>) -> Difference {
     let mut part = actions.len() / 2;
     while part > 0 {

@@ -19,13 +19,13 @@ pub const ALREADY_IN_USE: u32 = 0;
 /// The token program's code for a frozen account.
 pub const ACCOUNT_FROZEN: u32 = 17;
 
-/// Why an action is refused.
+/// The error code with which an action is refused.
 pub type Code = u32;
 
 /// A lane.
 #[derive(Debug, Clone)]
 pub struct Lane {
-    /// Whose key.
+    /// The agent whose key signs for the lane.
     pub agent: usize,
     /// The most that it may be debited in total.
     pub cap: u64,
@@ -75,7 +75,7 @@ pub struct Escrow {
     pub vault_frozen: bool,
 }
 
-/// Everything.
+/// The complete state of the model.
 #[derive(Debug, Clone)]
 pub struct State {
     /// Seconds of the chain's clock.

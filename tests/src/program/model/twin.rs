@@ -572,10 +572,10 @@ impl Twin {
         Ok(())
     }
 
-    /// From wherever this is, the owners alone get out what was not spent and is not owed.
+    /// Checks that from the present state the owners alone can withdraw all funds that were not spent and are not owed.
     ///
     /// # Errors
-    /// What stands in their way.
+    /// The reason why they cannot.
     pub fn owners_leave(&mut self) -> Result<(), String> {
         for escrow in 0..ESCROWS {
             let by = Who::Owner(escrow);

@@ -1,4 +1,4 @@
-//! Every guard of the facilitator, with its exact code.
+//! Tests of every guard of the facilitator, with its exact error code.
 
 use farthing_protocol::BaseUnits;
 use farthing_tests::gateway::World;

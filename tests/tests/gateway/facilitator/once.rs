@@ -1,4 +1,5 @@
-//! A voucher is good for one verification and one charge: at once, later, and after a crash.
+//! Tests that a voucher can be verified once and charged once at the facilitator: immediately, later, and after a
+//! crash.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The program's bytecode as a judge of keys and signatures.
+//! Uses the program's bytecode to check keys and signatures.
 
 use anchor_lang::InstructionData;
 use farthing::{

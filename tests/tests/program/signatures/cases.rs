@@ -1,4 +1,4 @@
-//! Random signatures over vouchers: valid ones, and all that a forger or a lax library might make of them.
+//! Generates random signatures over vouchers: valid ones, and variants that a forger or a lax library might produce.
 
 use curve25519_dalek::scalar::Scalar;
 use ed25519_dalek::{Signer, SigningKey};

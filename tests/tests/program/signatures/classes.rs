@@ -1,8 +1,8 @@
-//! The classes of signatures that libraries disagree about, over vouchers and statements.
+//! Tests with the classes of signatures that libraries disagree about, over vouchers and statements.
 //!
-//! They are those of "Taming the many EdDSAs" (<https://eprint.iacr.org/2020/1244>), with every encoding of
-//! a point of small order as the key and as R. Each is made to satisfy an equation, so that only the rule
-//! which the class is about can refuse it.
+//! The classes are those of "Taming the many EdDSAs" (<https://eprint.iacr.org/2020/1244>), with every encoding of a
+//! point of small order as the key and as R. Each signature satisfies one of the verification equations, so that only
+//! the rule under test can refuse it.
 
 use curve25519_dalek::scalar::Scalar;
 

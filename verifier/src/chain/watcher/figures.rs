@@ -1,4 +1,4 @@
-//! How the chain is read, for whoever watches over it.
+//! Figures about the readings of the chain, for the metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,20 +7,21 @@ use farthing_chain::ChainError;
 
 use super::{Channels, locked};
 
-/// How the chain is read.
+/// Figures about the readings of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Figures {
-    /// Channels that are followed.
+pub struct ChainFigures {
+    /// Number of followed channels.
     pub followed: usize,
-    /// Channels with books that were not found yet since the start.
+    /// Number of channels in the ledger that have not been read since the start.
     pub unresolved: usize,
-    /// Age of the oldest reading of a followed channel. It grows while the node does not answer, or stands still.
+    /// Age of the oldest reading of a followed channel. It grows while the node does not answer or its slot does not
+    /// advance.
     pub reading_age: Option<Duration>,
     /// Readings that failed since the start.
     pub failed_readings: u64,
 }
 
-/// Readings that failed.
+/// Number of failed readings.
 #[derive(Debug, Default)]
 pub(super) struct Failures(AtomicU64);
 
@@ -33,11 +34,11 @@ impl Failures {
 }
 
 impl Channels {
-    /// How the chain is read, as of the last poll.
+    /// Figures about the readings of the chain, as of the last poll.
     #[must_use]
-    pub fn figures(&self) -> Figures {
+    pub fn figures(&self) -> ChainFigures {
         let oldest = *locked(&self.oldest_reading);
-        Figures {
+        ChainFigures {
             followed: self.read_watched().len(),
             unresolved: locked(&self.unresolved).len(),
             reading_age: oldest.map(|oldest| self.clock.now().since(oldest)),
@@ -45,7 +46,7 @@ impl Channels {
         }
     }
 
-    /// Takes note of the oldest reading that is relied on.
+    /// Stores the time of the oldest reading that is in use.
     pub(super) fn note_oldest_reading(&self) {
         let watched = self.read_watched();
         let oldest = watched.values().map(|watched| watched.observed_at).min();

@@ -1,5 +1,5 @@
-//! Channels that the chain no longer has. They are asked for again before anybody relies on it, and followed again if
-//! they are there after all.
+//! Channels that the chain no longer has. Each is read again before its ledger entries are dropped, and is followed
+//! again if it exists after all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::chain::view::is_gone;
 use crate::ledger::ChannelFacts;
 use crate::ports::{Level, Moment};
 
-/// A channel is gone for good if it is still gone after so long.
+/// How long a channel must be gone to count as gone for good.
 const GONE_FOR_GOOD: Duration = Duration::from_secs(60 * 60);
 
-/// One incarnation of a channel, which is gone.
+/// One incarnation of a channel that is gone from the chain.
 #[derive(Debug, Clone)]
 pub struct GoneChannel {
     /// Its domain.
     pub domain: Domain,
     /// Its address.
     pub address: Pubkey,
-    /// What the chain said of it last, if it did since the start.
+    /// Its last state on the chain, if it was read since the start.
     pub seen: Option<Arc<ChannelFacts>>,
 }
 
@@ -54,20 +54,20 @@ impl Channels {
         locked(&self.gone).insert(domain, gone);
     }
 
-    /// The channels that are gone and not yet [`forgotten`](Self::forgotten).
+    /// Number of channels that are gone and not yet [`forgotten`](Self::forgotten).
     #[must_use]
     pub fn gone(&self) -> usize {
         locked(&self.gone).len()
     }
 
-    /// Whether a channel is one of them.
+    /// Whether a channel is gone and not yet [`forgotten`](Self::forgotten).
     #[must_use]
     pub fn is_gone(&self, domain: Domain) -> bool {
         locked(&self.gone).contains_key(&domain)
     }
 
-    /// The channels that were gone a while ago and still are, each of them once in that while. One that is back is
-    /// looked up by the next poll.
+    /// The channels that have been gone for an hour and still are. Each is checked, and returned, at most once per
+    /// hour. A channel that exists again is looked up by the next poll.
     pub async fn gone_for_good(&self) -> Vec<GoneChannel> {
         let due = self.due();
         if due.is_empty() {
@@ -77,7 +77,7 @@ impl Channels {
         let reading = match self.accounts(&addresses, Level::Finalized).await {
             Ok(reading) => reading,
             Err(error) => {
-                tracing::warn!(%error, "cannot ask again for channels that are gone");
+                tracing::warn!(%error, "cannot check whether gone channels are still gone; trying again later");
                 return Vec::new();
             }
         };
@@ -89,10 +89,10 @@ impl Channels {
                 let gone = all.get_mut(&channel.domain)?;
                 if is_gone(&self.criteria.program, channel.domain, account.as_ref()) {
                     gone.ask_at = ask_at;
-                    // A node that stands still says the same again.
+                    // A node whose slot did not advance only repeats the earlier reading.
                     return (reading.slot > gone.slot).then_some(channel);
                 }
-                tracing::warn!(address = %channel.address, "a channel that was gone is back");
+                tracing::warn!(address = %channel.address, "a gone channel is on the chain again");
                 all.remove(&channel.domain);
                 let mut unresolved = locked(&self.unresolved);
                 let with_books = unresolved.entry(channel.address).or_default();
@@ -102,7 +102,7 @@ impl Channels {
             .collect()
     }
 
-    /// As many as may be asked for at once.
+    /// The gone channels that are due to be checked, as many as one request can read.
     fn due(&self) -> Vec<GoneChannel> {
         let now = self.clock.now();
         let all = locked(&self.gone);
@@ -112,7 +112,7 @@ impl Channels {
             .collect()
     }
 
-    /// Nobody needs to know of a channel any longer.
+    /// Drops a gone channel, once its ledger entries are dropped.
     pub fn forgotten(&self, domain: Domain) {
         locked(&self.gone).remove(&domain);
     }

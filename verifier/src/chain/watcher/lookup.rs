@@ -1,4 +1,4 @@
-//! The first reading of channels: of one that a request names, or of all that have books.
+//! The first reading of channels: of one that a request names, or of all channels in the ledger.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ type Found = Result<Arc<ChannelFacts>, ChannelError>;
 
 impl Channels {
     pub(super) async fn look_up(&self, address: Pubkey) -> Result<Arc<ChannelFacts>, ChannelError> {
-        // A lookup that ended just before this one began has left its answer.
+        // A lookup that ended just before this one began may have found it already.
         if let Some(watched) = self.watched(&address) {
             return self.judge(&watched);
         }
@@ -28,14 +28,14 @@ impl Channels {
         match self.read_first(&[address]).await {
             Ok((_, mut found)) => found.pop().unwrap_or(Err(ChannelError::Unavailable)),
             Err(error) => {
-                tracing::warn!(%address, %error, "cannot look a channel up");
+                tracing::warn!(%address, %error, "cannot look up a channel");
                 Err(ChannelError::Unavailable)
             }
         }
     }
 
-    /// The first reading of channels, their escrows' tokens included, with its finalized slot; follows those that are
-    /// ours and remembers the refusal of the others.
+    /// Reads channels for the first time, including their escrows' tokens; follows those of this verifier and caches
+    /// the refusal of the others. Returns the finalized slot of the reading and one result per address.
     async fn read_first(&self, addresses: &[Pubkey]) -> Result<(u64, Vec<Found>), ChainError> {
         let readings = self.read_both(addresses).await?;
         let views = addresses.iter().enumerate();
@@ -80,7 +80,7 @@ impl Channels {
         Ok((readings.finalized_slot, outcomes.collect()))
     }
 
-    /// Whether a channel of ours is followed.
+    /// Checks whether a channel that names this verifier is to be followed.
     fn admit(
         &self,
         address: &Pubkey,
@@ -89,7 +89,7 @@ impl Channels {
     ) -> Result<(), ChannelError> {
         require_token(&self.criteria, escrow)?;
         match refusal {
-            // Followed all the same if it has books: what it owes must be settled.
+            // A channel in the ledger is followed nevertheless, because its unsettled charges must be settled.
             Some(refusal) if !locked(&self.unresolved).contains_key(address) => {
                 Err(refusal.clone().into())
             }
@@ -109,14 +109,14 @@ impl Channels {
         outcome
     }
 
-    /// Looks up the channels with books that were not found yet.
+    /// Looks up the channels in the ledger that have not been read since the start.
     pub(super) async fn resolve(&self) {
         let unresolved: Vec<Pubkey> = locked(&self.unresolved).keys().copied().collect();
         stream::iter(unresolved.chunks(ACCOUNTS_PER_REQUEST))
             .for_each_concurrent(CONCURRENT_POLLS, |chunk| async move {
                 match self.read_first(chunk).await {
                     Ok((slot, found)) => self.resolved(chunk, slot, &found),
-                    Err(error) => tracing::warn!(%error, "cannot look channels up"),
+                    Err(error) => tracing::warn!(%error, "cannot look up channels"),
                 }
             })
             .await;
@@ -125,7 +125,7 @@ impl Channels {
     fn resolved(&self, addresses: &[Pubkey], slot: u64, found: &[Found]) {
         for (address, found) in addresses.iter().zip(found) {
             if let Err(error) = found {
-                tracing::warn!(%address, %error, "a channel with books is not served");
+                tracing::warn!(%address, %error, "a channel in the ledger is not served");
             }
             if found == &Err(ChannelError::Unavailable) {
                 continue;
@@ -134,7 +134,7 @@ impl Channels {
             for domain in with_books.into_iter().flatten() {
                 let is_gone = match found {
                     Ok(facts) => facts.domain != domain,
-                    // An address without a channel may still be sent something.
+                    // Lamports can be sent to the address of a closed channel, which makes it an account again.
                     Err(ChannelError::NotServed(NotServed::OtherProgram { .. })) => true,
                     Err(error) => *error == ChannelError::Unknown,
                 };

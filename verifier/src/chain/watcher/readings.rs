@@ -1,8 +1,7 @@
-//! What one round of questions to the chain brought.
+//! The two readings, finalized and processed, of one poll or lookup.
 
 use std::sync::Arc;
 
-use farthing_protocol::deadline::ChainTime;
 use solana_sdk::account::Account;
 use solana_sdk::pubkey::Pubkey;
 
@@ -21,7 +20,7 @@ pub(super) struct Readings {
 }
 
 impl Readings {
-    /// What they say of the account asked for at `index`.
+    /// The view of the account that was requested at `index`.
     pub(super) fn view(&self, criteria: &Criteria, index: usize, address: &Pubkey) -> View {
         let finalized = self.finalized.get(index).and_then(Option::as_ref);
         let processed = self.processed.get(index).and_then(Option::as_ref);
@@ -37,14 +36,4 @@ impl Readings {
             observed_at: self.asked_at,
         }
     }
-}
-
-/// The clock sysvar: slot u64, epoch_start_timestamp i64, epoch u64, leader_schedule_epoch u64,
-/// unix_timestamp i64, little-endian.
-pub(super) fn read_clock(data: &[u8]) -> Option<ChainTime> {
-    let at = |offset: usize| data.get(offset..offset + 8)?.try_into().ok();
-    Some(ChainTime {
-        slot: u64::from_le_bytes(at(0)?),
-        unix_timestamp: i64::from_le_bytes(at(32)?),
-    })
 }

@@ -1,4 +1,4 @@
-//! Remembers for a while which channels are unknown or not served, in bounded space.
+//! Cache of the channels that are unknown or not served, bounded in time and space.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,16 @@ use solana_sdk::pubkey::Pubkey;
 use super::ChannelError;
 use crate::ports::Moment;
 
-/// The most refusals remembered. An attacker who names more channels than this costs lookups, which
-/// are bounded as well.
+/// Maximum number of cached refusals. An attacker who names more channels than this causes lookups, whose concurrency
+/// is bounded as well.
 const MAX_REFUSED: usize = 16_384;
 
 #[derive(Debug, Default)]
-pub(super) struct Refused {
+pub(super) struct RefusedChannels {
     until: HashMap<Pubkey, (ChannelError, Moment)>,
 }
 
-impl Refused {
+impl RefusedChannels {
     pub(super) fn get(&mut self, address: &Pubkey, now: Moment) -> Option<ChannelError> {
         match self.until.get(address) {
             Some((error, until)) if now < *until => Some(error.clone()),

@@ -1,4 +1,4 @@
-//! Those who wait for the same lookup.
+//! Requests that wait for the same lookup.
 
 use std::sync::Arc;
 
@@ -6,7 +6,8 @@ use solana_sdk::pubkey::Pubkey;
 
 use super::{Channels, Lookup};
 
-/// Someone who waits for a lookup; the last one to leave, with or without an answer, clears it away.
+/// A request that waits for a lookup. The lookup is removed from the map once it has a result, or once the last waiting
+/// request is dropped.
 pub(super) struct Waiting<'a> {
     pub(super) channels: &'a Channels,
     pub(super) address: Pubkey,
@@ -15,14 +16,14 @@ pub(super) struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        // A poisoned lock means that a panic is under way already.
+        // If the lock is poisoned, a panic is already unwinding.
         let Ok(mut lookups) = self.channels.lookups.lock() else {
             return;
         };
         let is_ours = lookups
             .get(&self.address)
             .is_some_and(|lookup| Arc::ptr_eq(lookup, &self.lookup));
-        // The map's reference and this one.
+        // Two references remain if nobody else waits: the map's and this one.
         if is_ours && (self.lookup.initialized() || Arc::strong_count(&self.lookup) <= 2) {
             lookups.remove(&self.address);
         }

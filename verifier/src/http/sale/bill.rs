@@ -1,4 +1,4 @@
-//! What one request owes while it runs: nothing, or a reservation that ends in a charge.
+//! The bill of one request in flight: free, or a reservation that ends in a charge.
 
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ use crate::receipts::{Charge, Draft, Issuer, Payer};
 use crate::record::{AnswerRecord, Remembered};
 use crate::store::{StoreFailed, Ticket};
 
-/// What a request owes.
+/// The bill of a request.
 #[derive(Debug)]
 pub(crate) enum Bill {
-    /// Nothing.
+    /// The request is free.
     Free,
-    /// A charge up to what is reserved.
+    /// The request is charged, at most what is reserved.
     Paid(Box<PaidBill>),
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct PaidBill {
     reservation: Reservation,
     reserved: Option<Ticket>,
     payer: Payer,
-    /// Hash of what was asked.
+    /// Digest of the request, for the receipt.
     request_digest: [u8; 32],
     issuer: Arc<Issuer>,
     requests: Arc<Requests>,
@@ -53,7 +53,7 @@ impl Bill {
         }))
     }
 
-    /// Whether the client may ask again, so that the answer is worth keeping.
+    /// Whether the request has an idempotency key, so that its answer is stored for retries.
     pub(crate) fn is_repeatable(&self) -> bool {
         match self {
             Self::Free => false,
@@ -61,7 +61,7 @@ impl Bill {
         }
     }
 
-    /// How the request is served.
+    /// How the request is counted if it is served.
     pub(crate) fn served(&self) -> Served {
         match self {
             Self::Free => Served::Free,
@@ -69,21 +69,21 @@ impl Bill {
         }
     }
 
-    /// What to charge if the client goes away now.
+    /// Sets the amount that is charged if the bill is dropped from here on, as when the client disconnects.
     pub(crate) fn if_dropped(&mut self, produced: Produced) {
         if let Self::Paid(bill) = self {
             bill.reservation.if_dropped(bill.tariff.glance(produced));
         }
     }
 
-    /// Sets what a plain route costs, at most what is reserved.
+    /// Sets the charge of a plain route; at most what is reserved is charged.
     pub(crate) fn set_charge(&mut self, charge: BaseUnits) {
         if let Self::Paid(bill) = self {
             bill.tariff.set(charge);
         }
     }
 
-    /// Waits until the reservation is durable, so that the answer may begin; the header that says so.
+    /// Waits until the reservation is durable, so that the answer may begin, and returns the headers that state it.
     pub(crate) async fn reserved(&mut self) -> Result<PaymentHeaders, ApiError> {
         let Self::Paid(bill) = self else {
             return Ok(PaymentHeaders::default());
@@ -97,7 +97,7 @@ impl Bill {
         Ok(PaymentHeaders::receipt(&receipt))
     }
 
-    /// Writes down what [`Self::if_dropped`] said last, for the case of a crash.
+    /// Stores the amount last set by [`Self::if_dropped`], so that it is charged after a crash.
     pub(crate) fn checkpoint(&mut self) -> Option<Ticket> {
         match self {
             Self::Free => None,
@@ -112,8 +112,8 @@ impl Bill {
         }
     }
 
-    /// Charges for what was produced, keeps the answer for whoever asks again, and waits until that is
-    /// durable. `None` if the request was free.
+    /// Charges for what was produced, stores the answer for idempotent retries, and waits until both are durable.
+    /// `None` if the request was free.
     pub(crate) async fn settle(
         self,
         produced: Produced,
@@ -138,7 +138,7 @@ impl Bill {
         }
         CrashPoint::ChargeQueued.pass();
         let durable = ticket.durable();
-        // Signed meanwhile.
+        // The receipt is signed while the commit is in progress.
         let charge = Charge {
             request: Some(bill.request_digest),
             charged,
@@ -154,7 +154,7 @@ impl Bill {
         Ok(Some(receipt(network, &bill.payer.key, &lane, Some(end))))
     }
 
-    /// [`Self::settle`], for an answer whose headers have not been sent yet.
+    /// Like [`Self::settle`], but returns the receipt as headers, for an answer whose headers have not been sent yet.
     pub(crate) async fn settle_with_headers(
         self,
         produced: Produced,
@@ -167,7 +167,8 @@ impl Bill {
             .unwrap_or_default())
     }
 
-    /// Ends the request with an error of the upstream: nothing is charged, and the error says so.
+    /// Ends the request with an error of the upstream: nothing is charged, and the error carries a receipt that says
+    /// so.
     pub(crate) async fn fail(self, error: ApiError) -> ApiError {
         match self.settle_with_headers(Produced::Nothing, None).await {
             Ok(headers) => error.with_headers(headers),

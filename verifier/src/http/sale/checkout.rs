@@ -1,5 +1,5 @@
-//! The till: what every request passes that is sold or given away, whoever serves it. It takes the request in, and the
-//! payment; what is done for it is the service's.
+//! The checkout: reads every request that is sold or given away, and collects its payment. Serving the request is the
+//! service's task.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,45 +25,45 @@ use crate::ports::Clock;
 use crate::prices::Quoted;
 use crate::receipts::Issuer;
 
-/// Everything that is needed to sell.
+/// The state that all sales share.
 #[derive(Debug)]
 pub(crate) struct Checkout {
     pub(crate) payments: Payments,
     pub(crate) issuer: Arc<Issuer>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: CheckoutLimits,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) requests: Arc<Requests>,
     pub(crate) public_url: Option<String>,
-    /// No new request is served.
+    /// Cancelled when the drain begins: no new request is served from then on.
     pub(crate) draining: CancellationToken,
-    /// What still runs is cut off.
+    /// Cancelled when the drain has timed out: requests still in flight are cut off.
     pub(crate) cut_off: CancellationToken,
-    /// The requests in flight, and what goes on after they were answered.
+    /// Tracks the requests in flight, and tasks that continue after their request was answered.
     pub(crate) tasks: TaskTracker,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct CheckoutLimits {
     pub(crate) max_body_bytes: usize,
     pub(crate) body_timeout: Duration,
-    /// Longest answer that is not a stream.
+    /// Maximum length of an answer that is not a stream.
     pub(crate) max_answer_bytes: usize,
-    /// How long an answer may pause, and a client may stop reading one.
+    /// Maximum time for which an answer may pause, and for which a client may stop reading one.
     pub(crate) idle_timeout: Duration,
     pub(crate) checkpoint_interval: Duration,
-    /// Longest answer that is kept for whoever asks again.
+    /// Maximum length of an answer that is stored for idempotent retries.
     pub(crate) max_stored_answer_bytes: usize,
 }
 
-/// Counts a request among those in flight until it is dropped.
+/// Counts a request as in flight until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
     _in_flight: TaskTrackerToken,
 }
 
-/// A request that is here as a whole. Nothing is changed yet.
+/// A request whose body was read completely. Nothing was changed for it yet.
 #[derive(Debug)]
 pub(crate) struct Arrived {
     pub(crate) head: Parts,
@@ -72,26 +72,26 @@ pub(crate) struct Arrived {
     payment: Option<BroughtPayment>,
 }
 
-/// A payment that is well formed.
+/// The well-formed payment of a request.
 #[derive(Debug)]
 struct BroughtPayment {
     payload: PaymentPayload,
-    /// Hash of what was asked.
+    /// Digest of the request.
     request_digest: [u8; 32],
     key: Option<ClientKey>,
 }
 
 impl Checkout {
-    /// Takes a request in.
+    /// Reads a request completely.
     ///
     /// # Errors
-    /// [`ApiError`] if there is no place for it, it does not arrive in time, or its payment is malformed.
+    /// [`ApiError`] if too many requests are in flight, reading the body times out, or the payment is malformed.
     pub(crate) async fn take_in(&self, request: Request) -> Result<Arrived, ApiError> {
         let place = self.place()?;
         let (head, body) = request.into_parts();
         let payload = challenge::payment(&head.headers)?;
         let body = self.read_body(&head.headers, body).await?;
-        // Only what is paid for is ever told from other requests.
+        // The digest is only needed for paid requests.
         let payment = payload
             .map(|payload| {
                 let digest = idempotency::digest(&head.method, original_uri(&head), &body);
@@ -111,9 +111,9 @@ impl Checkout {
         })
     }
 
-    /// A place for what may not begin any longer once the drain has.
+    /// Counts a new request as in flight; fails once the drain has begun.
     pub(crate) fn place(&self) -> Result<Place, ApiError> {
-        // Counted before the drain is looked for, so that a drain either waits for it or refuses it.
+        // Counted before the check for a drain, so that a drain either waits for this request or refuses it.
         let in_flight = self.tasks.token();
         if self.draining.is_cancelled() {
             return Err(ApiError::shutting_down());
@@ -121,7 +121,7 @@ impl Checkout {
         self.place_counted(in_flight)
     }
 
-    /// A place also while the drain waits, for the end of what began before.
+    /// Counts a request as in flight even during a drain, for requests that complete something which began before it.
     pub(crate) fn place_to_end(&self) -> Result<Place, ApiError> {
         self.place_counted(self.tasks.token())
     }
@@ -134,10 +134,10 @@ impl Checkout {
         })
     }
 
-    /// Takes the payment for one of the quotes.
+    /// Accepts the request's payment for one of the quotes.
     ///
     /// # Errors
-    /// [`ApiError`], which asks for a payment if there is none; nothing was changed.
+    /// [`ApiError`] if the payment is refused, or a 402 if there is none; nothing was changed.
     pub(crate) async fn collect<Q: Quoted>(
         &self,
         arrived: &Arrived,
@@ -177,7 +177,7 @@ impl Checkout {
         let reading = axum::body::to_bytes(body, limit);
         match tokio::time::timeout(self.limits.body_timeout, reading).await {
             Ok(Ok(body)) => Ok(body),
-            // The limit is the only error that a client sees the answer to.
+            // Any other error means that the client disconnected, so that it sees no answer anyway.
             Ok(Err(_)) => Err(ApiError::body_too_large(limit)),
             Err(_) => Err(ApiError::body_incomplete()),
         }
@@ -187,7 +187,7 @@ impl Checkout {
         self.url(&head.headers, original_uri(head).path())
     }
 
-    /// The URL of a path, as clients reach it.
+    /// The URL under which clients reach a path.
     pub(crate) fn url(&self, headers: &HeaderMap, path: &str) -> String {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         match (&self.public_url, host) {
@@ -198,7 +198,7 @@ impl Checkout {
     }
 }
 
-/// What the client asked for: a router inside another one sees only a part of the path.
+/// The URI as the client sent it: a nested router sees only a part of the path in `Parts::uri`.
 pub(crate) fn original_uri(head: &Parts) -> &Uri {
     let original = head.extensions.get::<OriginalUri>();
     original.map_or(&head.uri, |OriginalUri(uri)| uri)

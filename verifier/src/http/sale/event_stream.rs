@@ -1,4 +1,4 @@
-//! Server-sent events as a sale ends them: how a stream ended, and the receipt in its last line.
+//! The end of a server-sent event stream: why it ended, and the receipt in its last line.
 
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
@@ -7,7 +7,7 @@ use farthing_wire::x402::{STREAM_RECEIPT_PREFIX, SettleResponse, encode_header};
 
 use crate::metrics::{Outcome, Served};
 
-/// How a stream ended.
+/// Why a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     Complete,
@@ -16,17 +16,17 @@ pub(super) enum Ending {
     ClientGone,
     ShuttingDown,
     StoreFailed,
-    /// More came than was asked for, and than was reserved.
+    /// The answer exceeded what the request asked for and what was reserved.
     ReserveSpent,
 }
 
 impl Ending {
-    /// Whether a client must not take what it has for the whole.
+    /// Whether the stream is incomplete, so that the client must not take it for the whole answer.
     pub(super) fn is_cut(self) -> bool {
         !matches!(self, Self::Complete | Self::ReserveSpent)
     }
 
-    /// How a stream is counted that is served so, unless it was cut off.
+    /// How the stream is counted. `served` is the outcome of a complete stream.
     pub(super) const fn outcome(self, served: Served) -> Outcome {
         match self {
             Self::Complete => Outcome::Served(served),
@@ -40,8 +40,8 @@ impl Ending {
     }
 }
 
-/// The receipt as an SSE comment. After a whole stream a blank line ends it; after a cut one no blank
-/// line may follow, because it would complete an event of which only a part has arrived.
+/// The receipt as an SSE comment. After a complete stream it ends with a blank line; after an incomplete one no blank
+/// line may follow, because it would terminate an event of which only a part has arrived.
 pub(super) fn receipt_line(receipt: &SettleResponse, line_is_open: bool, ending: Ending) -> Bytes {
     let start = if line_is_open { "\n" } else { "" };
     let end = if ending.is_cut() { "\n" } else { "\n\n" };
@@ -49,7 +49,7 @@ pub(super) fn receipt_line(receipt: &SettleResponse, line_is_open: bool, ending:
     Bytes::from(format!("{start}{STREAM_RECEIPT_PREFIX}{receipt}{end}"))
 }
 
-/// The receipt of a stream that ends as it should, after `body`.
+/// The receipt line of a complete stream, to be appended to `body`.
 pub(crate) fn event_stream_receipt(receipt: &SettleResponse, body: &[u8]) -> Bytes {
     let line_is_open = !body.is_empty() && !body.ends_with(b"\n");
     receipt_line(receipt, line_is_open, Ending::Complete)

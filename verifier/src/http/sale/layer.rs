@@ -17,7 +17,7 @@ use super::plain::{Plain, PlainPrice};
 use super::sell;
 use crate::http::page;
 
-/// Puts a paywall before services: see [`Seller::layer`](crate::Seller::layer).
+/// Layer that puts a paywall in front of services: see [`Seller::layer`](crate::Seller::layer).
 #[derive(Debug, Clone)]
 pub struct PaywallLayer {
     checkout: Arc<Checkout>,
@@ -42,7 +42,7 @@ impl<S> Layer<S> for PaywallLayer {
     }
 }
 
-/// A service behind a paywall. It is called once for a request that has paid, with the whole body of it.
+/// A service behind a paywall. The inner service is called once for each request that has paid, with its whole body.
 #[derive(Debug, Clone)]
 pub struct Paywall<S> {
     checkout: Arc<Checkout>,
@@ -64,7 +64,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // The one that said that it is ready is the one to call.
+        // Calls the instance that reported readiness, and leaves a clone in its place.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         let (checkout, price) = (Arc::clone(&self.checkout), self.price);
@@ -72,7 +72,7 @@ where
             let is_browser = page::prefers_html(request.headers());
             let serve = move |request| async move {
                 let Ok(mut response) = inner.call(request).await;
-                // What was paid for is for whoever paid.
+                // Only the client that paid may see the answer, so shared caches must not store it.
                 let headers = response.headers_mut();
                 headers
                     .entry(CACHE_CONTROL)

@@ -1,4 +1,4 @@
-//! A model's answers, by the token.
+//! Sells the answers of models, by the token.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use super::{Bought, Goods, Price, Service};
 use crate::http::error::ApiError;
 use crate::http::upstream::{JSON, Upstream, UpstreamRequest};
 use crate::metering::{Metering, Tariff};
-use crate::metrics::Asked;
+use crate::metrics::RequestKind;
 use crate::prices::{Order, TierQuote};
 
-/// The header by which a client asks for a tier.
+/// The request header by which a client chooses a tier.
 const TIER: &str = "farthing-tier";
 
-/// One endpoint of the upstream's models.
+/// One model endpoint of the upstream.
 pub(crate) struct Models {
     pub(crate) endpoint: Endpoint,
     pub(crate) upstream: Arc<Upstream>,
@@ -31,8 +31,8 @@ impl Goods for Models {
     type Quote = TierQuote;
     type Free = Quote;
 
-    fn asked(&self) -> Asked {
-        Asked::Model(self.endpoint)
+    fn asked(&self) -> RequestKind {
+        RequestKind::Model(self.endpoint)
     }
 
     fn price(&self, checkout: &Checkout, arrived: &Arrived) -> Result<Price<Self>, ApiError> {
@@ -66,7 +66,7 @@ impl Goods for Models {
                 let tariff = Tariff::of_model(&quote, Arc::clone(&body));
                 let tier = checkout.payments.offer().prices.tiers.get(tier);
                 let headers = tier.map(|tier| tier.upstream_headers.clone());
-                let bill = Bill::paid(accepted, tariff, checkout);
+                let bill = Bill::paid(*accepted, tariff, checkout);
                 (bill, headers.unwrap_or_default())
             }
         };
@@ -74,7 +74,7 @@ impl Goods for Models {
         Service {
             bill,
             metering: Metering::of_model(quote.bounds.completion_tokens, !quote.wants_usage),
-            // A stream stops with its client and keeps what it has until then.
+            // A stream stops when its client disconnects; what was produced until then is charged and stored.
             stops_with_client: quote.stream,
             answer: async move {
                 let request = UpstreamRequest {
@@ -91,7 +91,7 @@ impl Goods for Models {
     }
 }
 
-/// The tier that a request asks for.
+/// The tier that a request chooses.
 fn tier(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let mut values = headers.get_all(TIER).iter();
     match (values.next(), values.next()) {
@@ -99,7 +99,7 @@ fn tier(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
         (Some(tier), None) => tier
             .to_str()
             .map(Some)
-            .map_err(|_| ApiError::invalid_request("the tier is no text", None)),
+            .map_err(|_| ApiError::invalid_request("the tier is not ASCII text", None)),
         (Some(_), Some(_)) => {
             let message = "give the Farthing-Tier header once";
             Err(ApiError::invalid_request(message, None))

@@ -1,4 +1,4 @@
-//! Plain routes and handlers of an application, by the request and by the byte.
+//! Sells plain routes and handlers of an application, by the request and by the byte.
 
 use std::sync::Arc;
 
@@ -16,19 +16,19 @@ use super::{Bought, Goods, Price, Service};
 use crate::http::error::ApiError;
 use crate::http::upstream::{Upstream, UpstreamRequest};
 use crate::metering::{Metering, Tariff};
-use crate::metrics::Asked;
+use crate::metrics::RequestKind;
 use crate::prices::RouteQuote;
 
-/// What a route costs.
+/// The price of a plain route.
 pub(crate) enum PlainPrice {
-    /// A price that the route's own name goes with.
+    /// A price of an application's route, which is named by its method and path.
     Unlisted(RoutePrice),
-    /// A price that is listed under a name.
+    /// A price that the configuration lists under a name.
     Listed(Arc<str>, RoutePrice),
     Free,
 }
 
-/// A route that is sold: `serve` answers a request for it, with the whole body of it.
+/// A plain route that is sold. `serve` answers a request, which it gets with its whole body.
 pub(crate) struct Plain<S> {
     pub(crate) price: PlainPrice,
     pub(crate) serve: S,
@@ -42,8 +42,8 @@ where
     type Quote = RouteQuote;
     type Free = ();
 
-    fn asked(&self) -> Asked {
-        Asked::Route
+    fn asked(&self) -> RequestKind {
+        RequestKind::Route
     }
 
     fn price(&self, _: &Checkout, arrived: &Arrived) -> Result<Price<Self>, ApiError> {
@@ -69,7 +69,7 @@ where
             Bought::Paid(quote, accepted) => {
                 let bound = quote.price.answer.map(|answer| answer.max_bytes);
                 let tariff = Tariff::of_route(quote);
-                (Bill::paid(accepted, tariff, checkout), bound)
+                (Bill::paid(*accepted, tariff, checkout), bound)
             }
         };
         Service {
@@ -81,10 +81,10 @@ where
     }
 }
 
-/// Asks the upstream for what a client asked for.
+/// Passes a request on to the upstream.
 pub(crate) async fn pass_on(upstream: Arc<Upstream>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    // It is here as a whole already.
+    // The body was read completely before, so that no further limit is needed.
     let body = axum::body::to_bytes(body, usize::MAX).await;
     let request = UpstreamRequest {
         path: head.uri.path_and_query().map_or("/", |path| path.as_str()),
@@ -97,8 +97,8 @@ pub(crate) async fn pass_on(upstream: Arc<Upstream>, request: Request) -> Respon
     upstream.ask(request).await
 }
 
-/// The name of an application's route, as a price is listed: with a star for each parameter of its path, where that is
-/// one part of it. Otherwise it is the path that was asked for.
+/// The name of an application's route in a price list: its method and path, with `*` for each path parameter that
+/// stands for a single segment. A route with a wildcard parameter is named by the path that was requested.
 fn name(head: &Parts) -> Arc<str> {
     let path = original_uri(head).path();
     let matched = head

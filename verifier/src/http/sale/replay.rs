@@ -1,4 +1,4 @@
-//! The answer to a request that was asked before: as it left the first time, with the receipt of then.
+//! Replays the stored answer of an earlier request with the same idempotency key, with its original receipt.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -16,18 +16,18 @@ use crate::payment::Replay;
 use crate::receipts::{Charge, Draft, Issuer};
 use crate::record::AnswerRecord;
 
-/// Says that an answer is not new.
+/// Header that marks an answer as replayed.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static(IDEMPOTENT_REPLAYED);
 
-/// What of a stream may be asked for again: the events that have arrived whole, and then an event that
-/// says so where the rest is missing.
+/// Event that ends the replay of an incomplete stream. The replay has only the events that had arrived completely, and
+/// this event says that the rest is missing.
 const INCOMPLETE: &str = concat!(
-    "data: {\"error\":{\"code\":\"answer_incomplete\",\"message\":\"the connection was lost and the ",
-    "answer ended there: this is all of it, and all that was charged\",\"type\":\"server_error\",",
+    "data: {\"error\":{\"code\":\"answer_incomplete\",\"message\":\"the stream was interrupted: this is the ",
+    "part of the answer that was produced, and only that was charged\",\"type\":\"server_error\",",
     "\"param\":null}}\n\n"
 );
 
-/// Keeps an answer for whoever asks again.
+/// The record of an answer, to be stored for idempotent retries.
 pub(crate) fn kept(
     status: StatusCode,
     headers: &HeaderMap,
@@ -45,10 +45,10 @@ pub(crate) fn kept(
     }
 }
 
-/// Answers as the first time.
+/// Answers a retry with the stored answer and receipt of the first request.
 ///
 /// # Errors
-/// [`ApiError`] with the receipt, if the answer is not kept.
+/// [`ApiError`] with the receipt, if the answer is not stored.
 pub(crate) fn replay(issuer: &Issuer, replay: Replay) -> Result<Response, ApiError> {
     let Replay {
         outcome,

@@ -1,8 +1,8 @@
-//! From an accepted request to its answer: the service runs while the reservation becomes durable, and what it gives is
-//! counted, charged and passed on.
+//! Serves an accepted request: the service runs while the reservation becomes durable, and its answer is metered,
+//! charged and passed on.
 //!
-//! A stream of server-sent events passes as it comes ([`super::stream`]). Everything else leaves as a whole, once its
-//! charge is durable, because the receipt is in its header.
+//! A stream of server-sent events is passed on as it arrives ([`super::stream`]). Every other answer is sent as a whole
+//! once its charge is durable, because its header has the receipt.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -23,29 +23,28 @@ use super::stream::relay;
 use crate::crash_point::CrashPoint;
 use crate::http::error::ApiError;
 use crate::metering::{Metering, Produced};
-use crate::metrics::{Asked, Counting, Outcome, Served};
+use crate::metrics::{Counting, Outcome, RequestKind, Served};
 
-/// What a request is charged, set by the service itself as an extension of its response: at most the maximum that was
-/// quoted, whatever came and went. Only a success is ever charged, and only routes that have a price of their own know
-/// of it.
+/// The charge of a request, which a service may set as an extension of its response. It replaces the metered charge and
+/// is limited to the quoted maximum. Only successful answers are charged, and only plain routes heed it, not models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charged(pub BaseUnits);
 
-/// A request that may be served.
+/// An accepted or free request, with what is needed to serve and charge it.
 pub(crate) struct Sale {
-    pub(crate) asked: Asked,
+    pub(crate) asked: RequestKind,
     pub(crate) bill: Bill,
     pub(crate) metering: Metering,
-    /// Whether the service ends with its client even if that may ask again, as streams do.
+    /// Whether the service stops when its client disconnects, even if the client may retry; true for streams.
     pub(crate) stops_with_client: bool,
     pub(crate) place: Place,
 }
 
-/// Sells until it is answered or cut off, and counts how it ended. Dropping it stops the service and charges what a client
-/// would owe that went away.
+/// Runs a sale until it is answered or cut off by the shutdown, and counts its outcome. Dropping the future stops the
+/// service and charges as after a client's disconnect.
 pub(crate) async fn counted(
     checkout: &Checkout,
-    asked: Asked,
+    asked: RequestKind,
     selling: impl Future<Output = Result<Response, ApiError>>,
 ) -> Response {
     let counting = checkout.requests.begin(asked);
@@ -56,7 +55,7 @@ pub(crate) async fn counted(
     count_answer(counting, outcome.unwrap_or_else(ApiError::into_response))
 }
 
-/// Counts an answer by the outcome that it carries.
+/// Counts an answer by the [`Outcome`] in its extensions.
 pub(crate) fn count_answer(counting: Counting, mut response: Response) -> Response {
     if let Some(outcome) = response.extensions_mut().remove() {
         counting.ended(outcome);
@@ -64,7 +63,7 @@ pub(crate) fn count_answer(counting: Counting, mut response: Response) -> Respon
     response
 }
 
-/// Runs the service for a sale, and answers with what it gives.
+/// Runs the service of a sale and returns its answer.
 ///
 /// # Errors
 /// [`ApiError`], with a receipt if there is one.
@@ -76,7 +75,7 @@ pub(crate) async fn serve(
     if sale.stops_with_client || !sale.bill.is_repeatable() {
         return run(checkout, sale, service).await;
     }
-    // Whoever may ask again finds the answer, so it is worth having even if nobody waits for it.
+    // A retry gets the stored answer, so the service runs to its end even if the client disconnects.
     let cut_off = checkout.cut_off.clone();
     let serving = checkout.tasks.spawn({
         let checkout = Arc::clone(checkout);
@@ -88,7 +87,7 @@ pub(crate) async fn serve(
         }
     });
     serving.await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a request panicked");
+        tracing::error!(%error, "panic in the task of a request");
         Err(ApiError::failed())
     })
 }
@@ -106,19 +105,19 @@ async fn run(
         ..
     } = sale;
     if matches!(bill, Bill::Paid(_)) {
-        // Others that wait to be verified go first, so that an upstream is asked by all of them together and wakes once
-        // (ADR 27).
+        // Lets requests that wait to be verified go first, so that all of them are sent to the upstream together and it
+        // wakes up once (ADR 27).
         tokio::task::yield_now().await;
     }
-    // From here on the service works; a client that goes away pays for the input.
+    // From here on the service works: if the client disconnects, the input is charged.
     bill.if_dropped(metering.begun());
     let asked_at = Instant::now();
     let served = AssertUnwindSafe(service).catch_unwind().await;
     let mut response = served.unwrap_or_else(|_| {
-        tracing::error!("a service panicked");
+        tracing::error!("panic in the service of a request");
         ApiError::failed().into_response()
     });
-    // An error of ours means that the service did not answer.
+    // An outcome is set only on errors that this server made, which means that the service did not answer.
     let failure: Option<Outcome> = response.extensions_mut().remove();
     if failure.is_none() {
         checkout.requests.answered_after(asked_at.elapsed());
@@ -127,7 +126,7 @@ async fn run(
     if let Some(Charged(charge)) = response.extensions_mut().remove() {
         bill.set_charge(charge);
     }
-    // Of the body as the service made it.
+    // This is the length of the service's body, which may differ from the body that is sent.
     response.headers_mut().remove(CONTENT_LENGTH);
     if response.status().is_success() && is_event_stream_type(response.headers()) {
         return relay(checkout, response, asked, bill, metering, place).await;
@@ -142,7 +141,8 @@ async fn run(
     Ok(response)
 }
 
-/// The charge is queued without waiting for the reservation's commit: the queue keeps their order.
+/// Reads a whole answer, charges for it and passes it on. The charge is queued without waiting for the reservation's
+/// commit: the queue keeps their order.
 async fn pass_whole(
     checkout: &Checkout,
     response: Response,
@@ -163,7 +163,7 @@ async fn pass_whole(
             Err(error) => return Err(bill.fail(error.into()).await),
         }
     } else {
-        // The service failed, whatever its body says.
+        // A failed service is not charged, whatever its body contains.
         Produced::Nothing
     };
     let is_kept = bill.is_repeatable() && body.len() <= checkout.limits.max_stored_answer_bytes;
@@ -173,7 +173,7 @@ async fn pass_whole(
     Ok(Response::from_parts(head, Body::from(body)))
 }
 
-/// Reads a whole answer, bounded in length and in pauses. `progress` is told how long it is so far.
+/// Reads a whole answer, with limits on its length and on pauses. `progress` is called with the length so far.
 async fn read_whole(
     checkout: &Checkout,
     body: Body,

@@ -1,8 +1,8 @@
-//! Streams of server-sent events: every event passes on as soon as it is whole, is metered, and the receipt is
+//! Streams of server-sent events: every event is metered and passed on as soon as it is complete, and the receipt is
 //! the last line.
 //!
-//! A stream that its source cuts off ends as an aborted connection, after the receipt, so that no
-//! client takes a part for the whole.
+//! A stream that its source cuts off ends with an aborted connection after the receipt, so that no client takes the
+//! part for the whole answer.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -25,34 +25,34 @@ use super::replay::kept;
 use crate::crash_point::CrashPoint;
 use crate::http::error::ApiError;
 use crate::metering::Metering;
-use crate::metrics::{Asked, Counting, Outcome};
+use crate::metrics::{Counting, Outcome, RequestKind};
 
-/// Chunks that wait for a slow client; then the service waits.
+/// Maximum number of chunks that are buffered for a slow client; beyond it the service is not read further.
 const CHUNKS_IN_FLIGHT: usize = 16;
 
-/// What a stream needs besides its bytes.
+/// Limits and handles that a stream needs.
 struct Surroundings {
     idle_timeout: Duration,
     checkpoint_interval: Duration,
-    /// Longest stream that is kept for whoever asks again, in bytes.
+    /// Maximum length of a stream that is stored for idempotent retries, in bytes.
     max_stored_bytes: usize,
-    /// Ends what still runs when the drain at shutdown took too long.
+    /// Cancelled when the drain at shutdown has timed out.
     cut_off: CancellationToken,
-    /// Counts the stream among the requests in flight until it ends.
+    /// Counts the stream as a request in flight until it ends.
     place: Place,
 }
 
-/// What a client is told when its reserve is spent.
+/// Event that a client gets when the stream has used up what is reserved.
 const RESERVE_SPENT: &str = concat!(
-    "data: {\"error\":{\"code\":\"reserve_spent\",\"message\":\"more came than was asked for and ",
-    "paid: the answer ends here\",\"type\":\"server_error\",\"param\":null}}\n\n"
+    "data: {\"error\":{\"code\":\"reserve_spent\",\"message\":\"the answer exceeds what was ",
+    "requested and paid for: it ends here\",\"type\":\"server_error\",\"param\":null}}\n\n"
 );
 
-/// Passes an event stream on. Nothing leaves before the reservation is durable.
+/// Passes an event stream on to the client. Nothing is sent before the reservation is durable.
 pub(crate) async fn relay(
     checkout: &Checkout,
     response: Response,
-    asked: Asked,
+    asked: RequestKind,
     mut bill: Bill,
     metering: Metering,
     place: Place,
@@ -90,7 +90,7 @@ pub(crate) async fn relay(
     ))
 }
 
-/// The body. Before an error it is pending once, so that the server flushes what came before.
+/// The body of the response. It is pending once before an error, so that the server flushes the preceding chunks.
 fn chunks(
     mut receiver: mpsc::Receiver<io::Result<Bytes>>,
 ) -> impl Stream<Item = io::Result<Bytes>> {
@@ -114,16 +114,16 @@ struct Pump {
     source: BodyDataStream,
     bill: Bill,
     metering: Metering,
-    /// Whether the last byte that passed was not the end of a line.
+    /// Whether the last byte that was passed on did not end a line.
     line_is_open: bool,
-    /// What passed, as long as it is worth keeping.
+    /// Copy of what was passed on, unless it is too long to store or cannot be retried.
     copy: Option<Copy>,
     sender: mpsc::Sender<io::Result<Bytes>>,
     counting: Counting,
     surroundings: Surroundings,
 }
 
-/// What passed, for whoever asks again.
+/// Copy of the stream as it was passed on, to be stored for idempotent retries.
 struct Copy {
     status: StatusCode,
     headers: HeaderMap,
@@ -139,12 +139,12 @@ impl Pump {
             _ => self.metering.cut(),
         };
         if ending != Ending::Complete {
-            tracing::info!(?ending, "a stream ended early");
+            tracing::info!(?ending, "stream ended early");
         }
         let spent = (ending == Ending::ReserveSpent)
             .then(|| self.keep(Bytes::from_static(RESERVE_SPENT.as_bytes())))
             .map(Ok);
-        // Whatever the service still has to say is not wanted.
+        // Stops the service: the rest of its answer is not needed.
         drop(self.source);
         let answer = self.copy.map(|copy| {
             let is_whole = !ending.is_cut();
@@ -166,14 +166,14 @@ impl Pump {
             .is_cut()
             .then(|| Err(aborted("the answer is incomplete")));
         for item in [spent, last, cut].into_iter().flatten() {
-            // A client that has gone, or does not read, misses its receipt; the log has the charge.
+            // A client that disconnected or stopped reading misses its receipt; the charge is stored all the same.
             let _ = timeout(self.surroundings.idle_timeout, self.sender.send(item)).await;
         }
         CrashPoint::StreamReceiptPassed.pass();
         drop(self.surroundings.place);
     }
 
-    /// What of the service's bytes passes on.
+    /// Meters bytes of the service and returns those that are passed on.
     fn passing(&mut self, bytes: &Bytes) -> Bytes {
         let mut passing = BytesMut::new();
         for part in self.metering.feed(bytes) {
@@ -182,7 +182,7 @@ impl Pump {
         self.keep(passing.freeze())
     }
 
-    /// Keeps what passes for whoever asks again, as long as it is not too much.
+    /// Adds bytes to the copy for retries; drops the copy once it is too long.
     fn keep(&mut self, passing: Bytes) -> Bytes {
         let limit = self.surroundings.max_stored_bytes;
         self.copy = self
@@ -209,7 +209,7 @@ impl Pump {
                     if self.bill.store_has_failed() {
                         return Ending::StoreFailed;
                     }
-                    // Not waited for: the next one is a second away, and the queue keeps the order.
+                    // Not waited for: the next checkpoint follows after an interval, and the queue keeps the order.
                     drop(self.bill.checkpoint());
                     CrashPoint::StreamCheckpointed.pass();
                     continue;
@@ -228,7 +228,7 @@ impl Pump {
                         Ending::ClientGone
                     };
                 }
-                // It broke off, or panicked.
+                // The service's stream failed or panicked.
                 Ok(Ok(Some(Err(_))) | Err(_)) => return Ending::SourceCut,
                 Err(_) => return Ending::SourceTimeout,
             };
@@ -247,7 +247,7 @@ impl Pump {
         }
     }
 
-    /// Hands bytes to the client. `false` if it does not take them.
+    /// Sends bytes to the client. `false` if it disconnected or stopped reading.
     async fn pass(&mut self, bytes: Bytes) -> bool {
         self.line_is_open = !bytes.ends_with(b"\n");
         let passed = timeout(self.surroundings.idle_timeout, self.sender.send(Ok(bytes)));

@@ -1,4 +1,4 @@
-//! Reading a payment, asking for one, and refusing one.
+//! Reads the payment of a request, asks for one with 402, and refuses one.
 
 use axum::http::{HeaderMap, Method, StatusCode};
 use farthing_wire::x402::{
@@ -12,15 +12,16 @@ use crate::http::error::ApiError;
 use crate::payment::{Payments, RefusedPayment};
 use crate::prices::Quoted;
 
-/// Another name of the request's header. Both at once would leave open which one pays.
+/// Alternative name of the request's payment header. A request with both headers is refused, because it would be
+/// ambiguous.
 const PAYMENT_INFO: &str = "payment-info";
 
-/// Whether a request means to pay, however badly.
+/// Whether a request has a payment header, well-formed or not.
 pub(crate) fn pays(headers: &HeaderMap) -> bool {
     headers.contains_key(PAYMENT_SIGNATURE) || headers.contains_key(PAYMENT_INFO)
 }
 
-/// The payment that a request brings, if it brings one.
+/// The payment in a request's headers, if there is one.
 pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<PaymentPayload>, ApiError> {
     let name = match (
         headers.contains_key(PAYMENT_SIGNATURE),
@@ -55,14 +56,14 @@ pub(crate) fn payment(headers: &HeaderMap) -> Result<Option<PaymentPayload>, Api
     }
 }
 
-/// What was asked for, as far as a 402 tells it.
+/// The requested resource, as a 402 names it.
 #[derive(Debug, Clone)]
 pub(crate) struct Resource {
     pub(crate) method: Method,
     pub(crate) url: String,
 }
 
-/// Asks for a payment.
+/// The 402 that asks for a payment, for a request without one.
 pub(crate) fn required<Q: Quoted>(
     payments: &Payments,
     quotes: &[Q],
@@ -72,7 +73,7 @@ pub(crate) fn required<Q: Quoted>(
     challenge(payments, quotes, resource, error, None)
 }
 
-/// Refuses a payment. A 402 says again how to pay, with what the client may know of its channel.
+/// The error for a refused payment. A 402 repeats how to pay, with the channel state that the client may know.
 pub(crate) fn refused<Q: Quoted>(
     payments: &Payments,
     quotes: &[Q],
@@ -87,14 +88,14 @@ pub(crate) fn refused<Q: Quoted>(
     }
 }
 
-/// Marks an error as the refusal of a payment.
+/// Adds the `PAYMENT-RESPONSE` header of a refused payment to an error.
 pub(crate) fn refusal(payments: &Payments, mut error: ApiError) -> ApiError {
     let response = refusal_response(payments, error.code, error.message.clone());
     error.headers.refuse(&response);
     error
 }
 
-/// The refusal of a payment, in x402's shape.
+/// The refusal of a payment, as x402 writes it.
 pub(crate) fn refusal_response(payments: &Payments, code: &str, message: String) -> SettleResponse {
     SettleResponse {
         success: false,
@@ -115,7 +116,7 @@ fn challenge<Q: Quoted>(
     mut error: ApiError,
     refused: Option<&RefusedPayment>,
 ) -> ApiError {
-    // The ways to pay differ in their price alone.
+    // All quotes are for the same resource and differ only in price, so the first describes it.
     let quote = quotes.first();
     let mime_type = quote.and_then(Quoted::mime_type);
     let required = PaymentRequired {

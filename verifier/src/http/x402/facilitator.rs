@@ -1,8 +1,8 @@
-//! `POST /verify`, `POST /settle`, `GET /supported`: the x402 facilitator API, for servers of this payee's that sell by
-//! themselves.
+//! `POST /verify`, `POST /settle`, `GET /supported`: the x402 facilitator API, for other servers of this payee that
+//! sell their own services.
 //!
-//! Who may verify and settle shows a token. What became of a payment is told in x402's words and in its shape, with 200 or
-//! 503; everything else is an error of ours.
+//! `/verify` and `/settle` require a bearer token. The result for a payment is given in x402's format, with status 200
+//! or 503; every other failure is an [`ApiError`].
 
 use std::sync::Arc;
 
@@ -42,7 +42,10 @@ pub(crate) fn routes(app: Arc<App>) -> Router<Arc<App>> {
 }
 
 async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let counting = app.checkout.requests.begin(metrics::Asked::Facilitator);
+    let counting = app
+        .checkout
+        .requests
+        .begin(metrics::RequestKind::Facilitator);
     count_answer(counting, next.run(request).await)
 }
 
@@ -94,7 +97,7 @@ async fn verify(State(app): State<Arc<App>>, request: Request) -> Result<Respons
     })
 }
 
-/// Also while the verifier shuts down: whoever settles has served.
+/// Accepts settlements also while the verifier shuts down, because the calling server has already served the request.
 async fn settle(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
     let asked = Admitted::read(&app, request, Checkout::place_to_end).await?;
     Ok(match settled(&app.checkout, &asked.request).await {
@@ -129,7 +132,7 @@ async fn settled(
     Ok(receipt(network, payer, &settled.lane, Some(end)))
 }
 
-/// A request of somebody who may ask.
+/// A facilitator request that showed the right token.
 struct Admitted {
     request: FacilitatorRequest,
     max_held: usize,
@@ -162,14 +165,14 @@ impl Admitted {
     }
 }
 
-/// `outcome` is counted.
+/// An answer in x402's format; `outcome` is its label in the metrics.
 fn answer(outcome: &'static str, status: StatusCode, body: &impl Serialize) -> Response {
     let mut response = (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response();
     response.extensions_mut().insert(Outcome::Named(outcome));
     response
 }
 
-/// Why a payment is not verified or settled, as it is told.
+/// Why a payment is not verified or settled, as the facilitator's client sees it.
 struct FacilitatorRefusal {
     status: StatusCode,
     code: &'static str,

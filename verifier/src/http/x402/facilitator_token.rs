@@ -1,4 +1,4 @@
-//! Who may use the facilitator: whoever shows its token.
+//! Access to the facilitator by a bearer token.
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use subtle::ConstantTimeEq;
 
 use crate::config::FacilitatorConfig;
 
-/// The token, and how many payments may be held for those who show it.
+/// The facilitator's token, and the maximum number of payments that are held at the same time.
 pub(crate) struct FacilitatorToken {
-    /// SHA-256 of the token, so that comparing takes the same time however long the other one is.
+    /// SHA-256 of the token, so that the comparison takes the same time for tokens of any length.
     token: [u8; 32],
     pub(super) max_held: usize,
 }
@@ -33,7 +33,7 @@ impl FacilitatorToken {
         }
     }
 
-    /// Whether a request shows the token.
+    /// Whether a request's `Authorization` header has the token.
     pub(super) fn admits(&self, headers: &HeaderMap) -> bool {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else {

@@ -1,7 +1,7 @@
-//! The key by which a client may ask again: where it is written, and what tells its requests apart.
+//! The idempotency key of a client's request, and the digest that tells different requests with the same key apart.
 //!
-//! A key is the header `Idempotency-Key` or the x402 extension `payment-identifier`, from 16 to 128 visible
-//! ASCII characters. Both are one namespace, which belongs to a lane and its generation.
+//! An idempotency key is the header `Idempotency-Key` or the x402 extension `payment-identifier`, from 16 to 128
+//! visible ASCII characters. Both share one namespace per lane and generation.
 
 use axum::http::{HeaderMap, Method, Uri};
 use farthing_wire::idempotency::{
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::http::error::ApiError;
 use crate::payment::ClientKey;
 
-/// The key that a request brings, if it brings one, with the digest of what was asked.
+/// The idempotency key of a request, if it has one, with the digest of the request.
 pub(crate) fn client_key(
     headers: &HeaderMap,
     payment: &PaymentPayload,
@@ -34,7 +34,7 @@ pub(crate) fn client_key(
     }))
 }
 
-/// What a 402 says about keys.
+/// The x402 extension by which a 402 says that idempotency keys are supported.
 pub(crate) fn extension() -> Value {
     json!({
         PAYMENT_IDENTIFIER: {
@@ -68,7 +68,7 @@ fn from_header(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> 
     checked(value.to_str().ok()).map(Some)
 }
 
-/// The key in the extension of a payment.
+/// The idempotency key in the `payment-identifier` extension of a payment.
 pub(super) fn from_extension(payment: &PaymentPayload) -> Result<Option<IdempotencyKey>, ApiError> {
     let extensions = payment.extensions.as_ref();
     let id =
@@ -90,7 +90,7 @@ fn invalid(message: &str) -> ApiError {
     )
 }
 
-/// Hash of what was asked.
+/// Digest of a request: its method, path, query and body.
 pub(crate) fn digest(method: &Method, uri: &Uri, body: &[u8]) -> [u8; 32] {
     let query = uri.query().unwrap_or_default();
     request_digest(method.as_str(), uri.path(), query, body)

@@ -1,7 +1,8 @@
-//! `GET /x402/channels/{channel}/lanes/{lane}?generation=…&at=…`: what a lane's key may know of its lane.
+//! `GET /x402/channels/{channel}/lanes/{lane}?generation=…&at=…`: the state of a lane, for the holder of the lane's
+//! key.
 //!
-//! The signature is a header, because URLs are what logs are full of: whoever reads one within its minute could ask as
-//! well.
+//! The signature is sent in a header, because URLs end up in logs: anybody who reads a logged URL within the minute for
+//! which its signature is valid could repeat the query.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -20,7 +21,7 @@ use crate::http::error::ApiError;
 use crate::http::sale::checkout::Checkout;
 use crate::payment::LaneStateRequest;
 
-/// The route.
+/// Path of the route.
 pub(crate) const LANE_STATE: &str = "/x402/channels/{channel}/lanes/{lane}";
 
 pub(crate) async fn lane_state(
@@ -51,9 +52,9 @@ fn parsed<T: FromStr<Err: Display>>(name: &str, text: Option<&str>) -> Result<T,
     let reason = match text.map(str::parse) {
         Some(Ok(value)) => return Ok(value),
         Some(Err(error)) => error.to_string(),
-        None => "it is given once".to_owned(),
+        None => "give it exactly once".to_owned(),
     };
-    let message = format!("\"{name}\" is not what it must be: {reason}");
+    let message = format!("\"{name}\" is invalid: {reason}");
     Err(ApiError {
         param: Some(name.to_owned()),
         ..ApiError::new(StatusCode::BAD_REQUEST, "state_query_malformed", message)

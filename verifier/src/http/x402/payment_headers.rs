@@ -1,4 +1,4 @@
-//! The payment headers of an answer.
+//! The headers `PAYMENT-REQUIRED` and `PAYMENT-RESPONSE` of an answer.
 
 use axum::http::{HeaderMap, HeaderValue};
 use farthing_wire::x402::{PAYMENT_RESPONSE, SettleResponse};
@@ -8,7 +8,7 @@ use super::payment_required::{PaymentRequiredAnswer, base64_header};
 /// The payment headers of an answer.
 #[derive(Debug, Default)]
 pub(crate) struct PaymentHeaders {
-    /// What a 402 asks for.
+    /// The payment that a 402 asks for; `None` for other answers.
     pub(crate) required: Option<PaymentRequiredAnswer>,
     response: Option<HeaderValue>,
 }
@@ -21,7 +21,7 @@ impl PaymentHeaders {
         }
     }
 
-    /// Says that a payment was refused.
+    /// Sets the `PAYMENT-RESPONSE` header of a refused payment.
     pub(crate) fn refuse(&mut self, refusal: &SettleResponse) {
         self.response = Some(base64_header(refusal));
     }

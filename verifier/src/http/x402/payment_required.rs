@@ -1,8 +1,7 @@
-//! What a 402 says, for whoever reads it: the header of x402 version 2, the body of version 1, and the header
-//! `Payment-Methods`.
+//! The contents of a 402: the header of x402 version 2, the body of version 1, and the header `Payment-Methods`.
 //!
-//! The body is one object for two kinds of readers: OpenAI's clients read `error.code` and `error.message`, clients
-//! of x402 version 1 read `x402Version` and `accepts` (ADR 15).
+//! One JSON body serves two kinds of clients: OpenAI's clients read `error.code` and `error.message`, clients of x402
+//! version 1 read `x402Version` and `accepts` (ADR 15).
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use farthing_protocol::BaseUnits;
@@ -15,15 +14,15 @@ use serde_json::{Map, Value, json};
 use serde_with::{DisplayFromStr, serde_as};
 use sfv::{KeyRef, ListSerializer, StringRef, TokenRef};
 
-/// One item for each way to pay, for clients that choose without decoding base64.
+/// Header with one item for each way to pay, so that clients can choose one without decoding base64.
 pub(crate) const PAYMENT_METHODS: HeaderName = HeaderName::from_static("payment-methods");
-/// The version whose clients read the body.
+/// The x402 version whose clients read the body.
 const VERSION_1: u8 = 1;
 
-/// The answer 402.
+/// The payment that a 402 asks for. The response carries it as an extension.
 #[derive(Debug, Clone)]
 pub(crate) struct PaymentRequiredAnswer {
-    /// How it was asked.
+    /// Method of the request.
     pub(crate) method: Method,
     pub(crate) required: PaymentRequired,
 }
@@ -36,8 +35,8 @@ impl PaymentRequiredAnswer {
         }
     }
 
-    /// Adds to the body what clients of version 1 read. That version has names for Solana's public clusters only;
-    /// on any other its clients have no way to pay.
+    /// Adds the fields of x402 version 1 to the body. Version 1 has network names only for Solana's public clusters, so
+    /// nothing is added on other clusters, where its clients cannot pay.
     pub(crate) fn add_version_1(&self, body: &mut Map<String, Value>) {
         let ways = self.required.accepts.iter();
         let accepts: Vec<Version1> = ways.filter_map(|way| Version1::of(way, self)).collect();
@@ -60,7 +59,7 @@ struct Version1<'a> {
     resource: &'a str,
     description: &'a str,
     mime_type: &'a str,
-    /// How to ask. Version 1's own clients refuse `null` here.
+    /// How to send the request. The reference clients of version 1 reject `null` here.
     output_schema: Value,
     pay_to: &'a str,
     max_timeout_seconds: u64,
@@ -92,8 +91,8 @@ impl<'a> Version1<'a> {
     }
 }
 
-/// A structured field (RFC 9651): `scheme;network="…";amount="…";asset="…"`. A way to pay that cannot be written as
-/// one is left out; the other header has it.
+/// The value of `Payment-Methods`, a structured field (RFC 9651): `scheme;network="…";amount="…";asset="…"`. A way to
+/// pay that cannot be written as one is left out; it is still in `PAYMENT-REQUIRED`.
 fn payment_methods(ways: &[PaymentRequirements]) -> Option<HeaderValue> {
     let mut list = ListSerializer::new();
     for way in ways {

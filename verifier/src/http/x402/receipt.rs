@@ -1,4 +1,4 @@
-//! What an accepted payment came to, as `PAYMENT-RESPONSE` says it.
+//! The contents of `PAYMENT-RESPONSE` for an accepted payment.
 
 use farthing_protocol::BaseUnits;
 use farthing_wire::x402::{PaymentState, ReceiptExtra, SettleResponse};
@@ -6,14 +6,15 @@ use solana_sdk::pubkey::Pubkey;
 
 use crate::record::LaneSnapshot;
 
-/// The final word on a payment: what it was charged, and the signed receipt.
+/// The final charge of a payment, with the signed receipt.
 #[derive(Debug)]
 pub(crate) struct FinalCharge {
     pub(crate) charged: BaseUnits,
     pub(crate) receipt: String,
 }
 
-/// What an accepted payment came to: `end` is `None` while the answer runs.
+/// The receipt of an accepted payment. `end` is `None` while the answer is still in flight and only an amount is
+/// reserved.
 pub(crate) fn receipt(
     network: &str,
     payer: &Pubkey,

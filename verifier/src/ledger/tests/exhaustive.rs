@@ -11,13 +11,13 @@ const CAP: u64 = 2;
 /// Less than both caps, so that either limit decides.
 const DEPOSIT: u64 = 3;
 
-/// All that decides what can happen next.
+/// Everything that determines what can happen next.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct State {
     lanes: Vec<ModelLane>,
     debited: Vec<u64>,
     bought: Vec<(u16, u64)>,
-    /// In no order: which request came first decides nothing.
+    /// Sorted, because the order in which requests came decides nothing.
     open: Vec<(u16, u64, u64)>,
 }
 

@@ -1,4 +1,4 @@
-//! When the books of a channel that is gone are forgotten, and what is left of them.
+//! When a channel that is gone is removed from the ledger, and what is left of it.
 
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ impl Books {
     }
 }
 
-/// What a channel of one lane was debited.
+/// The facts of a channel whose one lane was debited `amount`.
 fn debited(amount: u64) -> Arc<ChannelFacts> {
     Arc::new(facts(1_000, vec![lane_facts(1_000, amount)]))
 }
@@ -181,7 +181,7 @@ fn a_channel_that_comes_back_sells_no_voucher_twice() {
     books.pay(&facts, 100, 30);
     books.settle(key(0), 30);
     assert_eq!(books.forget(None, 0), Ok(()));
-    // Its settlement published the voucher.
+    // The settlement of the removed channel published the voucher, so it must not be accepted again.
     let refused = books.ledger.accept(
         &debited(30),
         &voucher(100),

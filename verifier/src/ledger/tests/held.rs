@@ -1,4 +1,4 @@
-//! What is held: until it is charged or its time is over, and over a restart; one by one and in random sequences.
+//! Held reservations: charged, timed out, and kept over a restart; case by case and in random sequences.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,7 +103,7 @@ fn it_ends_when_its_time_is_over_and_not_before() {
     assert_eq!(books.ledger.held_maximum(second), Some(BaseUnits(100)));
     books.release(at(1_000));
     assert_eq!((books.figures(), books.ledger.held()), ((0, 100), 0));
-    // The key is free, the voucher is not.
+    // The idempotency key is free again, the voucher stays used.
     assert_eq!(books.ledger.earlier(&request(1)), Ok(None));
     let again = books
         .ledger
@@ -153,11 +153,11 @@ fn a_restart_ends_what_is_not_held_and_begins_the_time_of_what_is_anew() {
 #[derive(Debug, Clone, Copy)]
 enum Action {
     Hold,
-    /// Charges so much to one of those that are held.
+    /// Charges an amount to one of the held reservations.
     Charge(usize, u64),
-    /// So many seconds pass.
+    /// Seconds pass.
     Pass(u64),
-    /// The process dies, and the next one's clock begins here.
+    /// The process dies, and the clock of the next one starts at this second.
     Restart(u64),
 }
 
@@ -175,7 +175,7 @@ proptest! {
     fn what_is_held_is_charged_once_or_released(actions in vec(action(), 1..60)) {
         let mut books = Books::new();
         let (mut now, mut charged, mut value) = (0, 0, 9_900);
-        // Each with the second in which it is released.
+        // Held reservations, each with the second in which it is released.
         let mut held = Vec::new();
         let mut ended = Vec::new();
         for action in actions {
@@ -205,7 +205,7 @@ proptest! {
                 Action::Restart(origin) => {
                     now = origin;
                     books.restart(at(now));
-                    // Nobody knows their ids any longer, which are given again.
+                    // Ids of ended reservations may be given again after a restart.
                     ended.clear();
                     held.iter_mut().for_each(|(_, until)| *until = now + u64::from(SECONDS));
                 }

@@ -20,13 +20,13 @@ const LANES: u16 = 3;
 
 #[derive(Debug, Clone)]
 pub(super) enum Action {
-    /// A voucher this much above what the lane was charged, for a request of at most `maximum`.
+    /// Pays with a voucher `above` more than the lane was charged, for a request of at most `maximum`.
     Pay {
         lane: u16,
         above: u64,
         maximum: u64,
     },
-    /// The same voucher value as some earlier one.
+    /// Pays with a voucher value that was used before.
     Replay {
         which: usize,
         maximum: u64,
@@ -79,9 +79,9 @@ pub(super) struct World {
     store: Tables,
     pub(super) facts: Arc<ChannelFacts>,
     pub(super) lanes: Vec<ModelLane>,
-    /// Every value that ever bought something.
+    /// Every voucher value that was ever used.
     pub(super) bought: BTreeSet<(u16, u64)>,
-    /// Lane, maximum and checkpoint.
+    /// Requests in flight: lane, maximum and checkpoint.
     pub(super) open: BTreeMap<ReservationId, (u16, u64, u64)>,
 }
 
@@ -114,7 +114,7 @@ impl World {
         self.open.keys().nth(index).copied()
     }
 
-    /// Rules 0, 2 and 3 in their own words.
+    /// Rules 0, 2 and 3, written independently of the ledger.
     fn may(&self, lane: u16, value: u64, maximum: u64) -> bool {
         let model = self.lanes[usize::from(lane)];
         let authorized = model.authorized.max(value);

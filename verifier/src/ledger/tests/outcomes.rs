@@ -1,4 +1,4 @@
-//! Asking again: what is remembered, for how long, and that nothing is charged twice.
+//! Idempotent retries: which outcomes are kept, for how long, and that nothing is charged twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ struct Books {
     ledger: Ledger,
     store: Tables,
     limits: OutcomeLimits,
-    /// Values of vouchers are never used twice.
+    /// The next voucher value, so that none is used twice.
     value: u64,
 }
 
@@ -98,7 +98,7 @@ impl Books {
         self.commit(&decision.records);
     }
 
-    /// What is remembered of a request, with whether its answer is.
+    /// What a request was charged, and whether its answer is stored, if its outcome is kept.
     fn remembered(&mut self, request: RequestKey) -> Option<(u64, bool)> {
         match self.ledger.earlier(&request).expect("it asks for the same") {
             Some(Earlier::Ended(id, outcome)) => {
@@ -141,7 +141,7 @@ fn what_was_charged_nothing_may_be_asked_anew() {
     let id = books.begin(0, request(1, 1));
     books.end(id, 0, Some(5), at(1));
     assert_eq!(books.ledger.earlier(&request(1, 1)), Ok(None));
-    // By another request as well.
+    // The idempotency key may now be used for another request as well.
     let id = books.begin(0, request(1, 2));
     books.end(id, 3, Some(5), at(1));
     assert_eq!(books.remembered(request(1, 2)), Some((3, true)));
@@ -161,7 +161,7 @@ fn a_crash_keeps_outcomes_and_charges_checkpoints() {
     assert_eq!(books.remembered(request(1, 1)), Some((3, true)));
     assert_eq!(books.remembered(request(2, 1)), Some((7, false)));
     assert_eq!(books.ledger.earlier(&request(3, 1)), Ok(None));
-    // The numbers of requests go on, so that no outcome is taken for another's.
+    // Request ids continue after the restart, so that no outcome is taken for another request's.
     let next = books.begin(0, request(4, 1));
     assert!(next > stream);
 }
@@ -208,7 +208,7 @@ fn the_oldest_make_room() {
     books.end(id, 1, Some(10), at(1));
     let found = all_six(&mut books);
     assert_eq!(found, [None, receipt, kept, kept, kept, None]);
-    // One that has no room by itself displaces none.
+    // An answer that exceeds the limit by itself is not stored, and evicts no other.
     let id = books.begin(1, request(6, 0));
     books.end(id, 1, Some(21), at(1));
     let found = all_six(&mut books);
@@ -254,8 +254,8 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 proptest! {
-    /// Whatever happens, a key that was charged is never begun again while it is remembered, what was
-    /// said of it stays the same, memory and store agree, and all limits hold.
+    /// In every sequence, an idempotency key that was charged starts no new request while its outcome is kept, its
+    /// outcome stays the same, memory and store agree, and all limits hold.
     #[test]
     fn nothing_is_charged_twice(actions in collection::vec(action(), 1..120)) {
         let limits = OutcomeLimits {
@@ -271,7 +271,7 @@ proptest! {
         for action in actions {
             match action {
                 Action::Begin { lane, key, digest } => {
-                    // A lane's keys are its own.
+                    // Every lane has idempotency keys of its own.
                     let request = request(key + 6 * u8::try_from(lane).expect("small"), digest);
                     match books.ledger.earlier(&request) {
                         Ok(None) => {

@@ -1,4 +1,4 @@
-//! Every rule with its refusal; a refusal changes nothing.
+//! Every rule with its refusal, and that a refusal changes nothing.
 
 use std::sync::Arc;
 
@@ -48,10 +48,10 @@ fn one_voucher_buys_one_request() {
     assert_eq!(refused(&mut ledger, &facts, 100, 10), Refusal::VoucherUsed);
     ledger.complete(first.reservation, BaseUnits(10), Remembered::default(), NOW);
     assert_eq!(refused(&mut ledger, &facts, 100, 10), Refusal::VoucherUsed);
-    // Slack may be spent with a lower value that was never used.
+    // What was authorized and not charged may be spent with a lower voucher value that was never used.
     paid(&mut ledger, &facts, 50, 10, 10);
     assert_eq!(refused(&mut ledger, &facts, 50, 10), Refusal::VoucherUsed);
-    // At or below what was charged nothing is bought, used or not.
+    // A voucher value at or below what was charged is refused, used or not.
     assert_eq!(refused(&mut ledger, &facts, 20, 0), Refusal::VoucherUsed);
     assert_eq!(refused(&mut ledger, &facts, 0, 0), Refusal::VoucherUsed);
 }
@@ -152,7 +152,7 @@ fn a_new_generation_starts_at_the_chains_counter() {
     let expected = Generation(1);
     let mismatch = Refusal::GenerationMismatch { expected };
     assert_eq!(old.expect_err("the generation is over"), mismatch);
-    // Nothing of the old generation can be claimed any more.
+    // The charges of the old generation can no longer be claimed.
     let new = LaneKey {
         generation: Generation(1),
         ..key(0)

@@ -1,4 +1,4 @@
-//! What is counted along the way, and how old the oldest is.
+//! The ledger's counts, and the age of its oldest entries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,7 @@ fn size_and_age_follow_the_requests_and_survive_a_restart() {
     };
     let ended = ledger.complete(first, BaseUnits(4), remembered, seconds(8));
     store.apply(&ended.expect("in flight").records);
-    // The second is what is oldest now; its value stays used, as the one above it does.
+    // The second request is the oldest now; its voucher value stays used, and so does the one above it.
     expected.reservations = 2;
     expected.reserved = BaseUnits(20);
     expected.oldest_reservation = Some(Duration::from_secs(5));
@@ -93,7 +93,7 @@ fn size_and_age_follow_the_requests_and_survive_a_restart() {
         (size.reserved, size.oldest_reservation),
         (BaseUnits::ZERO, None)
     );
-    // What the crash left in flight was charged its last checkpoint, which is nothing.
+    // The request that the crash left in flight was charged its last checkpoint, which is nothing.
     assert_eq!((size.charged, size.answer_bytes), (BaseUnits::ZERO, 40));
     assert!(restored.counts_right());
 }

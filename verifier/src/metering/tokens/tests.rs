@@ -1,4 +1,4 @@
-//! What answers use, whole, in pieces, and broken.
+//! Tests of token counting, for answers that are complete, split into chunks, and broken off.
 
 use bytes::Bytes;
 use farthing_wire::pricing::Usage;

@@ -1,4 +1,4 @@
-//! What is due, in which order, in which transactions.
+//! Tests of the planner: what is due, in which order, and in which transactions.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Following what was sent until it is final, failed, or cannot land any more.
+//! Follows settlements that were sent until they are final, have failed, or can no longer land.
 
 use std::sync::atomic::Ordering;
 
@@ -12,7 +12,7 @@ use crate::ports::Delivery;
 use crate::record::Record;
 
 impl Settler {
-    /// Learns what became of the pending transactions, and sends those again that are not seen yet.
+    /// Queries the status of the pending transactions, and sends those again that the cluster has not seen yet.
     pub(super) async fn follow_up(&mut self) {
         if self.pending.is_empty() {
             return;
@@ -20,7 +20,7 @@ impl Settler {
         let fates = match self.fates().await {
             Ok(fates) => fates,
             Err(error) => {
-                tracing::warn!(%error, "cannot follow settlements");
+                tracing::warn!(%error, "cannot query the status of pending settlements; retrying");
                 return;
             }
         };
@@ -39,7 +39,7 @@ impl Settler {
                         Some(reason) => self.failed(pending.record.channel, reason),
                         None => tracing::warn!(
                             signature = %pending.record.signature,
-                            "a settlement expired and is planned anew"
+                            "a settlement expired before it landed; its lanes are planned again"
                         ),
                     }
                 }
@@ -56,8 +56,8 @@ impl Settler {
     }
 
     async fn fates(&self) -> Result<Vec<Fate>, ChainError> {
-        // The height is read first: what has no status at a later moment and expired at an earlier
-        // one cannot land any more.
+        // The height is read before the statuses: a transaction that had expired at that height, and has no status
+        // afterwards, can no longer land.
         let height = self.source.finalized_block_height().await?;
         let signatures: Vec<_> = self
             .pending
@@ -66,7 +66,7 @@ impl Settler {
             .collect();
         let statuses = self.source.statuses(&signatures).await?;
         if statuses.len() != signatures.len() {
-            let message = "it left out statuses that were asked for";
+            let message = "the number of statuses differs from the number requested";
             return Err(ChainError::Unusable(message.to_owned()));
         }
         let fates = self.pending.iter().zip(statuses);
@@ -76,7 +76,7 @@ impl Settler {
     }
 
     fn ended(&self, pending: &Pending) {
-        // Not waited for: a record that outlives its settlement is only followed once more.
+        // Not waited for: if the record is lost in a crash, the settlement is only followed once more.
         drop(
             self.durable_ledger
                 .record(vec![Record::SettlementEnded(pending.record.signature)]),

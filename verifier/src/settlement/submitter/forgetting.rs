@@ -1,11 +1,11 @@
-//! Letting go of the books of channels that are gone.
+//! Removes channels that are gone from the ledger.
 
 use super::Settler;
 use crate::ledger::Kept;
 use crate::settlement::figures::Lost;
 
 impl Settler {
-    /// Forgets the channels that are gone for good, unless they owe what could have been claimed.
+    /// Removes the channels that are gone for good, unless they have unsettled charges that could have been claimed.
     pub(super) async fn forget_gone_channels(&mut self) {
         for gone in self.channels.gone_for_good().await {
             let (domain, channel) = (gone.domain, gone.address);
@@ -20,7 +20,7 @@ impl Settler {
             {
                 Ok(()) => {
                     self.channels.forgotten(domain);
-                    tracing::info!(%channel, "forgot a channel that is closed");
+                    tracing::info!(%channel, "removed a closed channel from the ledger");
                 }
                 Err(Kept::Owed(base_units)) => {
                     let since = self.lost.get(&domain).map(|lost| lost.since);
@@ -32,13 +32,13 @@ impl Settler {
                     tracing::error!(
                         %channel,
                         %base_units,
-                        "a channel is closed and was charged what nobody is known to have paid, its books are kept"
+                        "channel closed with unsettled charges; its lanes are kept"
                     );
                 }
                 Err(Kept::InFlight) => {}
             }
         }
-        // One that came back is settled as any other.
+        // A channel that came back is settled like any other.
         self.lost.retain(|domain, _| self.channels.is_gone(*domain));
     }
 }

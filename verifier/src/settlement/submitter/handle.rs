@@ -1,28 +1,28 @@
-//! How the rest of the verifier talks to the settling task.
+//! Handle by which the rest of the verifier uses the settling task.
 
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::settlement::figures::Figures;
+use crate::settlement::figures::SettlementFigures;
 use crate::settlement::report::{SettleError, SettlementReport};
 
-/// Someone who waits until everything is settled.
+/// Sends the outcome to a caller that waits until everything is settled.
 pub(super) type Waiter = oneshot::Sender<Result<(), SettleError>>;
 
-/// Talks to the settling task.
+/// Handle of the settling task.
 #[derive(Debug, Clone)]
 pub struct SettlerHandle {
     pub(super) waiters: mpsc::Sender<Waiter>,
     pub(super) report: Arc<Mutex<SettlementReport>>,
-    pub(super) figures: Arc<Figures>,
+    pub(super) figures: Arc<SettlementFigures>,
 }
 
 impl SettlerHandle {
-    /// Settles everything that is owed now, and waits until it is final.
+    /// Settles everything that is unsettled now, and waits until it is final.
     ///
     /// # Errors
-    /// [`SettleError`] says what is left; it is settled later.
+    /// [`SettleError`] says why not everything was settled; the rest is settled later.
     pub async fn settle_now(&self) -> Result<(), SettleError> {
         let (waiter, answer) = oneshot::channel();
         self.waiters
@@ -32,9 +32,9 @@ impl SettlerHandle {
         answer.await.map_err(|_| SettleError::Stopped)?
     }
 
-    /// What is counted of settlements.
+    /// The counters of settlement.
     #[must_use]
-    pub fn figures(&self) -> Arc<Figures> {
+    pub fn figures(&self) -> Arc<SettlementFigures> {
         Arc::clone(&self.figures)
     }
 

@@ -12,7 +12,7 @@ pub(super) struct Pending {
     pub(super) transaction: Transaction,
     pub(super) planned_at: Moment,
     pub(super) sent_at: Moment,
-    /// Why the node's simulation refused it. It may land all the same, so it is waited out.
+    /// Why the node's simulation refused it. It may still land, so it is followed until it expires.
     pub(super) refusal: Option<String>,
 }
 
@@ -67,7 +67,7 @@ impl Pending {
             record,
             transaction,
             planned_at: now,
-            // Due to be sent again at once.
+            // So that it is sent again at once.
             sent_at: Moment::default(),
             refusal: None,
         })
@@ -82,7 +82,7 @@ impl Pending {
         })
     }
 
-    /// What `status`, asked for after the finalized block height was `height`, means.
+    /// The fate of the transaction by its `status`, which was queried after the finalized block height was `height`.
     pub(super) fn fate(&self, status: Option<TransactionStatus>, height: u64) -> Fate {
         match status {
             Some(TransactionStatus {

@@ -1,4 +1,4 @@
-//! What an audit finds: each finding after one change of a store without any.
+//! Tests of the audit: each finding, caused by one change to a store without findings.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
 use super::audit;
-use crate::record::audit::Lane;
+use crate::record::audit::AuditedLane;
 use crate::record::audit::{Finding, inconsistencies};
 use crate::record::{MAX_USED_VALUES, Record, ReservationId, StoredState};
 use crate::store::releases::{imported_sample, sample};
@@ -21,8 +21,8 @@ fn found(change: impl FnOnce(&mut StoredState)) -> Vec<Finding> {
     inconsistencies(&state)
 }
 
-fn lane(index: usize) -> Lane {
-    Lane(sample().lanes[index].0)
+fn lane(index: usize) -> AuditedLane {
+    AuditedLane(sample().lanes[index].0)
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn used_values_are_above_floor_and_charge() {
     unknown.lane = LaneIndex(9);
     let findings = found(|state| state.used.push((unknown, units(1))));
     let expected = Finding::UsedWithoutLane {
-        lane: Lane(unknown),
+        lane: AuditedLane(unknown),
         value: units(1),
     };
     assert_eq!(findings, [expected]);
@@ -169,7 +169,7 @@ fn requests_in_flight_are_of_lanes_and_within_their_maximum() {
     let findings = found(|state| state.reservations[0].1.key = key);
     let expected = Finding::ReservationWithoutLane {
         id: ReservationId(41),
-        lane: Lane(key),
+        lane: AuditedLane(key),
     };
     assert_eq!(findings, [expected]);
     let findings = found(|state| state.reservations[1].1.checkpoint = BaseUnits(91));
@@ -287,7 +287,7 @@ fn a_store_in_use_is_not_looked_at_and_a_damaged_one_says_so() {
     serving.load().expect("it loads");
     let error = RedbStore::open_read_only(&path).expect_err("a verifier has it");
     assert!(error.to_string().contains("store.redb"), "{error}");
-    // What a crash leaves: the next start would mend the file, who only looks does not.
+    // A file as a crash leaves it: the next start would repair it, a read-only opening must not.
     let crashed = directory.path().join("crashed.redb");
     let left = fs::read(&path).expect("readable");
     fs::write(&crashed, &left).expect("writable");
@@ -320,7 +320,7 @@ fn a_damaged_store_is_never_read_as_another() {
     import_file(text.as_slice(), &path).expect("there is room");
     let whole = fs::read(&path).expect("readable");
     let mut refused = 0;
-    // Every byte of the header, and a prime distance so that all parts of a page have their turn.
+    // Every byte of the header, then steps of a prime length, so that all parts of a page are covered.
     for position in (0..320).chain((320..whole.len()).step_by(1_009)) {
         let mut damaged = whole.clone();
         damaged[position] ^= 0x10;

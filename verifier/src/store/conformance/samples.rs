@@ -1,4 +1,4 @@
-//! One record of each kind.
+//! Sample records of each kind.
 
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use solana_sdk::pubkey::Pubkey;

@@ -1,4 +1,4 @@
-//! Randomness that is the same every time.
+//! A seeded pseudo-random generator, so that every run is the same.
 
 /// SplitMix64.
 #[derive(Debug)]

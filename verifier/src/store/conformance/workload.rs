@@ -1,4 +1,4 @@
-//! Commits like the verifier's, the same ones every time, and the states between them.
+//! A deterministic workload: commits like a verifier's, and the expected states between them.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use crate::record::{
 };
 
 const LANES: u16 = 24;
-/// As long as a transaction may be, so that a settlement does not share its page with many.
+/// The maximum length of a transaction, so that few settlements share a page.
 const TRANSACTION_LENGTH: usize = 1_232;
 
 /// Commits, and what a store holds before the first, after the first, and so on.
@@ -24,7 +24,7 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    /// Of so many commits, each of at most `largest` batches.
+    /// A workload of `commits` commits, each of at most `largest` batches.
     pub(crate) fn new(seed: u64, commits: usize, largest: usize) -> Self {
         let mut traffic = Traffic::new(seed);
         let commits: Vec<_> = (0..commits).map(|_| traffic.commit(largest)).collect();
@@ -111,7 +111,7 @@ impl Traffic {
 
     fn accept(&mut self) -> Vec<Record> {
         let key = self.key();
-        // Some come again after their lane was forgotten.
+        // Half of the values are from a small range, so that some are used again after their lane was removed.
         let value = match self.random.below(2) {
             0 => BaseUnits(self.random.next() >> 8),
             _ => BaseUnits(self.random.next() % 64),
@@ -159,7 +159,7 @@ impl Traffic {
         }
     }
 
-    /// With an answer that may take several pages; an old one goes with its outcome.
+    /// An outcome with an answer that may take several pages. The oldest outcome is removed when there are more than 3.
     fn outcome(&mut self, id: ReservationId, lane: LaneKey, request: RequestKey) -> Vec<Record> {
         let answer = AnswerRecord {
             status: 200,
@@ -202,7 +202,7 @@ impl Traffic {
             .collect()
     }
 
-    /// And its channel, which the next request of another lane brings back.
+    /// Removes a lane and its channel; the next request of another lane adds the channel again.
     fn forget_lane(&mut self) -> Vec<Record> {
         let gone = self.key();
         let used = std::mem::take(&mut self.used).into_iter();

@@ -1,5 +1,5 @@
-//! The lines of an export. A released shape never changes: another shape is another version. What an older version
-//! does not have is optional here, so that all read alike.
+//! The lines of an export. The shape of a released version never changes; a change needs a new version. Fields that
+//! older versions do not have are optional here, so that the same types read all versions.
 
 use farthing_protocol::{BaseUnits, Domain, Generation, LaneIndex};
 use serde::{Deserialize, Serialize};
@@ -15,14 +15,14 @@ use crate::record::{
 };
 use crate::store::encoding;
 
-/// What makes a file an export, whatever its version.
+/// The fields of the first line that identify an export, in every version.
 #[derive(Debug, Deserialize)]
 pub(super) struct Kind {
     pub(super) format: String,
     pub(super) version: u32,
 }
 
-/// The first line.
+/// The first line of an export.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Header {
@@ -31,7 +31,7 @@ pub(super) struct Header {
     pub(super) counts: Counts,
 }
 
-/// Every other line. The order of the variants is the order of the lines.
+/// Every line after the first. The order of the variants is the order of the lines.
 #[serde_as]
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -118,7 +118,7 @@ struct RequestLine {
     digest: Hash,
 }
 
-/// Without the answer, which is no record of what is owed.
+/// An outcome without its answer, which is not exported because it is not part of the accounting.
 #[serde_as]
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -268,7 +268,7 @@ fn settlement(record: &SettlementRecord) -> Line {
     })
 }
 
-/// 32 bytes that are written like an address.
+/// A domain as an address, so that it is written in base58.
 fn base58(domain: Domain) -> Pubkey {
     Pubkey::new_from_array(domain.0)
 }
@@ -282,7 +282,8 @@ fn lane_key(domain: &Pubkey, lane: u16, generation: u16) -> LaneKey {
 }
 
 impl Line {
-    /// Its table and its key in it, as the store orders them. `None` if it is no record.
+    /// The record's table and its key in the table, ordered as in the store. `None` for the last line, which is not a
+    /// record.
     pub(super) fn place(&self) -> Option<(u8, Vec<u8>)> {
         Some(match self {
             Self::Channel(line) => (0, line.domain.to_bytes().to_vec()),

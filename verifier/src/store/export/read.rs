@@ -1,4 +1,4 @@
-//! Reading an export: all of it, or an error that names the line.
+//! Reads an export: the whole of it, or an error that names the line.
 
 use std::io::{self, BufRead, Read};
 
@@ -12,10 +12,10 @@ use crate::record::StoredState;
 /// Why an export cannot be read. Nothing of it is used then.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The file.
+    /// The input cannot be read.
     #[error("cannot read the export: {0}")]
     Read(#[from] io::Error),
-    /// Another kind of file.
+    /// The input is not an export.
     #[error("this is not an export of a store")]
     NotAnExport,
     /// An export of another version.
@@ -40,8 +40,8 @@ pub enum ReadError {
         /// The line, from 1.
         line: u64,
     },
-    /// A record that is twice in the export, or not in its place.
-    #[error("line {line} of the export does not belong after the line before it")]
+    /// A record that is in the export twice, or out of order.
+    #[error("line {line} of the export is out of order, or repeats the record before it")]
     OutOfOrder {
         /// The line, from 1.
         line: u64,
@@ -52,11 +52,11 @@ pub enum ReadError {
     /// The export goes on after its last line.
     #[error("something follows the last line of the export")]
     Trailing,
-    /// The hash is another one.
+    /// The hash in the last line does not match the lines before it.
     #[error("the export was changed or damaged: its lines do not have the hash in its last line")]
     HashMismatch,
-    /// There are more or fewer records.
-    #[error("the export does not hold as many records as its first line says")]
+    /// The number of records differs from the counts in the first line.
+    #[error("the number of records in the export differs from the counts in its first line")]
     CountMismatch,
 }
 
@@ -112,7 +112,7 @@ fn header(lines: &mut Lines<impl BufRead>) -> Result<Counts, ReadError> {
     if !is_line {
         return Err(ReadError::NotAnExport);
     }
-    // Another version may have anything else in this line.
+    // Another version may have other fields in this line, so only these two are read first.
     let kind: Kind = lines.parse().map_err(|_| ReadError::NotAnExport)?;
     if kind.format != FORMAT {
         return Err(ReadError::NotAnExport);
@@ -128,7 +128,7 @@ fn header(lines: &mut Lines<impl BufRead>) -> Result<Counts, ReadError> {
 
 struct Lines<R> {
     input: R,
-    /// Of everything that was read.
+    /// The hash of everything that was read so far.
     hash: Sha256,
     text: Vec<u8>,
     number: u64,
@@ -154,7 +154,7 @@ impl<R: BufRead> Lines<R> {
     fn parse<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, ReadError> {
         serde_json::from_slice(&self.text).map_err(|error| ReadError::Line {
             line: self.number,
-            // The line of the error is always the first of one.
+            // Every line is parsed by itself, so that serde always reports line 1.
             reason: error.to_string().replace(" at line 1", ""),
         })
     }

@@ -1,4 +1,4 @@
-//! Exports: what is refused, with its exact error, then that nothing is lost on the way.
+//! Tests of exports: what is refused and with which error, and that an export and its import lose nothing.
 
 mod arbitrary;
 
@@ -23,7 +23,7 @@ fn text_of(state: &StoredState) -> String {
     String::from_utf8(bytes).expect("JSON is text")
 }
 
-/// Lines with the hash that belongs to them.
+/// An export of these lines, with the matching hash.
 fn sealed(lines: &[&str]) -> String {
     let mut text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let hash = Hash::new_from_array(Sha256::digest(&text).into());
@@ -207,7 +207,7 @@ proptest! {
 }
 
 proptest! {
-    // Every case waits for the disk several times.
+    // Few cases, because each of them waits for the disk several times.
     #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn an_import_holds_what_was_exported_and_exports_it_again(state in state()) {

@@ -1,4 +1,4 @@
-//! What became of lanes and used values since their tables were written.
+//! Changes of lanes and used values that are not in their tables yet.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -8,46 +8,48 @@ use smallvec::SmallVec;
 
 use crate::record::{LaneKey, LaneRecord, Record, StoredState};
 
-/// So many values of most lanes change until they are moved; more take memory of their own.
+/// How many used values of most lanes change before they are moved to the tables. They are stored inline; more are on
+/// the heap.
 const VALUES_OF_MOST: usize = 2;
 
 /// A lane within its channel.
 type Lane = (LaneIndex, Generation);
 
-/// What became of lanes and used values, by channel, so that few at a time have to be brought into the tables' order.
+/// Changes of lanes and used values, grouped by channel, so that only one channel's lanes have to be sorted at a time
+/// when they are moved to the tables.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     channels: HashMap<Domain, HashMap<Lane, LaneChanges>>,
     count: u64,
 }
 
-/// The same in the tables' order.
+/// [`Changes`] that are taken out in the order of the tables.
 #[derive(Debug, Default)]
 pub(super) struct InOrder {
-    /// The last first.
+    /// Channels in descending order, so that the next one is popped from the end.
     channels: Vec<(Domain, HashMap<Lane, LaneChanges>)>,
-    /// The lanes of the first channel, the last first.
+    /// The lanes of the channel being taken out, in descending order.
     lanes: Vec<(LaneKey, LaneChanges)>,
     count: u64,
 }
 
-/// What became of a lane and its values.
+/// The changes of a lane and its used values.
 #[derive(Debug, Default)]
 pub(super) struct LaneChanges {
-    /// The lane, if it changed; `Some(None)` if it is forgotten.
+    /// The lane's record, if it changed; `Some(None)` if the lane was removed.
     pub(super) record: Option<Option<LaneRecord>>,
-    /// Values, ascending.
+    /// The used values that changed, ascending.
     used: SmallVec<[(BaseUnits, Fate); VALUES_OF_MOST]>,
 }
 
-/// What became of a value.
+/// The change of a used value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// It is used, and nothing older knows of it.
+    /// The value was used, and is certainly not in the tables.
     New,
-    /// It is used.
+    /// The value was used, and may be in the tables.
     Used,
-    /// It is forgotten.
+    /// The value was removed.
     Forgotten,
 }
 
@@ -57,19 +59,19 @@ impl Fate {
     }
 }
 
-/// Whether what is noted is all that happened since the tables were written. Otherwise they may know some of it.
+/// Whether changes that are noted may be in the tables already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tables {
-    /// They know nothing of it.
+    /// The tables have none of the changes.
     Older,
-    /// They may know any part of it.
+    /// The tables may have any part of the changes.
     Unknown,
 }
 
 impl Changes {
-    /// Notes what records say of lanes and used values.
+    /// Notes the changes of lanes and used values in `records`.
     pub(super) fn note(&mut self, records: &[Record], tables: Tables) {
-        // Those of a decision follow each other.
+        // The records of one decision follow each other, so each lane is looked up once.
         for of_lane in records.chunk_by(|one, next| lane_of(one) == lane_of(next)) {
             let Some(key) = of_lane.first().and_then(lane_of) else {
                 continue;
@@ -85,12 +87,12 @@ impl Changes {
         lanes.entry((key.lane, key.generation)).or_default()
     }
 
-    /// How many records it would take to say all of it.
+    /// How many records these changes amount to.
     pub(super) const fn count(&self) -> u64 {
         self.count
     }
 
-    /// Brings them into the tables' order.
+    /// Sorts the changes into the order of the tables.
     pub(super) fn in_order(self) -> InOrder {
         let mut channels: Vec<_> = self.channels.into_iter().collect();
         channels.sort_unstable_by_key(|(domain, _)| Reverse(*domain));
@@ -127,12 +129,12 @@ impl Changes {
 }
 
 impl InOrder {
-    /// Whether all of them were taken out.
+    /// Whether all changes were taken out.
     pub(super) const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Takes the first lane out, with all that became of it.
+    /// Takes out the first lane with all its changes.
     pub(super) fn pop_first(&mut self) -> Option<(LaneKey, LaneChanges)> {
         if self.lanes.is_empty() {
             let (domain, lanes) = self.channels.pop()?;
@@ -156,7 +158,7 @@ const fn key_of(domain: Domain, (lane, generation): Lane) -> LaneKey {
     }
 }
 
-/// The lane that a record is about, if the journal has it.
+/// The lane that a record is about, if it is of a kind that the journal keeps.
 fn lane_of(record: &Record) -> Option<LaneKey> {
     match record {
         Record::Lane(key, _)
@@ -168,7 +170,7 @@ fn lane_of(record: &Record) -> Option<LaneKey> {
 }
 
 impl LaneChanges {
-    /// Returns how many changes more there are.
+    /// Notes a record. Returns by how many the number of changes grew or shrank.
     fn note(&mut self, record: &Record, tables: Tables) -> i64 {
         let new = match tables {
             Tables::Older => Fate::New,
@@ -214,7 +216,7 @@ impl LaneChanges {
         }
     }
 
-    /// The lane's used values afterwards; both lists are ascending.
+    /// Applies the changes to the lane's used values. `values` and the result are ascending.
     pub(super) fn apply_to_values(&self, mut values: Vec<BaseUnits>) -> Vec<BaseUnits> {
         for (value, fate) in &self.used {
             match (values.binary_search(value), fate.is_used()) {
@@ -226,7 +228,7 @@ impl LaneChanges {
         values
     }
 
-    /// How many records it takes to say so.
+    /// How many records these changes of the lane amount to.
     pub(super) fn count(&self) -> u64 {
         u64::from(self.record.is_some()) + self.used.len() as u64
     }

@@ -1,8 +1,8 @@
-//! The first moments of a database file, which redb leaves to its caller.
+//! Creation of a database file: two cases that redb leaves to its caller.
 //!
-//! redb writes its magic number last, so that a file that power left half made is not taken for a
-//! database; it then refuses the file for ever. And it never syncs the directory, without which
-//! some file systems lose a new file with everything that was synced into it.
+//! redb writes its magic number last, so that a file whose creation was interrupted by a power cut is not taken for a
+//! database; but it then refuses that file for ever. Also, redb never syncs the directory, and some file systems then
+//! lose a new file with everything that was synced into it.
 
 use std::io;
 use std::ops::Bound;
@@ -14,19 +14,19 @@ use redb::StorageBackend;
 const MAGIC_LENGTH: usize = 9;
 /// redb's page size, and the length of its header with padding.
 const PAGE_LENGTH: u64 = 4_096;
-/// Bytes that are read at once.
+/// How many bytes are read at once.
 const BLOCK_LENGTH: usize = 65_536;
 
-/// Empties a file whose creation was interrupted, so that it is begun anew. Such a file has no
-/// magic number and not one byte behind its header; nothing was ever stored in it. A file that did
-/// hold something and lost its header is left alone, for redb to refuse.
+/// Empties a file whose creation was interrupted, so that it is created anew. Such a file has no magic number and only
+/// zeros after its header, so nothing was ever stored in it. A file that held something and lost its header is left
+/// unchanged, and redb refuses it.
 pub(super) fn forget_interrupted(backend: &impl StorageBackend) -> io::Result<()> {
     let everything = (Bound::Unbounded, Bound::Unbounded);
     let locked = match backend.try_lock_range(everything.0, everything.1) {
         Ok(true) => true,
-        // Another process has it, perhaps because it is making it just now. redb will say so.
+        // Another process has the file open, or is creating it now. redb will report this.
         Ok(false) => return Ok(()),
-        // A backend without locks has no second user.
+        // A backend without locks is not shared.
         Err(_) => false,
     };
     let outcome = empty_if_interrupted(backend);
@@ -64,14 +64,14 @@ fn empty_if_interrupted(backend: &impl StorageBackend) -> io::Result<()> {
     backend.sync_data()
 }
 
-/// Makes the file's name as durable as its content.
+/// Makes the file's directory entry as durable as its content.
 #[cfg(unix)]
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| *parent != Path::new(""));
     std::fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Elsewhere a directory cannot be synced, and its file system is trusted with it.
+/// Does nothing: a directory can only be synced on Unix.
 #[cfg(not(unix))]
 pub(super) fn sync_directory(_path: &Path) -> io::Result<()> {
     Ok(())

@@ -1,4 +1,4 @@
-//! A new database file from an export: there is the whole of it, or none.
+//! Creates a new database file from an export: complete, or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, ErrorKind};
@@ -8,14 +8,14 @@ use super::RedbStore;
 use crate::store::import::{ImportError, import};
 use crate::store::{ExportSummary, Store};
 
-/// What the name of a file ends with until it is whole.
+/// Suffix of the file's name until the import is complete.
 const UNFINISHED: &str = "importing";
 
-/// Makes a store at `path` from an export. It is written beside it, read again and compared, and only
-/// then gets its name, so that no verifier ever opens a part of it.
+/// Creates a store at `path` from an export. It is written to a file beside `path`, read back and compared, and only
+/// then gets its name, so that no verifier ever opens an incomplete store.
 ///
 /// # Errors
-/// [`ImportError`]; there is no new store.
+/// [`ImportError`]; no store was created.
 pub fn import_file(input: impl BufRead, path: &Path) -> Result<ExportSummary, ImportError> {
     if path.symlink_metadata().is_ok() {
         return Err(ImportError::Exists(path.to_owned()));
@@ -58,7 +58,7 @@ fn failed(path: &Path, error: io::Error) -> ImportError {
     }
 }
 
-/// Gives the store its name. A second name for the file, unlike renaming it, replaces nothing.
+/// Gives the store its name, by a hard link: unlike renaming, it never replaces an existing file.
 fn publish(unfinished: &Path, path: &Path) -> Result<(), ImportError> {
     fs::hard_link(unfinished, path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => ImportError::Exists(path.to_owned()),

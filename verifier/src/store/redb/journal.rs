@@ -1,12 +1,14 @@
-//! Lanes and used values on their way to their tables.
+//! A journal of changes of lanes and used values, which are moved to their tables later.
 //!
-//! Agents come in any order, so the lanes of a commit lie on pages of their own, and with many lanes a commit of 256
-//! requests would write a thousand pages all over the file. What a commit changes of lanes and used values is
-//! therefore one entry of the journal, a run of bytes. Later commits move it to the tables, a few keys at a time and
-//! in the tables' order, when many changes of a key have become one and those of a page have come together.
+//! The lanes of one commit are usually on different pages, because agents send requests in any order. With many lanes,
+//! a commit of 256 requests would write a thousand pages all over the file. Therefore a commit writes all its changes
+//! of lanes and used values as one entry of the journal, which is one run of bytes. Later commits move the changes to
+//! the tables, a few keys at a time and in the order of the tables; by then many changes of a key have become one, and
+//! the changes of one page are written together.
 //!
-//! The journal wins over the tables. Its entries say what became of keys and not what was done to them, and go in
-//! order once all of them were moved, so that a crash at any time leaves entries that may be read again.
+//! Where the journal and the tables differ, the journal is right. Its entries state the new values of keys, so that
+//! applying an entry twice does no harm. Entries are removed in order, once all their changes were moved. A crash at
+//! any time therefore leaves entries that can be read again.
 
 use farthing_protocol::BaseUnits;
 use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
@@ -19,35 +21,35 @@ use crate::store::{StoreError, UnreadableRecord, encoding};
 pub(super) const JOURNAL: TableDefinition<'static, u64, &'static [u8]> =
     TableDefinition::new("journal");
 
-/// Changes are collected until there are so many for an entry of the tables: every page then takes several at once.
+/// Changes are collected until there are this many per entry of the tables, so that every page takes several at once.
 const CHANGES_PER_ENTRY: u64 = 3;
-/// Or until there are so many of a key, when more would save little.
+/// Changes are collected no longer than until there are this many per changed key; more would save little.
 const CHANGES_PER_KEY: u64 = 128;
-/// But at least so many, so that a small store does not move all the time. Few in tests, so that all of them meet a
-/// journal that moves.
+/// The fewest changes to collect before they are moved, so that a small store does not move changes all the time. Low
+/// in tests, so that all of them cover the moving.
 const MIN_COLLECTED: u64 = if cfg!(test) { 16 } else { 65_536 };
 /// The most entries of the journal that a commit removes.
 const MAX_REMOVED: u64 = 4;
 
-/// What is in the journal's table: entries from `first` to before `next`.
+/// The state of the journal. Its table has the entries from `first` up to, but not including, `next`.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     first: u64,
     next: u64,
-    /// What the entries from `later` on say, none of which is moved yet. A value that was used and forgotten within
+    /// The changes in the entries from `later` on, none of which is moved yet. A value that was used and removed within
     /// them never reaches a table.
     collected: Changes,
-    /// How many changes those entries have.
+    /// How many changes the entries from `later` on have, before those of one key are merged.
     collected_count: u64,
     later: u64,
-    /// What of the entries before `later` is still to be moved. They go when that is done.
+    /// The changes in the entries before `later` that are still to be moved. Those entries are removed afterwards.
     moving: InOrder,
-    /// The entry that is written; kept, because it is large.
+    /// Buffer of the entry being written, reused because it is large.
     entry: Vec<u8>,
 }
 
 impl Journal {
-    /// Reads the table. An entry that cannot be understood goes to `refuse` with its key.
+    /// Reads the table. Calls `refuse` with the key of every entry that cannot be read.
     pub(super) fn read(
         table: &impl ReadableTable<u64, &'static [u8]>,
         failed: impl Fn(redb::Error) -> StoreError,
@@ -78,13 +80,13 @@ impl Journal {
         self.next - self.first
     }
 
-    /// What the journal says that the tables may not, if it was just read.
+    /// The changes that may not be in the tables yet; complete only right after the journal was read.
     pub(super) const fn changes(&self) -> &Changes {
         &self.collected
     }
 
-    /// Writes what the records change, and moves twice as much: what is being moved, and its entries, are gone
-    /// before as much is collected again.
+    /// Writes the changes of `records` as an entry, and moves twice as many changes to the tables. The changes being
+    /// moved, and their entries, are therefore gone before as many changes are collected again.
     pub(super) fn write(
         &mut self,
         transaction: &WriteTransaction,
@@ -119,7 +121,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Moves so many changes, and what else became of the last lane. Returns how many entries the tables have.
+    /// Moves at least `most` changes, if there are as many, and always all changes of a lane. Returns how many entries
+    /// the tables have.
     fn move_some(&mut self, transaction: &WriteTransaction, most: u64) -> Result<u64, redb::Error> {
         let mut lanes = transaction.open_table(LANES)?;
         let mut used = transaction.open_table(USED)?;
@@ -137,7 +140,8 @@ impl Journal {
 
 type Bytes = &'static [u8];
 
-/// Values that were used before lanes had them are taken out of their own table; there remain those without a lane.
+/// Writes the changes of a lane to the tables. Older versions stored used values in a separate table: they are moved
+/// into the lane's entry, and only values without a lane remain there.
 fn move_lane(
     lanes: &mut Table<'_, Bytes, Bytes>,
     used: &mut Table<'_, Bytes, Bytes>,
@@ -187,7 +191,7 @@ fn take_values(
         .collect()
 }
 
-/// Whatever is in the tables was read before, so that somebody has changed what can no longer be read.
+/// Everything in the tables was readable when the store was loaded, so a record that cannot be read now was damaged.
 fn changed(error: StoreError) -> redb::Error {
     redb::Error::Corrupted(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! Reading everything back.
+//! Reads the tables and the journal.
 
 use redb::{
     Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
@@ -13,7 +13,7 @@ use super::{
 use crate::record::{Remembered, ReservationId, StoredState};
 use crate::store::{StoreError, UnreadableRecord, encoding};
 
-/// All tables: a store with another one was written by another version.
+/// The names of all tables. A store that has any other table was written by another version.
 const TABLES: [&str; 10] = [
     "channels",
     "lanes",
@@ -28,8 +28,8 @@ const TABLES: [&str; 10] = [
 ];
 
 impl RedbStore {
-    /// Reads what can be understood. What cannot goes to `refuse` with its key, which decides
-    /// whether that ends the reading.
+    /// Reads every record that this version can read. Calls `refuse` with the key of every other record; an error that
+    /// it returns ends the reading.
     pub(super) fn read_all(
         &mut self,
         refuse: &mut UnreadableRecord<'_>,
@@ -102,7 +102,7 @@ impl RedbStore {
         Ok(())
     }
 
-    /// Reads the journal, which a store that was never written does not have.
+    /// Reads the journal. A store that was never written has none, which reads as empty.
     pub(super) fn read_journal(
         &self,
         refuse: &mut UnreadableRecord<'_>,

@@ -1,6 +1,5 @@
-//! The real database on a disk that fails: at every operation, reading included, once or for good.
-//! What was acknowledged is never lost, a commit that failed is there as a whole or not at all, and
-//! nothing is acknowledged after it.
+//! The real database on a disk that fails: at every operation, including reads, once or permanently. Acknowledged
+//! commits are never lost, a failed commit is there as a whole or not at all, and nothing is acknowledged after it.
 
 use std::path::Path;
 
@@ -16,7 +15,7 @@ fn open(disk: &Disk) -> Result<RedbStore, StoreError> {
     RedbStore::over(disk.clone(), Path::new(NAME))
 }
 
-/// Opens, loads and commits until something fails; how many commits were acknowledged.
+/// Opens, loads and commits until something fails. Returns how many commits were acknowledged, and the error.
 fn use_until_it_fails(
     disk: &Disk,
     workload: &Workload,
@@ -39,7 +38,7 @@ fn use_until_it_fails(
     (acknowledged, outcome)
 }
 
-/// A disk in the middle of a workload, as a closed store or a process that died left it.
+/// The content of a disk after `done` commits, left by a closed store or by a process that died.
 fn begun(workload: &Workload, done: usize, closed: bool) -> Vec<u8> {
     let disk = Disk::default();
     let mut store = open(&disk).expect("an empty disk opens");
@@ -54,7 +53,7 @@ fn begun(workload: &Workload, done: usize, closed: bool) -> Vec<u8> {
     disk.content()
 }
 
-/// What a machine finds that loses its power after the failure.
+/// The content of the disk if the power is cut after the failure.
 fn cut(before: &[u8], changes: &[Change], seed: u64) -> Vec<u8> {
     let synced = changes
         .iter()
@@ -67,7 +66,8 @@ fn cut(before: &[u8], changes: &[Change], seed: u64) -> Vec<u8> {
     after_cut(&durable, &changes[synced..], seed)
 }
 
-/// Lets every operation fail in turn, and opens what is left on a disk that works.
+/// Makes every operation fail in turn, and opens what is left on a disk that works. Returns how many failures were
+/// tested.
 fn endures(workload: &Workload, done: usize, before: &[u8], stride: usize) -> usize {
     let mut failures = 0;
     for number in (0..).step_by(stride) {
@@ -83,7 +83,7 @@ fn endures(workload: &Workload, done: usize, before: &[u8], stride: usize) -> us
                 return failures;
             }
             failures += 1;
-            // A failure that nothing depends on, while closing for example, is none.
+            // A failure on which nothing depends, for example while closing, is not reported.
             if let Err(error) = &outcome {
                 let message = error.to_string();
                 assert!(

@@ -1,5 +1,5 @@
-//! A clock that was set back. Records hold no time of day, and the verifier's own clock starts anew with
-//! every process: a restart looks like a clock at zero, and must change nothing that is owed.
+//! A clock that goes back. Records hold no wall-clock time, and the verifier's monotonic clock starts anew with every
+//! process: after a restart it reads zero, and no unsettled amount may change by that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,7 +76,7 @@ async fn a_clock_that_went_back_changes_nothing_that_is_owed() {
     let Ok(Ok((reservation, _ticket))) = reserved else {
         panic!("there is room: {reserved:?}");
     };
-    // The clock goes back while a request is in flight, which a monotonic one never does.
+    // The clock goes back while a request is in flight, which a real monotonic clock never does.
     clock.0.store(10, Ordering::SeqCst);
     let (_, ticket) = reservation
         .complete(BaseUnits(60), Remembered::default())
@@ -92,7 +92,7 @@ async fn a_clock_that_went_back_changes_nothing_that_is_owed() {
     assert_eq!(after[0].owed, BaseUnits(60));
     assert_eq!(after[0].authorized, before[0].authorized);
     assert_eq!(after[0].signature, before[0].signature);
-    // It has waited since the restart, not since a moment of the clock before.
+    // The charge counts as unsettled since the restart, not since a moment of the earlier process's clock.
     assert_eq!(after[0].since, Moment::default());
     let again = durable_ledger.reserve(&facts(), &voucher(100), BaseUnits(40), None);
     assert!(

@@ -1,5 +1,5 @@
-//! Files that are not what was written: bits flipped, cut short, or something else altogether. The
-//! store says so and names the file, or what was damaged held nothing and the state is right.
+//! Damaged files: bits flipped, cut short, or not a database at all. Either the store reports the damage and names the
+//! file, or the damaged part held nothing and the state is right.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +29,7 @@ fn read(content: Vec<u8>) -> Result<StoredState, StoreError> {
     state
 }
 
-/// A store that was closed, or whose process died, and the states before and after its last commit.
+/// The content of a store that was closed, or whose process died, and the states before and after its last commit.
 fn written(closed: bool) -> (Vec<u8>, [StoredState; 2]) {
     let workload = Workload::new(5, 30, 20);
     let disk = Disk::default();
@@ -49,7 +49,7 @@ fn written(closed: bool) -> (Vec<u8>, [StoredState; 2]) {
     (disk.content(), [before.clone(), last.clone()])
 }
 
-/// Flips a bit at each place; how many were noticed.
+/// Flips one bit at each place, one place at a time. Returns how many were detected.
 fn flips(content: &[u8], places: impl Iterator<Item = usize>, states: &[StoredState; 2]) -> usize {
     let mut noticed = 0;
     let mut random = Seeded::new(6);
@@ -81,7 +81,7 @@ fn flipped_bits_are_noticed_or_harmless() {
         let in_header = flips(&content, 0..HEADER_LENGTH, &states);
         let mut random = Seeded::new(7);
         let pages = content.len() / PAGE_LENGTH;
-        // Pages that hold something, several times, and some of the others.
+        // Several places in each page that holds something, and one in some of the empty pages.
         let places = (1..pages).flat_map(|page| {
             let bytes = &content[page * PAGE_LENGTH..][..PAGE_LENGTH];
             let times = if bytes == [0; PAGE_LENGTH] {
@@ -123,7 +123,7 @@ fn a_file_that_was_cut_short_is_refused() {
     }
 }
 
-/// The one thing that nobody can notice, as the contract says.
+/// The one flipped bit that cannot be detected, as the contract of the store says.
 #[test]
 fn the_bit_that_names_the_last_commit_leads_back_by_one_at_most() {
     for (closed, state) in [(true, 1), (false, 0)] {
@@ -181,7 +181,7 @@ fn a_file_without_permission_is_named() {
     }
 }
 
-/// As a creation that was interrupted leaves it, and as a new one begins.
+/// A file of zeros is what an interrupted creation leaves; an empty file is what a creation begins with.
 #[test]
 fn an_empty_file_is_a_new_store() {
     let directory = tempfile::tempdir().expect("the test has a directory");

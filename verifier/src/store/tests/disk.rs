@@ -1,14 +1,13 @@
-//! A disk that can lose its power, for tests below the file layer.
+//! A simulated disk that can lose its power, for tests below the file layer.
 //!
 //! # The model
-//! What was written and not yet synced may be on the disk or not, each change by itself and in any
-//! order, and a write may be there in part. The unit is the sector of 512 bytes: disks write one
-//! whole or not at all, and redb relies on it for its header of 320 bytes. Lengths are the file
-//! system's own records, which its journal keeps in order, so of the unsynced ones the first few
-//! are there. What lies beyond the length is lost.
+//! After a power cut, every write that was not synced may be on the disk or not, independently and in any order, and
+//! may be there in part. The unit is the sector of 512 bytes: disks write a sector as a whole or not at all, and redb
+//! relies on this for its header of 320 bytes. Changes of length are records of the file system, whose journal keeps
+//! them in order: of those that were not synced, the first few are there. Bytes beyond the length are lost.
 //!
-//! A disk keeps a log of its changes, so that one run of a deterministic program yields the states
-//! after a cut at every one of them.
+//! A disk keeps a log of its changes, so that one run of a deterministic program yields the states after a cut at every
+//! change.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -58,13 +57,13 @@ impl Disk {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // A panic of redb's is what some tests are after.
+        // Some tests cause a panic of redb, which poisons the lock.
         self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Lets operations fail from now on, counted from zero.
+    /// Makes operations fail as `fault` says, counted from zero from now on.
     pub(super) fn fail(&self, fault: Fault) {
         let mut inner = self.inner();
         inner.operations = 0;
@@ -76,7 +75,7 @@ impl Disk {
         self.inner().operations
     }
 
-    /// Lets everything fail, as for a process that is no more.
+    /// Makes every operation fail, as if the process had died.
     pub(super) fn turn_off(&self) {
         self.inner().is_off = true;
     }
@@ -86,12 +85,12 @@ impl Disk {
         self.inner().log.len()
     }
 
-    /// The log, which starts anew.
+    /// Takes the log out; a new one is started.
     pub(super) fn take_log(&self) -> Vec<Change> {
         std::mem::take(&mut self.inner().log)
     }
 
-    /// What the process sees.
+    /// The content as the process sees it, with all unsynced changes.
     pub(super) fn content(&self) -> Vec<u8> {
         self.inner().content.clone()
     }
@@ -118,7 +117,7 @@ impl Disk {
             apply(&mut inner.content, &change, |_| true);
             inner.log.push(change);
         } else if matches!(change, Change::Write(..)) && !inner.is_off {
-            // A write that fails may have had its effect in part.
+            // A failed write may have been made in part.
             let mut random = Seeded::new(number);
             apply(&mut inner.content, &change, |_| random.below(2) == 0);
         }
@@ -152,7 +151,7 @@ impl StorageBackend for Disk {
     }
 }
 
-/// Applies a change, of a write the sectors that are kept.
+/// Applies a change; of a write, only the sectors for which `keeps` returns true.
 pub(super) fn apply(content: &mut Vec<u8>, change: &Change, mut keeps: impl FnMut(usize) -> bool) {
     match change {
         Change::Write(offset, data) => {
@@ -173,18 +172,18 @@ pub(super) fn apply(content: &mut Vec<u8>, change: &Change, mut keeps: impl FnMu
             let length = usize::try_from(*length).expect("small disks");
             let grown = length.saturating_sub(content.len());
             content.truncate(length);
-            // One copy; `resize` takes as long as a commit without optimisation.
+            // One copy: in a debug build, `resize` takes as long as a commit.
             content.extend_from_slice(&vec![0; grown]);
         }
         Change::Sync => {}
     }
 }
 
-/// What is on a disk that held `durable` and lost its power with these changes unsynced.
+/// The content of a disk that held `durable` and lost its power with the changes in `unsynced` not synced.
 pub(super) fn after_cut(durable: &[u8], unsynced: &[Change], seed: u64) -> Vec<u8> {
     let mut random = Seeded::new(seed);
     let mut content = durable.to_vec();
-    // Every fourth time nothing is torn, and now and then nothing or everything is there.
+    // In a quarter of the runs no write is torn, and in some runs none or all of the writes are there.
     let kept_percent = [0, 10, 50, 90, 100][random.below(5)];
     let tears = random.below(4) != 0;
     let (lengths, mut writes): (Vec<_>, Vec<_>) = unsynced

@@ -13,7 +13,7 @@ use super::{RedbStore, Writer, key, lane};
 use crate::record::Record;
 use crate::store::Store;
 
-/// A disk with so many bytes; another one may be put in its place with the same content.
+/// A disk with a limited capacity, which can be raised later while the content stays.
 #[derive(Debug, Clone)]
 struct SmallDisk {
     disk: Arc<InMemoryBackend>,
@@ -73,7 +73,7 @@ async fn a_full_disk_fails_the_store_and_loses_nothing_acknowledged() {
     assert!(writer.has_failed(), "the disk is full");
     writer.close();
 
-    // With more room it starts again where it stopped.
+    // With more space, a new start continues from the last acknowledged commit.
     disk.capacity.store(u64::MAX, Ordering::SeqCst);
     let state = open(&disk).load().expect("what was acknowledged is there");
     let acknowledged = acknowledged.expect("there was room for a while");

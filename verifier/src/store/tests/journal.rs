@@ -1,5 +1,5 @@
-//! The journal of the real database: wherever its content stands, the store holds what was written, and it is emptied
-//! of what was moved.
+//! The journal of the real database: however much of it was moved to the tables, the store holds what was written, and
+//! moved entries are removed.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ fn a_store_holds_the_same_wherever_its_journal_stands() {
                 store = open(&disk);
                 assert_eq!(&store.load().expect("it loads"), expected);
             }
-            // Written to before it is read.
+            // The reopened store is written to before it is read.
             2 => {
                 drop(store);
                 store = open(&disk);

@@ -1,6 +1,6 @@
-//! The real database on a disk that loses its power: at every write and sync, with what was not
-//! synced torn, lost and reordered as [`super::disk`] says. What was acknowledged is there
-//! afterwards, and of the commit in flight all or nothing.
+//! The real database on a disk that loses its power at every write and sync, with unsynced writes torn, lost and
+//! reordered as [`super::disk`] describes. Afterwards acknowledged commits are there, and of the commit in flight all
+//! or nothing.
 
 use std::path::Path;
 use std::time::Instant;
@@ -11,14 +11,14 @@ use crate::record::StoredState;
 use crate::store::conformance::workload::Workload;
 use crate::store::{Store, StoreError};
 
-/// A run that was recorded: its changes, and how many there were when each commit returned.
+/// A recorded run: its changes, and how many there were when each commit returned.
 struct Run {
     changes: Vec<Change>,
     acknowledged_at: Vec<usize>,
 }
 
 impl Run {
-    /// From an empty disk to a store that was closed, all commits acknowledged.
+    /// Records the run of a workload from an empty disk to a closed store, with all commits acknowledged.
     fn of(workload: &Workload) -> Self {
         let disk = Disk::default();
         let mut store = open(&disk).expect("an empty disk opens");
@@ -50,11 +50,11 @@ impl Run {
             .collect()
     }
 
-    /// The same run on a disk that says that it has synced and has not.
+    /// The run on a disk that reports the syncs in `lies` as done without having synced.
     fn with_lies(mut self, lies: impl IntoIterator<Item = usize>) -> Self {
         for lie in lies {
             assert!(matches!(self.changes[lie], Change::Sync));
-            // A write of nothing, so that the numbers stay what they are.
+            // An empty write takes the place of the sync, so that the numbers of the changes stay the same.
             self.changes[lie] = Change::Write(0, Vec::new());
         }
         self
@@ -65,7 +65,7 @@ fn open(disk: &Disk) -> Result<RedbStore, StoreError> {
     RedbStore::over(disk.clone(), Path::new("cut.redb"))
 }
 
-/// What is on a disk, read by a process that then dies.
+/// Reads the state on a disk, in a process that then dies.
 fn read(disk: &Disk) -> Result<StoredState, StoreError> {
     let mut store = open(disk)?;
     let state = store.load();
@@ -73,9 +73,9 @@ fn read(disk: &Disk) -> Result<StoredState, StoreError> {
     state
 }
 
-/// Goes through a run's cuts. `check` is given the durable content, the unsynced changes and the
-/// number of the cut, which lies before the change of the same number returns: that change, a sync
-/// too, may have had its effect in part.
+/// Calls `check` for a cut at every change of a run, with the durable content, the unsynced changes and the number of
+/// the cut. A cut comes before the change of the same number returns, so that this change, even a sync, may have been
+/// made in part.
 fn for_each_cut(changes: &[Change], mut check: impl FnMut(&[u8], &[Change], usize)) {
     let mut durable = Vec::new();
     let mut synced = 0;
@@ -91,19 +91,19 @@ fn for_each_cut(changes: &[Change], mut check: impl FnMut(&[u8], &[Change], usiz
 }
 
 #[derive(Debug, Default)]
-struct Figures {
+struct PowerCuts {
     cuts: usize,
     openings: usize,
-    /// Openings whose own recovery was cut, and that were opened again.
+    /// Openings whose recovery was itself cut, so that the disk was opened again.
     second_cuts: usize,
-    /// Openings that found the commit in flight.
+    /// Openings that found the commit in flight complete.
     in_flight: usize,
     losses: Vec<String>,
 }
 
-/// Cuts a run at every `stride`-th change, so many times each, and opens what is left.
-fn examine(workload: &Workload, run: &Run, stride: usize, times: u64) -> Figures {
-    let mut figures = Figures::default();
+/// Cuts a run at every `stride`-th change, `times` times each, and opens what is left.
+fn examine(workload: &Workload, run: &Run, stride: usize, times: u64) -> PowerCuts {
+    let mut figures = PowerCuts::default();
     let started = Instant::now();
     for_each_cut(&run.changes, |durable, unsynced, cut| {
         if !cut.is_multiple_of(stride) {
@@ -139,7 +139,7 @@ fn examine(workload: &Workload, run: &Run, stride: usize, times: u64) -> Figures
             }
         }
     });
-    let Figures {
+    let PowerCuts {
         cuts,
         openings,
         second_cuts,
@@ -155,7 +155,7 @@ fn examine(workload: &Workload, run: &Run, stride: usize, times: u64) -> Figures
     figures
 }
 
-/// Cuts the recovery from a cut: what it leaves must do as well.
+/// Cuts the recovery from a cut as well: the disk must then still hold a legal state.
 fn cut_again(
     mut durable: Vec<u8>,
     changes: &[Change],
@@ -205,7 +205,7 @@ fn a_power_cut_while_the_file_grows_loses_nothing() {
     assert!(figures.cuts >= 40 && figures.in_flight >= 5);
 }
 
-/// What the two tests above would say of a disk, or of a database, that does not keep its word.
+/// The two tests above do detect losses: with a disk that does not sync, the cuts find them.
 #[test]
 fn the_cuts_find_what_is_not_synced() {
     let workload = Workload::new(1, 12, 6);
@@ -219,7 +219,8 @@ fn the_cuts_find_what_is_not_synced() {
     let none = examine(&workload, &run.with_lies(lies), 3, 2);
     assert!(!none.losses.is_empty(), "no commit is synced");
 
-    // Acknowledged before the header that makes it the current one is there.
+    // The last sync is missing: a commit is acknowledged before the header that makes it the current one is on the
+    // disk.
     let run = Run::of(&workload);
     let lies: Vec<_> = commits
         .clone()
@@ -228,7 +229,7 @@ fn the_cuts_find_what_is_not_synced() {
     let last = examine(&workload, &run.with_lies(lies), 3, 2);
     assert!(!last.losses.is_empty(), "a commit's last sync is missing");
 
-    // The header may be there before the pages that it names.
+    // The first sync is missing: the header may be on the disk before the pages that it refers to.
     let run = Run::of(&workload);
     let lies: Vec<_> = commits
         .filter_map(|commit| run.syncs(commit).into_iter().nth_back(1))
@@ -237,7 +238,7 @@ fn the_cuts_find_what_is_not_synced() {
     assert!(!first.losses.is_empty(), "a commit's first sync is missing");
 }
 
-/// Two flushes a commit are what two phases cost; one would mean that they are not on.
+/// Two-phase commit needs two syncs per commit; one would mean that it is not enabled.
 #[test]
 fn every_commit_has_two_phases() {
     let workload = Workload::new(1, 12, 6);

@@ -1,5 +1,5 @@
-//! Two processes and one file. The other process is this test's own program, told by an environment
-//! variable to hold the store.
+//! Two processes that open one file. The other process is this test program, started again with an environment variable
+//! that tells it to hold the store.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -12,7 +12,8 @@ use crate::store::{Store, StoreError};
 const PATH_VARIABLE: &str = "FARTHING_TEST_HELD_STORE";
 const HOLDS: &str = "the other process holds the store";
 
-/// Does nothing unless it is the other process: it commits, says so, and waits to be killed.
+/// In the other process: commits, prints that it holds the store, and waits to be killed. In a normal run: does
+/// nothing.
 #[test]
 fn the_other_process() {
     let Some(path) = std::env::var_os(PATH_VARIABLE) else {
@@ -24,7 +25,7 @@ fn the_other_process() {
         .commit(&[Record::Lane(key(1), lane(7))])
         .expect("a commit succeeds");
     println!("{HOLDS}");
-    // Ends by itself when the test has ended, for then its input does.
+    // Ends when the test ends, because its input is closed then.
     let _ = std::io::stdin().read_line(&mut String::new());
 }
 

@@ -12,6 +12,7 @@ use std::thread;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use axum::{Json, Router};
+use mimalloc::MiMalloc;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpSocket};
 use url::Url;
@@ -33,6 +34,9 @@ const FEE_PAYER: &str = "CktRuQ2mttgRGkXJtyksdKHjUdc2C4TgDzyB98oEzy8";
 const MAX_TIMEOUT_SECONDS: u64 = 60;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {

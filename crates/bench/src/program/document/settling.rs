@@ -1,7 +1,7 @@
-//! The sections about settling.
+//! Renders the page's sections about settling.
 
 use crate::program::published;
-use crate::program::report::{Batch, Densest, FEW_LANES, MANY_LANES, Report};
+use crate::program::report::{Batch, Densest, FEW_LANES, MANY_LANES, ProgramReport};
 use farthing_tests::text::{bars, grouped, table};
 
 const COMPARISON: &str = "\
@@ -19,9 +19,9 @@ Version 0 takes its accounts from an address lookup table. The channels are of a
 The runtime keeps 10,000 bytes of logs, in which the events are.
 ";
 
-/// What settling an agent costs us, and what it costs payment-channels.
+/// The section that compares the cost of settling an agent with that of payment-channels.
 #[must_use]
-pub fn beside_payment_channels(report: &Report) -> String {
+pub fn beside_payment_channels(report: &ProgramReport) -> String {
     let figures = report.figures();
     let fees = [
         ("payment-channels, one", published::LAMPORTS_PER_VOUCHER),
@@ -48,7 +48,7 @@ pub fn beside_payment_channels(report: &Report) -> String {
     )
 }
 
-fn comparison_rows(report: &Report) -> [[String; 4]; 5] {
+fn comparison_rows(report: &ProgramReport) -> [[String; 4]; 5] {
     let figures = report.figures();
     let [claim, ..] = &report.claims;
     let [statement, ..] = &report.statements;
@@ -97,9 +97,9 @@ fn comparison_rows(report: &Report) -> [[String; 4]; 5] {
     ]
 }
 
-/// The largest transactions.
+/// The section about the largest settlement transactions.
 #[must_use]
-pub fn densities(report: &Report) -> String {
+pub fn densities(report: &ProgramReport) -> String {
     let row = |format: &str, settled: &str, densest: &Densest| {
         let (largest, cost) = (densest.largest, densest.cost);
         [
@@ -140,9 +140,9 @@ pub fn densities(report: &Report) -> String {
     format!("{DENSITIES}\n{}", table(header, &rows))
 }
 
-/// What claims and statements of different sizes cost.
+/// The section about the cost of claims and statements of different sizes.
 #[must_use]
-pub fn batches(report: &Report) -> String {
+pub fn batches(report: &ProgramReport) -> String {
     format!(
         "\
 ## What settling costs
@@ -199,9 +199,9 @@ fn batch_chart(unit: &str, batches: &[Batch; 4]) -> String {
     bars(unit, &rows)
 }
 
-/// What channels of different sizes cost.
+/// The section about the cost of channels of different sizes.
 #[must_use]
-pub fn sizes(report: &Report) -> String {
+pub fn sizes(report: &ProgramReport) -> String {
     let rows = report.sizes.each_ref().map(|size| {
         [
             grouped(size.lanes as u64),

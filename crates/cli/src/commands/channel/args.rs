@@ -13,15 +13,15 @@ use crate::arguments::{ChainArgs, SignerArgs, positive_usdc};
 /// Funds locked for one provider, with a lane per agent.
 #[derive(Debug, Subcommand)]
 pub enum ChannelCommand {
-    /// Lock free funds for a provider, with a lane and a key per agent
+    /// Open a channel: lock free funds of the escrow for a provider, with a lane and a key per agent
     Open(Box<OpenChannelArgs>),
-    /// Lock more free funds in a channel
+    /// Lock more of the escrow's free funds in a channel
     Fund(FundChannelArgs),
-    /// Show a channel, its lanes and its domain, checked against the cluster
+    /// Show a channel and its lanes, and check its domain against the cluster
     Status(ChannelStatusArgs),
-    /// Ask to close: starts the grace in which the provider settles
+    /// Request that a channel is closed: starts the grace in which the provider settles
     RequestClose(ChangeChannelArgs),
-    /// Close: the payee at any time, anyone after the grace
+    /// Close a channel: the payee may at any time, anyone after the grace
     Close(ChangeChannelArgs),
 }
 
@@ -34,34 +34,35 @@ pub struct OpenChannelArgs {
     /// The escrow's owner, or its manager
     #[command(flatten)]
     pub signer: SignerArgs,
-    /// The escrow that pays
+    /// Address of the escrow that pays
     #[arg(long, value_name = "ADDRESS")]
     pub escrow: Pubkey,
     /// The provider's wallet
     #[arg(long, value_name = "ADDRESS")]
     pub payee: Pubkey,
-    /// The provider's settler, as its 402 names it
+    /// The provider's settler, as stated in its 402
     #[arg(long, value_name = "ADDRESS")]
     pub settler: Pubkey,
     /// USDC to lock
     #[arg(long, value_parser = positive_usdc, value_name = "USDC")]
     pub deposit: BaseUnits,
-    /// The provider's time to settle after a request to close: seconds, or as 15m, 48h, 2d
+    /// Time that the provider has to settle after a close is requested: seconds, or for example 15m, 48h or 2d
     #[arg(long, default_value = "2d", value_parser = grace_seconds, value_name = "TIME")]
     pub grace: u32,
     /// Generate this many lanes, each with a new key
     #[arg(long, value_name = "N", requires_all = ["cap", "lane_keys"], value_parser = clap::value_parser!(u16).range(1..))]
     pub lanes: Option<u16>,
-    /// The most USDC that each generated lane may spend
+    /// Maximum USDC that each generated lane may spend
     #[arg(long, value_parser = positive_usdc, value_name = "USDC", requires = "lanes")]
     pub cap: Option<BaseUnits>,
-    /// Directory for the generated keys, which go to DIR/CHANNEL/lane-N.json
+    /// Directory for the generated keys, which are written to DIR/CHANNEL/lane-N.json
     #[arg(long, value_name = "DIR", requires = "lanes")]
     pub lane_keys: Option<PathBuf>,
-    /// A lane for a key that its agent already has, as KEY:USDC; after the generated ones
+    /// Add a lane for an existing public key of an agent, as KEY:CAP with the cap in USDC; repeatable, placed after
+    /// the generated lanes
     #[arg(long = "lane", value_parser = lane, value_name = "KEY:CAP", required_unless_present = "lanes")]
     pub given_lanes: Vec<NewLane>,
-    /// Distinguishes channels to one payee, by default the first unused number
+    /// Number that distinguishes channels from the escrow to the same payee; by default the first unused one
     #[arg(long, value_name = "N")]
     pub id: Option<u64>,
 }
@@ -100,12 +101,12 @@ pub struct ChangeChannelArgs {
     /// The node
     #[command(flatten)]
     pub chain: ChainArgs,
-    /// Who acts
+    /// The signer
     #[command(flatten)]
     pub signer: SignerArgs,
 }
 
-/// Reads seconds, or minutes, hours or days with their letter.
+/// Parses a duration: a number of seconds, or a number with the unit `s`, `m`, `h` or `d`.
 fn grace_seconds(text: &str) -> Result<u32, String> {
     let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
         Some(index) => text.split_at(index),
@@ -123,21 +124,21 @@ fn grace_seconds(text: &str) -> Result<u32, String> {
         .ok()
         .zip(seconds_per_unit)
         .and_then(|(number, unit): (u32, u32)| number.checked_mul(unit))
-        .ok_or("write it as seconds, or as 15m, 48h or 2d")?;
+        .ok_or("must be a number of seconds, or a time such as 15m, 48h or 2d")?;
     if (MIN_GRACE_SECONDS..=MAX_GRACE_SECONDS).contains(&seconds) {
         Ok(seconds)
     } else {
         Err(format!(
-            "grace must be between {MIN_GRACE_SECONDS} seconds and 30 days"
+            "the grace must be between {MIN_GRACE_SECONDS} seconds and 30 days"
         ))
     }
 }
 
-/// Reads `KEY:CAP`.
+/// Parses `KEY:CAP`.
 fn lane(text: &str) -> Result<NewLane, String> {
     let (key, cap) = text
         .split_once(':')
-        .ok_or("write it as KEY:CAP, such as 9WzDX…AWWM:0.25")?;
+        .ok_or("must be KEY:CAP, for example 9WzDX…AWWM:0.25")?;
     Ok(NewLane {
         signer: key
             .parse()

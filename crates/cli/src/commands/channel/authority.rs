@@ -1,4 +1,4 @@
-//! Who may change a channel, and lock funds for it.
+//! Checks that the signer may change a channel or lock funds for it.
 
 use farthing_chain::{Escrow, approval_address};
 use farthing_protocol::BaseUnits;
@@ -10,14 +10,15 @@ use crate::commands::support::{self, Signers};
 use crate::connection::Connection;
 use crate::error::CliError;
 
-/// Funds that are to be locked for a payee.
+/// Funds to be locked for a payee.
 pub(super) struct Lock {
     pub(super) payee: Pubkey,
     pub(super) grace_seconds: u32,
     pub(super) amount: BaseUnits,
 }
 
-/// Checks who locks funds, and that there are enough. Returns the approval that the manager needs.
+/// Checks that the signer may lock the funds and that there are enough. Returns the approval's address if the signer is
+/// the manager, who needs one.
 pub(super) async fn authorize(
     connection: &Connection,
     signers: &Signers,
@@ -33,7 +34,7 @@ pub(super) async fn authorize(
     }
     if lock.amount > escrow.manager_allowance {
         return Err(CliError::failed(format!(
-            "the manager may lock {} USDC more, {} is needed: ask the owner to raise the allowance",
+            "the manager may lock only {} USDC more, but {} is needed: ask the owner to raise the allowance",
             Usdc(escrow.manager_allowance),
             Usdc(lock.amount)
         )));
@@ -45,13 +46,14 @@ pub(super) async fn authorize(
         .await?
         .ok_or_else(|| {
             CliError::failed(format!(
-                "the owner has not approved payee {} for the manager: ask for it, or sign with the owner's key",
+                "the owner has not approved payee {} for the manager: ask the owner to approve it, or sign with the \
+                owner's key",
                 lock.payee
             ))
         })?;
     if lock.grace_seconds > approval.max_grace_seconds {
         return Err(CliError::failed(format!(
-            "the owner approved a grace of at most {} seconds for this payee: choose one within",
+            "the owner approved a grace of at most {} seconds for this payee: choose a shorter --grace",
             approval.max_grace_seconds
         )));
     }
@@ -67,7 +69,7 @@ pub(super) fn require_authority(escrow: &Escrow, signers: &Signers) -> Result<()
         .manager
         .map_or_else(String::new, |key| format!(" or its manager {key}"));
     Err(CliError::failed(format!(
-        "only the escrow's owner {}{manager} may do this, {actor} signs: name their key file with --keypair",
+        "only the escrow's owner {}{manager} may do this, but {actor} signs: give the right key file with --keypair",
         escrow.owner
     )))
 }

@@ -1,9 +1,9 @@
-//! What is left of a channel's grace.
+//! Computes the remaining grace of a channel.
 
 use farthing_chain::Channel;
 use farthing_protocol::deadline::ChainTime;
 
-/// What is left of a grace, in both of its units.
+/// The remaining grace, in seconds and in slots; both must have passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct GraceLeft {
     pub(super) seconds: u64,

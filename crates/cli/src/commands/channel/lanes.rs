@@ -1,4 +1,4 @@
-//! The lanes of a new channel: generated keys in files, and keys that agents already have.
+//! Plans the lanes of a new channel: lanes with generated keys, written to files, and lanes of existing keys.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,16 +13,16 @@ use solana_sdk::signer::Signer;
 use crate::commands::channel::args::OpenChannelArgs;
 use crate::error::CliError;
 
-/// A lane that is to be opened, with the file of its key if that was generated here.
+/// A lane to be opened, with the file of its key if the key was generated here.
 pub struct PlannedLane {
     /// Key and cap.
     pub lane: NewLane,
-    /// Where the key is.
+    /// File of the generated key; `None` if the agent already has its key.
     pub key_file: Option<PathBuf>,
 }
 
-/// Generates the keys that are asked for into `<directory>/<channel>/lane-<n>.json`, before anything is
-/// sent: a lane without its key would be lost money.
+/// Generates the requested keys into `<directory>/<channel>/lane-<n>.json`. This is done before the transaction is
+/// sent, because the money of a lane without its key would be lost.
 ///
 /// # Errors
 /// If a file exists or cannot be written, or there are too many lanes.
@@ -36,7 +36,7 @@ pub fn plan(args: &OpenChannelArgs, channel: &str) -> Result<Vec<PlannedLane>, C
     for lane in &args.given_lanes {
         SignerKey::new(&lane.signer.to_bytes()).map_err(|error| {
             CliError::usage(format!(
-                "{} cannot be a lane's key: {error}; let its agent generate another one",
+                "{} cannot be a lane's key: {error}; generate another key for this agent",
                 lane.signer
             ))
         })?;
@@ -65,11 +65,12 @@ pub fn plan(args: &OpenChannelArgs, channel: &str) -> Result<Vec<PlannedLane>, C
     Ok(lanes)
 }
 
-/// Deletes keys of lanes that certainly were never opened, so that the command can be repeated.
+/// Deletes the generated keys of lanes that were certainly not opened, so that the command can be run again.
 pub fn discard(lanes: &[PlannedLane]) {
     for key_file in lanes.iter().filter_map(|lane| lane.key_file.as_ref()) {
         if let Err(error) = fs::remove_file(key_file) {
-            tracing::warn!(%error, file = %key_file.display(), "unused lane key stays");
+            tracing::warn!(%error, file = %key_file.display(), "cannot delete an unused lane key file; delete it by \
+            hand");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `farthing channel open`.
+//! Implementation of `farthing channel open`.
 
 use farthing_chain::instructions::{AddLanes, OpenChannel, add_lanes, open_channel};
 use farthing_chain::{
@@ -16,17 +16,17 @@ use crate::connection::Connection;
 use crate::error::CliError;
 use crate::output::Output;
 
-/// Lanes that fit into the transaction that opens the channel.
+/// Number of lanes that fit into the transaction that opens the channel.
 pub(crate) const LANES_AT_OPEN: usize = 16;
-/// Lanes that fit into a transaction that adds lanes.
+/// Number of lanes that fit into a transaction that adds lanes.
 pub(crate) const LANES_PER_ADDITION: usize = 21;
-/// The most channel numbers that are tried to find an unused one.
+/// Maximum number of channel numbers that are tried to find an unused one.
 const MAX_TRIED_IDS: u64 = 256;
 
-/// Opens a channel, adds the lanes that did not fit, and checks what the chain made of it.
+/// Opens a channel, adds the lanes that did not fit into the first transaction, and checks the result on the chain.
 ///
 /// # Errors
-/// [`CliError`] says what to do next.
+/// [`CliError`], whose message says what to do next.
 pub async fn run(args: OpenChannelArgs, output: Output) -> Result<(), CliError> {
     let signers = Signers::read(&args.signer)?;
     let connection = Connection::open(&args.chain).await?;
@@ -95,7 +95,7 @@ fn new_lanes(lanes: &[PlannedLane]) -> Vec<NewLane> {
     lanes.iter().map(|planned| planned.lane).collect()
 }
 
-/// The number that was named, which must be unused, or the first that is.
+/// Returns the given channel number, which must be unused, or else the first unused one, with the channel's address.
 async fn choose_id(
     connection: &Connection,
     args: &OpenChannelArgs,
@@ -114,11 +114,12 @@ async fn choose_id(
         }
     }
     Err(CliError::failed(
-        "a channel with this number exists already: choose another --id, or fund it with `farthing channel fund`",
+        "a channel with this number already exists: choose another --id, or fund that channel with \
+         `farthing channel fund`",
     ))
 }
 
-/// Keys of a channel that certainly was not opened are deleted; where that is not certain they stay.
+/// Deletes the generated lane keys if the error means that the channel was certainly not opened; keeps them otherwise.
 fn not_opened(error: CliError, lanes: &[PlannedLane]) -> CliError {
     if let CliError::Chain(
         ChainError::Refused { .. }
@@ -154,14 +155,15 @@ async fn add_more(
             .await
             .map_err(|error| {
                 CliError::failed(format!(
-                    "channel {channel} is open, but not all of its lanes could be added ({error}): see `farthing channel status {channel}` for those that it has"
+                    "channel {channel} is open, but not all of its lanes could be added ({error}): run \
+                     `farthing channel status {channel}` to see which lanes it has"
                 ))
             })?;
     }
     Ok(())
 }
 
-/// The chain must have made the same domain, or every voucher would be worthless.
+/// Checks that the channel has the expected domain on the chain; with another one, every voucher would be worthless.
 async fn check_domain(
     connection: &Connection,
     address: &Pubkey,
@@ -174,7 +176,7 @@ async fn check_domain(
         return Ok(());
     }
     Err(CliError::failed(format!(
-        "channel {address} was opened with another domain than this cluster's: do not pay through it, close it"
+        "the domain of channel {address} is not that of this cluster: do not pay through the channel, close it"
     )))
 }
 
@@ -210,7 +212,7 @@ mod tests {
         vec![lane; count]
     }
 
-    /// The largest form: manager, fee payer and approval are three different accounts.
+    /// Length of the largest form of the transaction: manager, fee payer and approval are three different accounts.
     fn opening(count: usize) -> usize {
         transaction_bytes(open_channel(
             &key(100),

@@ -21,7 +21,7 @@ fn usdc(base_units: u64) -> String {
     format!("{} USDC", Usdc(BaseUnits(base_units)))
 }
 
-/// A domain as hashes are written.
+/// Formats a domain in base58, like a hash.
 pub fn base58(domain: &Domain) -> String {
     Hash::new_from_array(domain.0).to_string()
 }
@@ -106,7 +106,7 @@ impl fmt::Display for Opened {
         write!(f, "{rows}\n\n{lanes}")?;
         if !self.payee_can_receive {
             f.write_str(
-                "\n\nnote: the payee has no token account yet; what it earns waits until it has one",
+                "\n\nnote: the payee has no token account yet; it cannot be paid until one is created",
             )?;
         }
         Ok(())
@@ -145,7 +145,8 @@ impl fmt::Display for CloseRequested {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "The provider has {} seconds to settle; then anyone may run `farthing channel close {}`.\ntransaction {}",
+            "The provider has {} seconds to settle; after that anyone may run `farthing channel close \
+            {}`.\ntransaction {}",
             self.grace_seconds, self.channel, self.transaction
         )
     }
@@ -155,9 +156,9 @@ impl fmt::Display for CloseRequested {
 #[derive(Debug, Serialize)]
 pub struct Closed {
     pub(super) channel: String,
-    /// What went back to the escrow.
+    /// Amount returned to the escrow.
     pub(super) returned: u64,
-    /// What the payee could not receive: the account lives until it can.
+    /// Amount that the payee could not receive; the channel account remains until it is paid out.
     pub(super) unpaid: u64,
     pub(super) transaction: String,
 }
@@ -172,7 +173,8 @@ impl fmt::Display for Closed {
         if self.unpaid > 0 {
             write!(
                 f,
-                "\n\nnote: the payee cannot receive {} that it earned, so the channel stays until its token account works: close it again then",
+                "\n\nnote: the payee cannot receive {} of its earnings, so the channel account stays: close the \
+                 channel again once the payee's token account works",
                 usdc(self.unpaid)
             )?;
         }
@@ -193,13 +195,13 @@ pub struct Status {
     unpaid: u64,
     grace_seconds: u32,
     closing: bool,
-    /// Seconds until anyone may close it, if a close was requested.
+    /// Seconds of grace left, if a close was requested.
     grace_left_seconds: Option<u64>,
-    /// Slots until then.
+    /// Slots of grace left, if a close was requested.
     grace_left_slots: Option<u64>,
     opened_slot: u64,
     domain: String,
-    /// Whether the domain is that of this channel on this cluster; if not, do not pay through it.
+    /// Whether the domain is that of this channel on this cluster; if not, vouchers of the channel are worthless.
     domain_matches: bool,
     network: String,
     program: String,
@@ -298,7 +300,7 @@ impl fmt::Display for Status {
             ("settler", self.settler.clone()),
             ("deposit", usdc(self.deposit)),
             ("debited", usdc(self.debited)),
-            ("of it unpaid", usdc(self.unpaid)),
+            ("of which unpaid", usdc(self.unpaid)),
             ("grace", format!("{} s", self.grace_seconds)),
             ("domain", domain),
             ("network", self.network.clone()),

@@ -1,4 +1,4 @@
-//! What the command does.
+//! Implementation of `farthing channel`.
 
 use farthing_chain::Channel;
 use farthing_chain::instructions::{
@@ -22,7 +22,7 @@ use crate::output::Output;
 /// Runs `farthing channel`.
 ///
 /// # Errors
-/// [`CliError`] says what to do next.
+/// [`CliError`], whose message says what to do next.
 pub async fn run(command: ChannelCommand, output: Output) -> Result<(), CliError> {
     match command {
         ChannelCommand::Open(args) => super::open::run(*args, output).await,
@@ -91,7 +91,7 @@ async fn ask_to_close(args: ChangeChannelArgs, output: Output) -> Result<(), Cli
     let channel = support::channel(&connection, &args.channel).await?;
     if channel.header.is_closing() {
         return Err(CliError::failed(format!(
-            "the close was requested already: see `farthing channel status {}` for the end of its grace",
+            "the close was requested already: run `farthing channel status {}` to see when its grace ends",
             args.channel
         )));
     }
@@ -151,7 +151,8 @@ async fn close(args: ChangeChannelArgs, output: Output) -> Result<(), CliError> 
     })
 }
 
-/// The payee may close at any time, anyone after the grace, nobody right after the opening.
+/// Checks that the actor may close the channel now: nobody may right after it was opened; then the payee may at any
+/// time, and anyone after the grace.
 pub(super) fn require_closable(
     address: &Pubkey,
     channel: &Channel,
@@ -171,7 +172,8 @@ pub(super) fn require_closable(
     }
     if !header.is_closing() {
         return Err(CliError::failed(format!(
-            "only the payee {} may close the channel now: its owner can run `farthing channel request-close {address}`, and close it {} seconds later",
+            "only the payee {} may close the channel now: the escrow's owner can run \
+             `farthing channel request-close {address}` and close it {} seconds later",
             channel.payee(),
             header.grace_seconds
         )));
@@ -181,7 +183,7 @@ pub(super) fn require_closable(
     }
     let left = grace_left(channel, now);
     Err(CliError::failed(format!(
-        "the provider has {} more seconds and {} more slots to settle: close the channel then",
+        "the provider still has {} seconds and {} slots to settle: close the channel then",
         left.seconds, left.slots
     )))
 }

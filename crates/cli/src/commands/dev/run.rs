@@ -1,4 +1,4 @@
-//! What the command does.
+//! Implementation of `farthing dev`.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -15,15 +15,15 @@ use crate::error::{CliError, EXIT_FAILED};
 use crate::output::Output;
 use crate::signals::Signals;
 
-/// What a shell reports of a command that SIGINT ended.
+/// Exit code that a shell reports for a command ended by SIGINT.
 const EXIT_INTERRUPTED: u8 = 130;
-/// Where `farthing serve` reads the upstream's key, too.
+/// Environment variable with the upstream's API key; `farthing serve` reads the same one.
 const UPSTREAM_KEY_VARIABLE: &str = "FARTHING_HTTP_UPSTREAM_API_KEY";
 
-/// Runs `farthing dev`. Its exit code is 0 only if every request succeeded and the figures reconcile.
+/// Runs `farthing dev`. The exit code is 0 only if every request succeeded and the figures reconcile.
 ///
 /// # Errors
-/// [`CliError`] if it could not run to its end.
+/// [`CliError`] if the run could not be completed.
 pub async fn run(args: DevArgs, output: Output) -> Result<ExitCode, CliError> {
     let started = Instant::now();
     let mut signals = Signals::new()?;
@@ -65,7 +65,7 @@ pub async fn run(args: DevArgs, output: Output) -> Result<ExitCode, CliError> {
     })
 }
 
-/// A new folder that only its owner can look into.
+/// Creates a new folder that only its owner can read.
 fn work_folder() -> Result<TempDir, CliError> {
     let mut builder = tempfile::Builder::new();
     builder.prefix("farthing-dev-");
@@ -79,7 +79,8 @@ fn work_folder() -> Result<TempDir, CliError> {
         .map_err(|error| CliError::failed(format!("cannot create a work folder: {error}")))
 }
 
-/// For people the invitation is a result; for programs the last line of stdout is the report.
+/// Prints the invitation: to stdout for people, and to stderr in JSON mode, where the report must be the last line of
+/// stdout.
 fn show(invitation: &Invitation, output: Output) -> Result<(), CliError> {
     let written = if output.is_json() {
         write!(std::io::stderr(), "{invitation}")
@@ -87,16 +88,16 @@ fn show(invitation: &Invitation, output: Output) -> Result<(), CliError> {
         write!(std::io::stdout(), "{invitation}")
     };
     written.map_err(|error| CliError::failed(format!("cannot write: {error}")))?;
-    output.progress("\nrunning until Ctrl-C");
+    output.progress("\nrunning; press Ctrl-C to stop");
     Ok(())
 }
 
 async fn stop(world: World, signals: &mut Signals, output: Output) -> Result<(), CliError> {
-    output.progress("settling what is owed and stopping; Ctrl-C stops at once");
+    output.progress("settling unsettled charges and stopping; press Ctrl-C to stop immediately");
     tokio::select! {
         stopped = world.shutdown() => Ok(stopped?),
         () = signals.wait() => Err(CliError::failed(
-            "stopped before everything was settled; the local chain and its money are gone",
+            "stopped before everything was settled; the local chain and its funds are gone",
         )),
     }
 }

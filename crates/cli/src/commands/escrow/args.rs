@@ -9,15 +9,15 @@ use crate::arguments::{ChainArgs, SignerArgs, positive_usdc};
 /// Prepaid funds of an owner.
 #[derive(Debug, Subcommand)]
 pub enum EscrowCommand {
-    /// Create an escrow and its vault; --keypair is the owner's
+    /// Create an escrow and its vault; --keypair must be the owner's
     Create(CreateEscrowArgs),
-    /// Send USDC from the owner's token account to the vault
+    /// Send USDC from a wallet's token account to the vault
     Fund(FundEscrowArgs),
-    /// Show what is in the vault, what is locked and what is free
+    /// Show an escrow: the balance of its vault, and what of it is locked in channels and free
     Status(EscrowStatusArgs),
-    /// Pay free funds out; --keypair is the owner's
+    /// Withdraw free funds; --keypair must be the owner's
     Withdraw(WithdrawArgs),
-    /// Close an escrow without channels; the rest goes to the owner
+    /// Close an escrow that has no open channels; the remaining funds go to the owner
     Close(CloseEscrowArgs),
 }
 
@@ -30,10 +30,10 @@ pub struct CreateEscrowArgs {
     /// The owner
     #[command(flatten)]
     pub signer: SignerArgs,
-    /// Distinguishes escrows of one owner
+    /// Number that distinguishes escrows of the same owner
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub id: u64,
-    /// Mint, by default the cluster's USDC
+    /// Mint of the escrow; by default the cluster's USDC
     #[arg(long, value_name = "ADDRESS")]
     pub mint: Option<Pubkey>,
 }
@@ -49,7 +49,7 @@ pub struct FundEscrowArgs {
     /// USDC to send
     #[arg(long, value_parser = positive_usdc, value_name = "USDC")]
     pub amount: BaseUnits,
-    /// Key file of the wallet that sends
+    /// Key file of the wallet that sends the funds
     #[arg(
         long,
         short = 'k',
@@ -58,10 +58,10 @@ pub struct FundEscrowArgs {
         required_unless_present = "unsigned_for"
     )]
     pub keypair: Option<std::path::PathBuf>,
-    /// Token account to send from, by default the wallet's associated one
+    /// Token account to send from; by default the wallet's associated token account
     #[arg(long, value_name = "ADDRESS")]
     pub from: Option<Pubkey>,
-    /// Send nothing: print the transfer as an unsigned transaction for this wallet to sign
+    /// Do not send: print the transfer as an unsigned transaction for this wallet to sign
     #[arg(long, value_name = "WALLET")]
     pub unsigned_for: Option<Pubkey>,
 }
@@ -78,10 +78,10 @@ pub struct EscrowStatusArgs {
     /// Find the escrow by its owner instead
     #[arg(long, value_name = "WALLET")]
     pub owner: Option<Pubkey>,
-    /// Which one of that owner
+    /// Number of the escrow among those of the owner
     #[arg(long, default_value_t = 0, requires = "owner", value_name = "N")]
     pub id: u64,
-    /// Its mint, by default the cluster's USDC
+    /// Mint of the escrow; by default the cluster's USDC
     #[arg(long, requires = "owner", value_name = "ADDRESS")]
     pub mint: Option<Pubkey>,
 }
@@ -106,10 +106,10 @@ pub struct WithdrawArgs {
         conflicts_with = "all"
     )]
     pub amount: Option<BaseUnits>,
-    /// Withdraw all that is free
+    /// Withdraw all free funds
     #[arg(long)]
     pub all: bool,
-    /// Token account to pay to, by default the owner's associated one
+    /// Token account to pay to; by default the owner's associated token account
     #[arg(long, value_name = "ADDRESS")]
     pub to: Option<Pubkey>,
 }
@@ -122,7 +122,7 @@ pub struct CloseEscrowArgs {
     /// The node
     #[command(flatten)]
     pub chain: ChainArgs,
-    /// The owner, or the rent payer of an empty escrow
+    /// The owner or, if the escrow is empty, its rent payer
     #[command(flatten)]
     pub signer: SignerArgs,
 }

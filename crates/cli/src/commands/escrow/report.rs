@@ -76,7 +76,7 @@ impl fmt::Display for Unsigned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "Transfer of {} to the vault {}, to be signed by {} and sent within a minute:\n{}",
+            "Unsigned transfer of {} to the vault {}. Sign it with {} and send it within a minute:\n{}",
             usdc(self.amount),
             self.vault,
             self.signer,
@@ -147,7 +147,7 @@ pub struct Status {
     countersigner: Option<String>,
     network: String,
     program: String,
-    /// Null: nobody can replace the program; "unknown": the node does not tell.
+    /// Null if nobody can replace the program; "unknown" if the node does not return it.
     upgrade_authority: Option<String>,
 }
 

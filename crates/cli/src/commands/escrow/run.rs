@@ -1,4 +1,4 @@
-//! What the command does.
+//! Implementation of `farthing escrow`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -27,7 +27,7 @@ use crate::output::Output;
 /// Runs `farthing escrow`.
 ///
 /// # Errors
-/// [`CliError`] says what to do next.
+/// [`CliError`], whose message says what to do next.
 pub async fn run(command: EscrowCommand, output: Output) -> Result<(), CliError> {
     match command {
         EscrowCommand::Create(args) => create(args, output).await,
@@ -50,7 +50,8 @@ async fn create(args: CreateEscrowArgs, output: Output) -> Result<(), CliError> 
         .await?;
     if existing.is_some() {
         return Err(CliError::failed(format!(
-            "escrow {} of {owner} exists already at {address}: fund it with `farthing escrow fund {address}`, or choose another --id",
+            "escrow {} of {owner} exists already at {address}: fund it with \
+             `farthing escrow fund {address}`, or create another one with another --id",
             args.id
         )));
     }
@@ -76,7 +77,9 @@ async fn fund(args: FundEscrowArgs, output: Output) -> Result<(), CliError> {
     let wallet = args
         .unsigned_for
         .or(keypair.as_ref().map(Signer::pubkey))
-        .ok_or_else(|| CliError::usage("name the wallet that sends with --keypair"))?;
+        .ok_or_else(|| {
+            CliError::usage("give the key file of the wallet that sends the funds with --keypair")
+        })?;
     let connection = Connection::open(&args.chain).await?;
     let escrow = support::escrow(&connection, &args.escrow).await?;
     let source = args
@@ -121,7 +124,8 @@ async fn require_balance(
         return Ok(());
     }
     Err(CliError::failed(format!(
-        "token account {source} holds {} USDC, {} is needed: send {} USDC there, or name another account with --from",
+        "token account {source} holds {} USDC, but {} is needed: send {} USDC there, or give another account with \
+        --from",
         Usdc(balance),
         Usdc(amount),
         Usdc(amount.saturating_sub(balance)),
@@ -136,7 +140,11 @@ async fn status(args: EscrowStatusArgs, output: Output) -> Result<(), CliError> 
             let mint = connection.mint(args.mint)?;
             escrow_address(connection.program(), &owner, &mint, args.id).0
         }
-        (None, None) => return Err(CliError::usage("name the escrow, or its --owner")),
+        (None, None) => {
+            return Err(CliError::usage(
+                "give the escrow's address, or its owner with --owner",
+            ));
+        }
     };
     let escrow = support::escrow(&connection, &address).await?;
     let vault = escrow.vault(&address);
@@ -161,7 +169,7 @@ async fn withdraw_free(args: WithdrawArgs, output: Output) -> Result<(), CliErro
     require_owner(&escrow, &signers)?;
     let balance = support::balance(&connection, &escrow.vault(&args.escrow)).await?;
     let free = escrow.free(balance);
-    // Without an amount, all was asked for.
+    // Without --amount, --all was given.
     let amount = args.amount.unwrap_or(free);
     if amount > free || free == BaseUnits::ZERO {
         return Err(CliError::failed(format!(
@@ -238,7 +246,7 @@ fn require_owner(escrow: &Escrow, signers: &Signers) -> Result<(), CliError> {
         return Ok(());
     }
     Err(CliError::failed(format!(
-        "only the escrow's owner {} may do this, {} signs: name the owner's key file with --keypair",
+        "only the escrow's owner {} may do this, but {} signs: give the owner's key file with --keypair",
         escrow.owner,
         signers.actor()
     )))

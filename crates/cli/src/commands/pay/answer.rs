@@ -1,4 +1,4 @@
-//! Reads an answer to its end; a stream's text is shown to people as it arrives.
+//! Reads an answer to its end. Unless the output is JSON, the text of a stream is printed as it arrives.
 
 use std::io::{self, Write};
 
@@ -10,25 +10,25 @@ use super::connect::pay_error;
 use crate::error::CliError;
 use crate::output::Output;
 
-/// Longest answer that is kept, in bytes.
+/// Maximum length of the text of a stream, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
-/// Longest line of a stream that is kept, in bytes.
+/// Maximum length of a line of a stream, in bytes.
 const MAX_LINE_BYTES: usize = 1024 * 1024;
 
 /// A whole answer.
 pub struct Answered {
-    /// What the model said, or the body where that is not known.
+    /// The model's text, or the whole body if no text is found in it.
     pub answer: String,
     /// Whether the answer was shown while it arrived.
     pub shown: bool,
-    /// What it cost.
+    /// The receipt, if one arrived.
     pub receipt: Option<Receipt>,
 }
 
 /// Reads an answer to its end.
 ///
 /// # Errors
-/// If the provider breaks off, or answered with an error.
+/// If the answer breaks off, or if the provider answered with an error.
 pub async fn read(answer: PaidAnswer, output: Output) -> Result<Answered, CliError> {
     if answer.is_success() && answer.is_stream() {
         return read_stream(answer, output).await;
@@ -72,7 +72,7 @@ async fn read_stream(mut answer: PaidAnswer, output: Output) -> Result<Answered,
     }
     if let Some(reason) = text.error {
         let cost = answer.receipt().map_or_else(
-            || "its cost is not known".to_owned(),
+            || "its cost is not known, because no receipt arrived".to_owned(),
             |receipt| format!("it cost {} USDC", Usdc(receipt.charged)),
         );
         return Err(CliError::failed(format!(
@@ -91,7 +91,7 @@ async fn read_stream(mut answer: PaidAnswer, output: Output) -> Result<Answered,
 struct EventText {
     line: Vec<u8>,
     whole: String,
-    /// What the last event says that is an error.
+    /// Message of the last error event.
     error: Option<String>,
 }
 

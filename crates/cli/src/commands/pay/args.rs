@@ -14,35 +14,36 @@ use crate::arguments::positive_usdc;
 pub struct PayArgs {
     /// URL of the provider, with or without /v1
     pub url: String,
-    /// What to ask; needs --model
+    /// Prompt to send to the model; requires --model
     #[arg(requires = "model", conflicts_with_all = ["data", "data_file"])]
     pub prompt: Option<String>,
-    /// The model to ask
+    /// Model to use
     #[arg(long, value_name = "NAME", requires = "prompt")]
     pub model: Option<String>,
-    /// Most output tokens
+    /// Maximum number of output tokens
     #[arg(long, value_name = "N", requires = "prompt")]
     pub max_tokens: Option<u32>,
-    /// The request's body instead, as JSON
+    /// Request body as JSON, instead of a prompt
     #[arg(long, value_name = "JSON", conflicts_with = "data_file")]
     pub data: Option<String>,
-    /// A file with the request's body instead, - for stdin
+    /// File with the request body, instead of a prompt; - for stdin
     #[arg(long, value_name = "FILE")]
     pub data_file: Option<PathBuf>,
-    /// Ask for a stream and print the answer as it arrives
+    /// Request a stream and print the answer as it arrives
     #[arg(long)]
     pub stream: bool,
-    /// Pay nothing: show what the request would cost at most, and the provider's terms
+    /// Do not pay: show the maximum cost of the request and the provider's terms
     #[arg(long)]
     pub quote: bool,
-    /// Pay for every request that comes to this address, such as 127.0.0.1:8400: a base URL for any OpenAI client
+    /// Run a proxy at this address, such as 127.0.0.1:8400, that pays for every request it receives; use it as the
+    /// base URL of any OpenAI client
     #[arg(
         long,
         value_name = "ADDRESS",
         conflicts_with_all = ["prompt", "data", "data_file", "stream", "quote"]
     )]
     pub listen: Option<SocketAddr>,
-    /// The channel that pays
+    /// Address of the channel that pays
     #[arg(
         long,
         env = "FARTHING_CHANNEL",
@@ -50,7 +51,7 @@ pub struct PayArgs {
         required_unless_present = "quote"
     )]
     pub channel: Option<Pubkey>,
-    /// The lane that pays
+    /// Index of the lane that pays
     #[arg(long, env = "FARTHING_LANE", value_name = "N", default_value_t = 0)]
     pub lane: u16,
     /// Key file of the lane
@@ -64,10 +65,10 @@ pub struct PayArgs {
     /// Refuse to pay more than this for a request, in USDC
     #[arg(long, value_parser = positive_usdc, value_name = "USDC")]
     pub max_price: Option<BaseUnits>,
-    /// Buy in this tier, such as priority; in the provider's standard one by default
+    /// Tier to buy in, such as priority; by default the provider's standard tier
     #[arg(long, env = "FARTHING_TIER", value_name = "NAME")]
     pub tier: Option<String>,
-    /// URL of a Solana RPC node, to check the channel
+    /// URL of a Solana RPC node, used to check the channel
     #[arg(
         long,
         env = "FARTHING_RPC_URL",
@@ -76,7 +77,7 @@ pub struct PayArgs {
         required_unless_present = "quote"
     )]
     pub rpc_url: Option<String>,
-    /// Trust this program instead of the one known on the cluster
+    /// Program to trust instead of the one known for the cluster
     #[arg(long, env = "FARTHING_PROGRAM", value_name = "ADDRESS")]
     pub program: Option<Pubkey>,
 }

@@ -1,4 +1,4 @@
-//! A client that pays through a lane of a channel on the chain.
+//! Creates a client that pays through a lane of a channel on the chain.
 
 use farthing_chain::keys::read_keypair;
 use farthing_chain::{Channel, Escrow};
@@ -14,14 +14,14 @@ use crate::commands::support;
 use crate::connection::Connection;
 use crate::error::CliError;
 
-/// Reads the channel from the chain, checks that vouchers for it are worth something on this cluster, and
-/// pins what the provider's 402 is compared with.
+/// Reads the channel from the chain, checks that it can pay on this cluster, and pins the values that the provider's
+/// 402 is compared with: network, mint, payee and settler.
 pub(super) async fn connect(args: &PayArgs) -> Result<PayingClient, CliError> {
     let (Some(address), Some(lane_key), Some(rpc_url)) =
         (args.channel, &args.lane_key, &args.rpc_url)
     else {
         return Err(CliError::usage(
-            "name the channel, its lane's key file and a node: --channel, --lane-key, --rpc-url",
+            "give the channel, the key file of its lane and a node with --channel, --lane-key and --rpc-url",
         ));
     };
     let key = read_keypair(lane_key)?;

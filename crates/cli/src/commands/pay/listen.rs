@@ -1,4 +1,4 @@
-//! `farthing pay --listen`: pays for whoever asks until it is told to stop.
+//! `farthing pay --listen`: a proxy that pays for the requests it receives until it is stopped by a signal.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,10 +14,10 @@ use crate::output::{Output, facts};
 use crate::signals::Signals;
 use crate::signing_proxy::{SigningProxy, Spent};
 
-/// Serves until a signal comes, then ends with what is in flight.
+/// Serves until a signal arrives, then waits for the in-flight requests.
 ///
 /// # Errors
-/// [`CliError`] says what to mend.
+/// [`CliError`], whose message says what to do next.
 pub(super) async fn run(
     address: SocketAddr,
     args: &PayArgs,
@@ -26,10 +26,10 @@ pub(super) async fn run(
     let client = connect(args).await?;
     if !address.ip().is_loopback() {
         tracing::warn!(
-            "{address} is not of this machine alone: whoever reaches it spends from the lane"
+            "{address} is reachable from other machines: every client that can reach it spends from the lane"
         );
     }
-    // From here on a signal waits until what is in flight can end.
+    // From here on, a signal no longer ends the process: in-flight requests are completed first.
     let mut signals = Signals::new()?;
     let proxy = SigningProxy::start(client, address)
         .await
@@ -42,7 +42,7 @@ pub(super) async fn run(
         lane: args.lane,
     })?;
     signals.wait().await;
-    output.progress("waiting for the requests in flight; press again to cut them off");
+    output.progress("waiting for in-flight requests; press Ctrl-C again to cut them off");
     let so_far = proxy.spent();
     let spent = tokio::select! {
         spent = proxy.shutdown() => spent,
@@ -51,7 +51,7 @@ pub(super) async fn run(
     output.report(&Stopped::new(spent))
 }
 
-/// What a running proxy says about itself.
+/// The report of a proxy that has started.
 #[derive(Debug, Serialize)]
 struct Listening {
     event: &'static str,
@@ -73,7 +73,7 @@ impl fmt::Display for Listening {
     }
 }
 
-/// What was spent in the end.
+/// The report of a proxy that has stopped.
 #[derive(Debug, Serialize)]
 struct Stopped {
     event: &'static str,
@@ -97,7 +97,7 @@ impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "charged {} USDC for {} requests; the lane has spent {} USDC at most",
+            "charged {} USDC for {} requests; the lane has spent at most {} USDC in total",
             Usdc(BaseUnits(self.charged)),
             self.requests,
             Usdc(BaseUnits(self.spent_at_most))

@@ -32,7 +32,7 @@ struct ReceiptReport {
     reserved: u64,
     authorized: u64,
     deposit: u64,
-    /// As the settler signed it, for `farthing receipt verify`.
+    /// The signed receipt, as `farthing receipt verify` reads it.
     signed: Option<String>,
 }
 
@@ -62,7 +62,7 @@ impl fmt::Display for Paid {
         match &self.receipt {
             Some(receipt) => write!(
                 f,
-                "\n\ncharged {} (at most {}), the lane's total is {}",
+                "\n\ncharged {} (maximum {}), total of the lane {}",
                 usdc(receipt.charged),
                 usdc(receipt.maximum),
                 usdc(receipt.charged_total)
@@ -76,7 +76,7 @@ impl fmt::Display for Paid {
 #[derive(Debug, Serialize)]
 pub struct Quoted {
     url: String,
-    /// Whether the provider would serve the request without payment.
+    /// Whether the provider serves the request without payment.
     free: bool,
     offers: Vec<PaymentRequirements>,
 }
@@ -125,8 +125,8 @@ fn write_offer(f: &mut fmt::Formatter<'_>, offer: &PaymentRequirements) -> fmt::
         ("costs at most", usdc(offer.amount.0)),
         ("settler", extra.settler.to_string()),
         ("program", extra.program.to_string()),
-        ("least grace", format!("{} s", extra.grace_seconds)),
-        ("least deposit", usdc(extra.min_deposit.0)),
+        ("minimum grace", format!("{} s", extra.grace_seconds)),
+        ("minimum deposit", usdc(extra.min_deposit.0)),
     ]);
     writeln!(f, "{}", facts(rows))?;
     for (model, price) in &extra.pricing.models {

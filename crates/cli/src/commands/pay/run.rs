@@ -1,4 +1,4 @@
-//! What the command does.
+//! Implementation of `farthing pay`.
 
 use std::io::Read;
 
@@ -11,13 +11,13 @@ use crate::commands::pay::args::PayArgs;
 use crate::error::CliError;
 use crate::output::Output;
 
-/// Longest body that is read from a file or stdin, in bytes.
+/// Maximum length of a body that is read from a file or stdin, in bytes.
 const MAX_BODY_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Runs `farthing pay`.
 ///
 /// # Errors
-/// [`CliError`] says what to do next.
+/// [`CliError`], whose message says what to do next.
 pub async fn run(args: PayArgs, output: Output) -> Result<(), CliError> {
     if let Some(address) = args.listen {
         return super::listen::run(address, &args, output).await;
@@ -33,7 +33,7 @@ pub async fn run(args: PayArgs, output: Output) -> Result<(), CliError> {
     output.report(&Paid::new(answered))
 }
 
-/// The body that was given, or one made of model and prompt.
+/// The given request body, or one built from model and prompt.
 fn request_body(args: &PayArgs) -> Result<Value, CliError> {
     let mut body = match (&args.data, &args.data_file, &args.prompt, &args.model) {
         (Some(data), ..) => parse(data.as_bytes())?,
@@ -50,7 +50,7 @@ fn request_body(args: &PayArgs) -> Result<Value, CliError> {
         }
         _ => {
             return Err(CliError::usage(
-                "say what to ask: a prompt with --model, or the body with --data or --data-file",
+                "nothing to send: give a prompt with --model, or a request body with --data or --data-file",
             ));
         }
     };

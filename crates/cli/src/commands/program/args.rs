@@ -8,29 +8,30 @@ use solana_sdk::pubkey::Pubkey;
 
 use crate::arguments::{ChainArgs, SignerArgs};
 
-/// The program itself, through the upgradeable loader.
+/// Deploy and manage the on-chain program through the upgradeable loader.
 #[derive(Debug, Subcommand)]
 pub enum ProgramCommand {
-    /// Deploy the program, or upgrade it; --keypair is the upgrade authority's
+    /// Deploy the program, or upgrade it; --keypair must be the upgrade authority's
     Deploy(DeployArgs),
-    /// Write a buffer and hand it over, for a multisig to upgrade from; --keypair pays and writes
+    /// Write the bytecode to a buffer and transfer the buffer to the upgrade authority, for example a multisig, which
+    /// then upgrades from it; --keypair writes and pays
     Buffer(BufferArgs),
-    /// Compare what is on the chain with a build; needs no key
+    /// Compare the bytecode on the chain with a build; needs no key
     Verify(VerifyArgs),
-    /// Name another upgrade authority, or none for ever; --keypair is the present one's
+    /// Set another upgrade authority, or remove it for ever; --keypair must be the present authority's
     SetAuthority(SetAuthorityArgs),
-    /// Give up a buffer and get its lamports back; --keypair is its authority's
+    /// Close a buffer and get its lamports back; --keypair must be the buffer authority's
     CloseBuffer(CloseBufferArgs),
 }
 
-/// What is written, and how.
+/// Arguments of the commands that write bytecode to a buffer.
 #[derive(Debug, Args)]
 pub struct WriteArgs {
-    /// The bytecode, as `anchor build` leaves it
+    /// File with the bytecode, as built by `anchor build`
     #[arg(long, default_value = "target/deploy/farthing.so", value_name = "FILE")]
     pub bytecode: PathBuf,
-    /// Key file of the buffer: made if it is missing, removed when the buffer has served; a second run
-    /// with the same file writes only what is missing
+    /// Key file of the buffer: created if it is missing, removed when the buffer is no longer needed. If a run is
+    /// interrupted, another one with the same file writes only what is missing
     #[arg(
         long,
         env = "FARTHING_BUFFER_KEYPAIR",
@@ -38,7 +39,7 @@ pub struct WriteArgs {
         value_name = "FILE"
     )]
     pub buffer_keypair: PathBuf,
-    /// What to offer leaders for each compute unit; raise it when transactions do not land
+    /// Priority fee for each compute unit; raise it if transactions do not land
     #[arg(
         long,
         env = "FARTHING_COMPUTE_UNIT_PRICE",
@@ -63,7 +64,8 @@ pub struct DeployArgs {
     /// Key file of the program's address, for its first deployment only
     #[arg(long, env = "FARTHING_PROGRAM_KEYPAIR", value_name = "FILE")]
     pub program_keypair: Option<PathBuf>,
-    /// Space for longer bytecode in later upgrades, by default none; it costs rent and can be added later
+    /// Space to allocate for the bytecode, to leave room for longer upgrades; by default the bytecode's length. It
+    /// costs rent and can be extended later
     #[arg(long, value_name = "BYTES")]
     pub max_length: Option<usize>,
 }
@@ -74,13 +76,13 @@ pub struct BufferArgs {
     /// The node
     #[command(flatten)]
     pub chain: ChainArgs,
-    /// Who writes and pays
+    /// The key that writes and pays
     #[command(flatten)]
     pub signer: SignerArgs,
     /// The bytecode
     #[command(flatten)]
     pub write: WriteArgs,
-    /// Who gets the buffer, by default the program's upgrade authority
+    /// Address to transfer the buffer to; by default the program's upgrade authority
     #[arg(long, value_name = "ADDRESS")]
     pub authority: Option<Pubkey>,
 }
@@ -91,7 +93,7 @@ pub struct VerifyArgs {
     /// The node
     #[command(flatten)]
     pub chain: ChainArgs,
-    /// The build to compare with
+    /// File with the build to compare with
     #[arg(
         long,
         default_value = "target/deploy/farthing.so",
@@ -99,7 +101,7 @@ pub struct VerifyArgs {
         conflicts_with = "hash"
     )]
     pub bytecode: PathBuf,
-    /// Its hash instead, as `solana-verify get-executable-hash` prints it
+    /// Hash of the build instead of a file, as printed by `solana-verify get-executable-hash`
     #[arg(long, value_name = "HEX")]
     pub hash: Option<BytecodeHash>,
     /// Compare this buffer instead of the program
@@ -110,7 +112,7 @@ pub struct VerifyArgs {
 /// Arguments of `program set-authority`.
 #[derive(Debug, Args)]
 pub struct SetAuthorityArgs {
-    /// The new upgrade authority; of a multisig, its vault and not its settings
+    /// The new upgrade authority; for a multisig, the address of its vault, not of its settings
     #[arg(
         required_unless_present = "final",
         conflicts_with = "final",
@@ -123,13 +125,13 @@ pub struct SetAuthorityArgs {
     /// The present upgrade authority
     #[command(flatten)]
     pub signer: SignerArgs,
-    /// Take the right to upgrade away from everybody
+    /// Make the program immutable: nobody can ever upgrade it again
     #[arg(long, requires = "confirm")]
     pub r#final: bool,
-    /// The program's address once more, because --final cannot be undone
+    /// The program's address again, as a confirmation, because --final cannot be undone
     #[arg(long, requires = "final", value_name = "PROGRAM")]
     pub confirm: Option<Pubkey>,
-    /// The new authority is an account of another program, which signs for it
+    /// Accept a new authority that is an account of another program, if that program signs for it
     #[arg(long, conflicts_with = "final")]
     pub owned_by_program: bool,
 }

@@ -1,8 +1,8 @@
-//! Writing bytecode into a buffer of the loader, in chunks of a transaction each, so that an interrupted
-//! run is continued and not repeated.
+//! Writes bytecode to a buffer of the loader, one chunk per transaction, so that an interrupted run can be continued
+//! instead of being repeated.
 //!
-//! The chain is the only record of what has been written: a run reads the buffer, writes the chunks that
-//! differ, and reads it again until none does.
+//! The chain is the only record of what has been written: a run reads the buffer, writes the chunks that differ, and
+//! reads it again until none differ.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -28,42 +28,43 @@ use crate::connection::Connection;
 use crate::error::CliError;
 use crate::output::Output;
 
-/// How often the buffer is read and what differs is written. The second time nothing should be left,
-/// unless the node that reads is behind the one that wrote.
+/// Maximum number of passes that read the buffer and write the chunks that differ. Nothing should be left to write in
+/// the second pass, unless the node that reads lags behind the one that wrote.
 const MAX_PASSES: usize = 5;
-/// How often a node is asked for what it should have.
+/// Maximum number of reads until the node shows the buffer.
 const MAX_READS: usize = 10;
 const READ_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A buffer that is to hold some bytecode.
+/// A buffer that bytecode is to be written to.
 pub struct BufferPlan<'a> {
     connection: &'a Connection,
     signers: &'a Signers,
     bytecode: &'a Bytecode,
     compute_unit_price: u64,
     key_file: PathBuf,
-    /// `None` until the buffer is created: a refused command leaves no key behind.
+    /// The buffer's key; `None` if its file does not exist yet. It is generated only when the buffer is created, so
+    /// that a refused command leaves no key file behind.
     key: Option<Keypair>,
     existing: Option<LoaderBuffer>,
     chunk_length: usize,
 }
 
-/// A buffer whose bytes are the bytecode's.
+/// A buffer that contains the whole bytecode.
 #[derive(Debug)]
 pub struct Written {
-    /// Its address.
+    /// Address of the buffer.
     pub address: Pubkey,
-    /// The transactions that wrote something.
+    /// Number of chunks that were written in this run.
     pub chunks_written: usize,
-    /// Of how many.
+    /// Number of chunks of the bytecode.
     pub chunks: usize,
 }
 
 impl<'a> BufferPlan<'a> {
-    /// Looks at what is there. Whoever acts is the buffer's authority.
+    /// Reads the buffer of the key file, if there is one. The signer is the buffer's authority.
     ///
     /// # Errors
-    /// [`CliError`] if the buffer of the key file is not one that this bytecode can be written to.
+    /// [`CliError`] if this bytecode cannot be written to the buffer of the key file.
     pub async fn new(
         connection: &'a Connection,
         signers: &'a Signers,
@@ -93,13 +94,13 @@ impl<'a> BufferPlan<'a> {
             existing,
             chunk_length: 0,
         };
-        // Any address: all are of one length.
+        // The address does not matter here, because all have the same length.
         let empty = plan.chunk(&Pubkey::new_from_array([1; 32]), 0..0)?;
         plan.chunk_length = room_for_data(&signers.payer(), &empty)?;
         Ok(plan)
     }
 
-    /// What the buffer holds when it is complete.
+    /// Lamports of the buffer once it exists.
     ///
     /// # Errors
     /// [`CliError::Chain`].
@@ -110,7 +111,7 @@ impl<'a> BufferPlan<'a> {
         }
     }
 
-    /// What is still to be paid for it.
+    /// Rent and fees that are still to be paid for the buffer.
     ///
     /// # Errors
     /// [`CliError::Chain`].
@@ -122,7 +123,7 @@ impl<'a> BufferPlan<'a> {
         let transactions = self.missing(self.existing.as_ref()).len();
         let signatures = 1 + u64::from(self.signers.payer() != self.signers.actor());
         let chunks = Funds::fees(transactions, signatures, self.compute_unit_price);
-        // Creating it is signed by its own key too.
+        // The transaction that creates the buffer is signed by the buffer's key as well.
         let creation = Funds::fees(1, signatures + 1, self.compute_unit_price);
         Ok(Funds {
             rent,
@@ -130,10 +131,10 @@ impl<'a> BufferPlan<'a> {
         })
     }
 
-    /// Writes what is missing, and returns when the chain has all of it.
+    /// Writes the missing chunks, and returns when the chain has all of them.
     ///
     /// # Errors
-    /// [`CliError`]; the same command continues.
+    /// [`CliError`]; running the same command again continues.
     pub async fn write(mut self, output: Output) -> Result<Written, CliError> {
         let key = match self.key.take() {
             Some(key) => key,
@@ -159,11 +160,12 @@ impl<'a> BufferPlan<'a> {
             buffer = Some(self.read_back(&address).await?);
         }
         Err(CliError::failed(format!(
-            "buffer {address} does not hold what was written to it: run the same command again, perhaps at another node"
+            "the node does not show all chunks that were written to buffer {address}: run the same command again, if \
+            necessary with another node"
         )))
     }
 
-    /// The buffer that was written to, which a node that is behind may not have yet.
+    /// Reads the buffer after writing to it, with retries, because a node that lags behind may not show it yet.
     async fn read_back(&self, address: &Pubkey) -> Result<LoaderBuffer, CliError> {
         for _ in 0..MAX_READS {
             if let Some(buffer) = read_buffer(self.connection, address).await? {
@@ -178,7 +180,7 @@ impl<'a> BufferPlan<'a> {
 
     async fn create(&self, key: &Keypair, output: Output) -> Result<(), CliError> {
         output.progress(format_args!(
-            "creating buffer {}, whose key is {}: run the same command again if this one is interrupted",
+            "creating buffer {} with key file {}: if this run is interrupted, run the same command again to continue",
             key.pubkey(),
             self.key_file.display()
         ));
@@ -232,16 +234,17 @@ impl<'a> BufferPlan<'a> {
 
     fn interrupted(&self, error: ChainError) -> CliError {
         match error {
-            // The message says that nothing happened, which holds for one transaction and not for all.
+            // The error's own message says that nothing happened, which is not true for a batch of transactions.
             ChainError::Expired { .. } => CliError::failed(format!(
-                "no transaction lands any more: run the same command again, it continues with {}; a higher --compute-unit-price or another node may help",
+                "the remaining transactions do not land: run the same command again to continue with {}; a higher \
+                --compute-unit-price or another node may help",
                 self.key_file.display()
             )),
             error => error.into(),
         }
     }
 
-    /// The transaction that writes a part of the bytecode.
+    /// The instructions of the transaction that writes one chunk of the bytecode.
     fn chunk(&self, address: &Pubkey, range: Range<usize>) -> Result<Vec<Instruction>, CliError> {
         let offset = u32::try_from(range.start)
             .map_err(|_| CliError::failed("the bytecode is longer than a buffer can be"))?;
@@ -250,7 +253,7 @@ impl<'a> BufferPlan<'a> {
         Ok(priced(self.compute_unit_price, vec![instruction]))
     }
 
-    /// The parts of the bytecode that are not in the buffer. A new one is all zeros.
+    /// The chunks of the bytecode that are missing from the buffer. A new buffer is all zeros.
     fn missing(&self, buffer: Option<&LoaderBuffer>) -> Vec<Range<usize>> {
         let bytes = self.bytecode.bytes();
         (0..bytes.len())

@@ -1,4 +1,4 @@
-//! The bytecode that is to be deployed, and what can be known of it before it is paid for.
+//! Reads the bytecode to deploy, and checks what can be checked before it is paid for.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -13,27 +13,27 @@ use crate::error::CliError;
 const ELF_MAGIC: [u8; 4] = *b"\x7fELF";
 /// Length of a 64-bit ELF header.
 const ELF_HEADER: usize = 64;
-/// 64-bit, little-endian.
+/// ELF class and byte order: 64-bit, little-endian.
 const ELF_CLASS_AND_ORDER: [u8; 2] = [2, 1];
 const MACHINE_OFFSET: usize = 18;
-/// Linux's BPF and Solana's own number; compilers write either.
+/// ELF machine numbers: that of Linux's BPF and Solana's own; compilers write either.
 const MACHINES: [u16; 2] = [247, 263];
 const FLAGS_OFFSET: usize = 48;
-/// The version of the instruction set, and the only one that the network lets be deployed.
+/// Version of the sBPF instruction set, the only one that the network accepts in deployments.
 const SBPF_VERSION: u32 = 3;
-/// The width of the immediates that compilers may split an address into.
+/// Width in bytes of the immediates that compilers may split an address into.
 const IMMEDIATE: usize = 4;
 
-/// Bytecode that the network may accept.
+/// Bytecode whose header the network accepts.
 pub struct Bytecode {
     bytes: Vec<u8>,
 }
 
 impl Bytecode {
-    /// Reads a build.
+    /// Reads a build from a file and checks its header.
     ///
     /// # Errors
-    /// [`CliError::Usage`] if there is none, or if the loader would refuse it at the end of a deployment.
+    /// [`CliError::Usage`] if there is no file, or if the loader would refuse the bytecode at the end of a deployment.
     pub fn read(path: &Path) -> Result<Self, CliError> {
         let shown = path.display();
         let mut bytes = Vec::new();
@@ -43,7 +43,7 @@ impl Bytecode {
             .and_then(|file| file.take(limit).read_to_end(&mut bytes))
             .map_err(|error| match error.kind() {
                 ErrorKind::NotFound => CliError::usage(format!(
-                    "there is no bytecode at {shown}: build it with `anchor build`, or name it with --bytecode"
+                    "there is no bytecode at {shown}: build it with `anchor build`, or give its path with --bytecode"
                 )),
                 _ => CliError::usage(format!("cannot read the bytecode {shown}: {error}")),
             })?;
@@ -56,15 +56,15 @@ impl Bytecode {
         Ok(Self { bytes })
     }
 
-    /// Checks that it was compiled for this address. Anchor compares the two whenever the program is called,
-    /// so that a program at the wrong address refuses every call.
+    /// Checks that the bytecode was compiled for this address. Anchor compares the two addresses on every call, so a
+    /// program at the wrong address refuses every call.
     ///
     /// # Errors
-    /// [`CliError::Failed`] if the address is not in it. Not every build that contains an address was
-    /// compiled for it; [`Self::require_address`] spares only a deployment that must fail.
+    /// [`CliError::Failed`] if the bytecode does not contain the address. The check is not exact: bytecode may contain
+    /// an address that it was not compiled for. It only prevents deployments that are certain to be useless.
     pub fn require_address(&self, program: &Pubkey) -> Result<(), CliError> {
-        // Compilers may store the address whole or as immediates of instructions; either way each piece
-        // is somewhere, and by chance all eight are not.
+        // Compilers store the address as a whole or as immediates of instructions. In both cases each of its eight
+        // pieces occurs in the bytecode; that all eight occur by chance is unlikely.
         let contained = program
             .to_bytes()
             .chunks(IMMEDIATE)
@@ -73,38 +73,40 @@ impl Bytecode {
             return Ok(());
         }
         Err(CliError::failed(format!(
-            "the bytecode was not compiled for {program}, where it would refuse every call: run `anchor keys sync` with that program's key, build again, or name the program that it was compiled for with --program"
+            "the bytecode was not compiled for {program}, where it would refuse every call: run `anchor keys sync` \
+            with that program's key and build again, or give the program that it was compiled for with --program"
         )))
     }
 
-    /// Its bytes.
+    /// The bytecode's bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Its hash.
+    /// The bytecode's hash.
     #[must_use]
     pub fn hash(&self) -> BytecodeHash {
         BytecodeHash::of(&self.bytes)
     }
 }
 
-/// Says what is wrong with an ELF header.
+/// Checks the ELF header; the error says what is wrong with it.
 fn check_header(bytes: &[u8]) -> Result<(), String> {
     let Some(header) = bytes
         .get(..ELF_HEADER)
         .filter(|header| header.starts_with(&ELF_MAGIC))
     else {
         return Err(
-            "is not an ELF file: name the bytecode, which `anchor build` writes to target/deploy"
+            "is not an ELF file: give the bytecode that `anchor build` writes to target/deploy"
                 .to_owned(),
         );
     };
     let machine = u16::from_le_bytes([header[MACHINE_OFFSET], header[MACHINE_OFFSET + 1]]);
     if header[4..6] != ELF_CLASS_AND_ORDER || !MACHINES.contains(&machine) {
         return Err(format!(
-            "was compiled for another machine (e_machine {machine}), not for Solana: name the bytecode, which `anchor build` writes to target/deploy"
+            "was compiled for another machine (e_machine {machine}), not for Solana: give the bytecode that `anchor \
+            build` writes to target/deploy"
         ));
     }
     let mut flags = [0; 4];
@@ -169,7 +171,7 @@ mod tests {
             error.contains("was not compiled for US517G5965aydkZ46HS38QLi7UQiSojurfbQfKCELFx"),
             "{error}"
         );
-        // As `lddw` does it: an opcode and three more bytes between the immediates.
+        // The encoding of `lddw`: an opcode and three more bytes before each immediate.
         let mut pieces = Vec::new();
         for piece in program.to_bytes().chunks(IMMEDIATE) {
             pieces.extend_from_slice(&[0x18, 1, 0, 0]);

@@ -1,7 +1,7 @@
-//! `farthing program deploy`: a first deployment or an upgrade, through a buffer.
+//! Implementation of `farthing program deploy`: a first deployment or an upgrade, through a buffer.
 //!
-//! Everything that can be known is checked before the first lamport is spent. Afterwards the chain is asked
-//! again, when nothing can undo it any more: what counts is what it has, not what was sent.
+//! Everything that can be checked is checked before the first lamport is spent. After the deployment is finalized, the
+//! program is read back from the chain and compared with the build.
 
 use std::path::Path;
 use std::time::Duration;
@@ -30,11 +30,11 @@ use crate::connection::Connection;
 use crate::error::CliError;
 use crate::output::Output;
 
-/// How often a node is asked whether it has what another one has.
+/// Maximum number of reads until the node shows the finalized program.
 const MAX_READS: usize = 30;
 const READ_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A deployment, once everything about it is known.
+/// The inputs of a deployment.
 struct Deployment<'a> {
     connection: &'a Connection,
     signers: &'a Signers,
@@ -43,18 +43,18 @@ struct Deployment<'a> {
     output: Output,
 }
 
-/// What is at the program's address.
+/// What exists at the program's address.
 enum Present {
-    /// Nothing; its key signs for it.
+    /// Nothing yet; this key of the address signs its creation.
     Nothing(Keypair),
-    /// A program.
+    /// A deployed program.
     Program(ProgramData),
 }
 
 /// Runs `farthing program deploy`.
 ///
 /// # Errors
-/// [`CliError`] says what to do next.
+/// [`CliError`], whose message says what to do next.
 pub async fn run(args: DeployArgs, output: Output) -> Result<(), CliError> {
     let bytecode = Bytecode::read(&args.write.bytecode)?;
     require_length(&args, &bytecode)?;
@@ -101,11 +101,11 @@ pub async fn run(args: DeployArgs, output: Output) -> Result<(), CliError> {
         chunks_written: written.as_ref().map_or(0, |written| written.chunks_written),
         chunks: written.as_ref().map_or(0, |written| written.chunks),
         rent,
-        // All lamports that there are fit into 60 bits.
+        // The whole supply of lamports fits into 60 bits.
         spent: owned.cast_signed() - left.cast_signed(),
     })?;
     if left == 0 {
-        // Nothing was changed, and who has nothing cannot ask.
+        // Nothing was changed, and a payer without lamports cannot simulate the probe.
         return Ok(());
     }
     require_answer(&connection, &payer).await
@@ -115,21 +115,23 @@ fn require_length(args: &DeployArgs, bytecode: &Bytecode) -> Result<(), CliError
     let length = bytecode.bytes().len();
     match args.max_length {
         Some(most) if most < length || most > MAX_BYTECODE_LENGTH => Err(CliError::usage(format!(
-            "--max-length {most} is not between the bytecode's {length} bytes and the {MAX_BYTECODE_LENGTH} that an account can hold"
+            "--max-length {most} is not between the bytecode's length of {length} bytes and {MAX_BYTECODE_LENGTH}, \
+            the most that an account can hold"
         ))),
         _ => Ok(()),
     }
 }
 
 impl Deployment<'_> {
-    /// Finds out what is at the program's address, and that whoever acts may change it.
+    /// Determines what exists at the program's address, and checks that a program can be deployed there.
     async fn present(&self, key: Option<Keypair>) -> Result<Present, CliError> {
         let program = self.connection.program();
         if let Some(key) = &key
             && key.pubkey() != *program
         {
             return Err(CliError::usage(format!(
-                "the key file of --program-keypair is that of {}, not of program {program}: name the right one, or deploy a program of your own with --program {}",
+                "the key file of --program-keypair is that of {}, not of program {program}: give the right key file, \
+                or deploy a program of your own with --program {}",
                 key.pubkey(),
                 key.pubkey()
             )));
@@ -138,7 +140,8 @@ impl Deployment<'_> {
         let chain = &self.connection.chain;
         if chain.owner(program, confirmed).await? == Some(SYSTEM_PROGRAM) {
             return Err(CliError::failed(format!(
-                "somebody has sent lamports to {program}, where the loader creates the program: send them away with its key, as from a wallet, and run this command again"
+                "somebody has sent lamports to {program}, so the loader cannot create the program there: send them \
+                away with its key, as from a wallet, and run this command again"
             )));
         }
         if chain.deployed(confirmed).await?.is_some() {
@@ -147,21 +150,23 @@ impl Deployment<'_> {
         }
         let key = key.ok_or_else(|| {
             CliError::failed(format!(
-                "there is no program at {program} on {}: its first deployment needs the key file of that address, --program-keypair",
+                "there is no program at {program} on {}: give the key file of that address with --program-keypair for \
+                its first deployment",
                 self.connection.cluster
             ))
         })?;
-        // The loader creates the account, and fails at the very end if anybody has sent lamports there.
+        // The loader creates this account at the very end, and fails if anybody has sent lamports to it.
         let data_address = chain.program_data_address();
         if chain.lamports(&data_address, confirmed).await? > 0 {
             return Err(CliError::failed(format!(
-                "somebody has sent lamports to {data_address}, where the bytecode of {program} belongs, so that nothing can be deployed there: choose another program address"
+                "somebody has sent lamports to {data_address}, the program data address of {program}, so nothing can \
+                be deployed there: choose another program address"
             )));
         }
         Ok(Present::Nothing(key))
     }
 
-    /// A first deployment. Returns what the payer had before.
+    /// Deploys the program for the first time. Returns the written buffer and the payer's balance before.
     async fn create(&self, key: &Keypair) -> Result<(Written, u64), CliError> {
         let chain = &self.connection.chain;
         let plan = self.plan().await?;
@@ -169,7 +174,7 @@ impl Deployment<'_> {
         let program_rent = chain.rent(PROGRAM_ACCOUNT_LENGTH).await?;
         let data_rent = chain.rent(program_data_length(space)).await?;
         let mut funds = plan.funds().await?;
-        // The buffer's lamports return to the payer before those of the program data are taken.
+        // The loader returns the buffer's lamports to the payer before it takes those of the program data.
         funds.rent += program_rent + data_rent.saturating_sub(plan.lamports().await?);
         funds.fees += Funds::fees(1, 3, self.price());
         let owned = funds
@@ -186,7 +191,7 @@ impl Deployment<'_> {
         )
         .map_err(|error| CliError::failed(error.to_string()))?;
         self.output
-            .progress("deploying, and waiting until it is final");
+            .progress("deploying the program and waiting until it is final");
         let instructions = priced(self.price(), instructions);
         let signers = [key, self.signers.actor_key()];
         chain
@@ -195,7 +200,7 @@ impl Deployment<'_> {
         Ok((written, owned))
     }
 
-    /// An upgrade, an extension, or nothing. Returns what the payer had before.
+    /// Upgrades or extends the program, or does nothing if it is up to date. Returns the payer's balance before.
     async fn change(&self, data: &ProgramData) -> Result<(Action, Option<Written>, u64), CliError> {
         let program = self.connection.program();
         let extended_by = extension(data, self.space());
@@ -238,11 +243,11 @@ impl Deployment<'_> {
         Ok((Action::Upgraded, Some(written), owned))
     }
 
-    /// The program as no fork can change it any more, which must be what was built.
+    /// Reads the finalized program back, and checks that it is the build.
     async fn read_back(&self) -> Result<(ProgramData, u64), CliError> {
         let mut found = String::new();
         for _ in 0..MAX_READS {
-            // A node behind the one that confirmed has no program yet, or the former one.
+            // A node that lags behind the one that confirmed shows no program yet, or the previous one.
             match deployed(self.connection, CommitmentConfig::finalized()).await {
                 Ok((data, rent))
                     if data.hash() == self.bytecode.hash()
@@ -251,7 +256,11 @@ impl Deployment<'_> {
                     return Ok((data, rent));
                 }
                 Ok((data, _)) => {
-                    found = format!("has {} in {} bytes", data.hash(), data.bytecode.len());
+                    found = format!(
+                        "it has hash {} in {} bytes",
+                        data.hash(),
+                        data.bytecode.len()
+                    );
                 }
                 Err(CliError::Failed(reason)) => found = reason,
                 Err(error) => return Err(error),
@@ -259,7 +268,8 @@ impl Deployment<'_> {
             sleep(READ_INTERVAL).await;
         }
         Err(CliError::failed(format!(
-            "the chain {found} instead of the build's {}: has somebody else upgraded it? look with `farthing program verify`",
+            "the program on the chain is not the build with hash {} ({found}): somebody else may have upgraded it, \
+            check with `farthing program verify`",
             self.bytecode.hash()
         )))
     }
@@ -287,10 +297,13 @@ impl Deployment<'_> {
     }
 }
 
-/// A buffer that has served is gone, and its key opens nothing.
+/// Removes the key file of a buffer that is no longer needed. Once the buffer is deployed or transferred, its key
+/// gives no access.
 pub(super) fn remove_key(path: &Path, output: Output) {
     if let Err(error) = std::fs::remove_file(path) {
         let path = path.display();
-        output.progress(format_args!("{path} can be removed by hand: {error}"));
+        output.progress(format_args!(
+            "cannot remove {path}, which is no longer needed ({error}): remove it by hand"
+        ));
     }
 }

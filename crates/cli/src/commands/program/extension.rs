@@ -1,4 +1,4 @@
-//! More space for a program whose new bytecode is longer than the present one.
+//! Extends a program whose new bytecode is longer than its present space.
 
 use std::time::Duration;
 
@@ -16,25 +16,25 @@ use crate::connection::Connection;
 use crate::error::CliError;
 use crate::output::Output;
 
-/// How often the slot is read while the next one is waited for.
+/// Interval at which the slot is read while waiting for the next one.
 const SLOT_INTERVAL: Duration = Duration::from_millis(100);
 const MAX_SLOT_READS: usize = 600;
 
-/// By how many bytes a program must be extended to have this space.
+/// Number of bytes by which a program must be extended to have this space.
 pub(super) fn extension(data: &ProgramData, space: usize) -> usize {
     let present = data.bytecode.len();
     let missing = space.saturating_sub(present);
     if missing == 0 {
         return 0;
     }
-    // The loader extends by less only to the end of what an account can be.
+    // The loader requires a minimum extension, except if that would exceed the maximum length of an account.
     let least = usize::try_from(MINIMUM_EXTEND_PROGRAM_BYTES).unwrap_or(usize::MAX);
     missing
         .max(least)
         .min(MAX_BYTECODE_LENGTH.saturating_sub(present))
 }
 
-/// What such an extension costs.
+/// Rent that an extension by this number of bytes costs, in lamports.
 pub(super) async fn extension_rent(
     connection: &Connection,
     data: &ProgramData,
@@ -49,8 +49,8 @@ pub(super) async fn extension_rent(
     Ok(connection.chain.rent(after).await?.saturating_sub(before))
 }
 
-/// Extends a program, which anybody may who pays for it, and waits for the next slot: the loader changes a
-/// program once a slot.
+/// Extends a program and waits for the next slot, because the loader changes a program at most once per slot. Anybody
+/// may extend a program who pays for it.
 pub(super) async fn extend(
     connection: &Connection,
     signers: &Signers,
@@ -81,7 +81,7 @@ pub(super) async fn extend(
         sleep(SLOT_INTERVAL).await;
     }
     Err(CliError::failed(
-        "the cluster makes no blocks: run the same command again when it does",
+        "the cluster produces no new slots: run the same command again when it does",
     ))
 }
 

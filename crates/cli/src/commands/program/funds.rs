@@ -1,4 +1,4 @@
-//! What a deployment costs, known before the first lamport is spent.
+//! Computes what a deployment costs, before the first lamport is spent.
 
 use farthing_chain::instructions::compute_unit_price;
 use solana_commitment_config::CommitmentConfig;
@@ -9,24 +9,24 @@ use super::report::sol;
 use crate::connection::Connection;
 use crate::error::CliError;
 
-/// Lamports for each signature.
+/// Base fee for each signature, in lamports.
 const SIGNATURE_FEE: u64 = 5_000;
-/// More compute units than a transaction with four instructions of built-in programs asks for.
+/// Upper bound of the compute units that a transaction with four instructions of built-in programs requests.
 const COMPUTE_UNITS: u128 = 20_000;
 const MICRO_LAMPORTS: u128 = 1_000_000;
 
-/// What must be at hand.
+/// The lamports that the payer must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Funds {
-    /// Rent of accounts that do not exist yet, at the moment when most is locked.
+    /// Rent of accounts that do not exist yet, at the moment when the most is locked.
     pub rent: u64,
-    /// Fees if every transaction lands once.
+    /// Fees, assuming that every transaction is sent once.
     pub fees: u64,
 }
 
 impl Funds {
-    /// The fees of this many transactions with this many signatures, at a price in micro-lamports for
-    /// each compute unit.
+    /// The fees of this number of transactions with this number of signatures each, at a price in micro-lamports per
+    /// compute unit.
     #[must_use]
     pub fn fees(transactions: usize, signatures: u64, compute_unit_price: u64) -> u64 {
         let priority = (u128::from(compute_unit_price) * COMPUTE_UNITS).div_ceil(MICRO_LAMPORTS);
@@ -35,21 +35,22 @@ impl Funds {
         u64::try_from(each.saturating_mul(transactions)).unwrap_or(u64::MAX)
     }
 
-    /// Checks that the payer has them, and returns what it has.
+    /// Checks that the payer has enough lamports, and returns its balance.
     ///
     /// # Errors
     /// [`CliError::Failed`] says how many lamports are missing.
     pub async fn require(self, connection: &Connection, payer: &Pubkey) -> Result<u64, CliError> {
         let confirmed = CommitmentConfig::confirmed();
         let owned = connection.chain.lamports(payer, confirmed).await?;
-        // The network refuses a transaction that leaves its payer with less than an empty account's rent.
+        // The network refuses transactions that leave the payer with less than the rent of an empty account.
         let reserve = connection.chain.rent(0).await?;
         let needed = self.rent.saturating_add(self.fees).saturating_add(reserve);
         if owned >= needed {
             return Ok(owned);
         }
         Err(CliError::failed(format!(
-            "{payer} has {}, {} are needed ({needed} lamports: {} of rent, {} of fees, {} that stay): send it {}; nothing was written",
+            "{payer} has {}, but {} are needed ({needed} lamports: {} of rent, {} of fees, {} that must stay in the \
+            account): send it {}; nothing was written",
             sol(owned),
             sol(needed),
             sol(self.rent),
@@ -60,7 +61,7 @@ impl Funds {
     }
 }
 
-/// Instructions with what is offered for their execution.
+/// Adds the compute unit price to instructions, unless it is zero.
 pub(super) fn priced(price: u64, mut instructions: Vec<Instruction>) -> Vec<Instruction> {
     if price > 0 {
         instructions.insert(0, compute_unit_price(price));

@@ -1,4 +1,4 @@
-//! What is on the chain already, who may change it, and whether it answers.
+//! Checks of what is already on the chain: whether it exists, who may change it, and whether the program answers.
 
 use std::path::Path;
 
@@ -12,19 +12,19 @@ use super::bytecode::Bytecode;
 use crate::connection::Connection;
 use crate::error::CliError;
 
-/// Who owns a wallet, and the vault of a multisig.
+/// The system program, which owns wallets and the vaults of multisigs.
 pub(super) const SYSTEM_PROGRAM: Pubkey = pubkey!("11111111111111111111111111111111");
-/// Anchor's codes: there is no such instruction, so that the program runs; it runs at another address than
-/// it was compiled for.
+/// Anchor's error code for an unknown instruction; it shows that the program runs.
 const INSTRUCTION_FALLBACK_NOT_FOUND: u32 = 101;
+/// Anchor's error code of a program that runs at another address than it was compiled for.
 const DECLARED_PROGRAM_ID_MISMATCH: u32 = 4100;
 
-/// An authority for people.
+/// Formats an authority for people.
 pub(super) fn readable(authority: Option<Pubkey>) -> String {
     authority.map_or_else(|| "nobody".to_owned(), |key| key.to_string())
 }
 
-/// The program with its bytecode.
+/// Reads the deployed program with its bytecode, and the lamports locked in it.
 pub(super) async fn deployed(
     connection: &Connection,
     commitment: CommitmentConfig,
@@ -39,13 +39,14 @@ pub(super) async fn deployed(
             "program {program} was closed, and its address can never be used again: deploy at another one"
         ))),
         None => Err(CliError::failed(format!(
-            "there is no program at {program} on {}: deploy it with `farthing program deploy`, or name another one with --program",
+            "there is no program at {program} on {}: deploy it with `farthing program deploy`, or give another one \
+            with --program",
             connection.cluster
         ))),
     }
 }
 
-/// Checks that whoever acts may replace the program.
+/// Checks that the signer may change the program.
 pub(super) fn require_authority(
     program: &Pubkey,
     data: &ProgramData,
@@ -54,27 +55,31 @@ pub(super) fn require_authority(
     match data.authority {
         Some(authority) if authority == *actor => Ok(()),
         Some(authority) => Err(CliError::failed(format!(
-            "only {authority} may change program {program}, {actor} signs: name its key file with --keypair, or write a buffer for it with `farthing program buffer`"
+            "only {authority} may change program {program}, but {actor} signs: give the key file of {authority} with \
+            --keypair, or write a buffer for it with `farthing program buffer`"
         ))),
         None => Err(CliError::failed(format!(
-            "program {program} is final, so that nobody can ever change it: deploy at another address, which its users then name with --program"
+            "program {program} is final, so that nobody can ever change it: deploy at another address, which users \
+            then give with --program"
         ))),
     }
 }
 
-/// Refuses an address that is another program's account: such an account signs nothing, unless its program
-/// does so for it. The usual mistake is a multisig's settings in the place of its vault.
+/// Refuses a new authority that is an account owned by another program than the system program. Such an account can
+/// sign only if its program signs for it. A typical mistake is to give a multisig's settings instead of its vault.
 pub(super) async fn require_wallet(connection: &Connection, new: &Pubkey) -> Result<(), CliError> {
     let confirmed = CommitmentConfig::confirmed();
     match connection.chain.owner(new, confirmed).await? {
         Some(owner) if owner != SYSTEM_PROGRAM => Err(CliError::failed(format!(
-            "{new} is an account of program {owner}, which may be unable to sign for it, and then nobody could ever upgrade again: name the multisig's vault, or add --owned-by-program if that program does sign for it"
+            "{new} is an account of program {owner}, which may be unable to sign for it; then nobody could ever \
+            upgrade again: for a multisig, name the multisig's vault, or add --owned-by-program if that program does \
+            sign for it"
         ))),
         _ => Ok(()),
     }
 }
 
-/// A buffer, unless there is none.
+/// Reads a buffer; `None` if it does not exist.
 pub(super) async fn read_buffer(
     connection: &Connection,
     address: &Pubkey,
@@ -83,7 +88,7 @@ pub(super) async fn read_buffer(
     Ok(connection.chain.loader_buffer(address, confirmed).await?)
 }
 
-/// There is no such buffer.
+/// The error for a buffer that does not exist.
 pub(super) fn no_buffer(connection: &Connection, address: &Pubkey) -> CliError {
     CliError::failed(format!(
         "there is no buffer at {address} on {}: it was deployed or closed, or the address is wrong",
@@ -91,7 +96,7 @@ pub(super) fn no_buffer(connection: &Connection, address: &Pubkey) -> CliError {
     ))
 }
 
-/// Checks that a buffer can hold this bytecode, and that whoever acts may write to it.
+/// Checks that a buffer has the bytecode's length, and that the signer may write to it.
 pub(super) fn require_usable(
     address: &Pubkey,
     buffer: &LoaderBuffer,
@@ -102,13 +107,15 @@ pub(super) fn require_usable(
     let key_file = key_file.display();
     if buffer.authority != Some(*actor) {
         return Err(CliError::failed(format!(
-            "buffer {address} of {key_file} belongs to {}, {actor} signs: name its key file with --keypair, or another --buffer-keypair",
+            "buffer {address} of {key_file} belongs to {}, but {actor} signs: give its authority's key file with \
+            --keypair, or another --buffer-keypair",
             readable(buffer.authority)
         )));
     }
     if buffer.bytecode.len() != bytecode.bytes().len() {
         return Err(CliError::failed(format!(
-            "buffer {address} of {key_file} was made for {} bytes, the bytecode has {}: get its lamports back with `farthing program close-buffer {address}`, then remove {key_file} or name another --buffer-keypair",
+            "buffer {address} of {key_file} was made for {} bytes, the bytecode has {}: get its lamports back with \
+            `farthing program close-buffer {address}`, then remove {key_file} or give another --buffer-keypair",
             buffer.bytecode.len(),
             bytecode.bytes().len(),
         )));
@@ -116,7 +123,7 @@ pub(super) fn require_usable(
     Ok(())
 }
 
-/// Checks that the program answers as one that was compiled for its address.
+/// Checks that the program runs, and that it was compiled for its address.
 pub(super) async fn require_answer(
     connection: &Connection,
     payer: &Pubkey,

@@ -1,4 +1,4 @@
-//! Results of `farthing program`. Lamports are numbers in JSON and SOL for people.
+//! Results of `farthing program`. Lamports are numbers in JSON, and shown as SOL to people.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::output::facts;
 
 const LAMPORTS_PER_SOL: u64 = 1_000_000_000;
 
-/// Lamports for people.
+/// Formats lamports as SOL.
 pub(super) fn sol(lamports: u64) -> String {
     let (whole, rest) = (lamports / LAMPORTS_PER_SOL, lamports % LAMPORTS_PER_SOL);
     let decimals = format!("{rest:09}");
@@ -21,20 +21,20 @@ pub(super) fn sol(lamports: u64) -> String {
 }
 
 fn nobody(authority: Option<&String>) -> String {
-    authority.map_or_else(|| "nobody, for ever".to_owned(), Clone::clone)
+    authority.map_or_else(|| "none (immutable)".to_owned(), Clone::clone)
 }
 
 /// What a deployment did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Action {
-    /// The program is new.
+    /// The program was deployed for the first time.
     Deployed,
-    /// Its bytecode was replaced.
+    /// The program's bytecode was replaced.
     Upgraded,
-    /// It was the same bytecode already, and got more space.
+    /// The bytecode was up to date, and only the program's space was extended.
     Extended,
-    /// It was the same bytecode already.
+    /// The bytecode was up to date, and nothing was changed.
     Unchanged,
 }
 
@@ -58,18 +58,19 @@ pub(super) struct DeployReport {
     pub(super) cluster: String,
     pub(super) slot: u64,
     pub(super) upgrade_authority: Option<String>,
-    /// Of what is on the chain, read after it was final; equal to the build's.
+    /// Hash of the bytecode as read back from the chain once it was final; equal to the build's.
     pub(super) hash: String,
     pub(super) length: usize,
-    /// What the bytecode may grow to without an extension.
+    /// Length to which the bytecode may grow without an extension.
     pub(super) space: usize,
-    /// Transactions that wrote a chunk in this run, of how many chunks.
+    /// Number of transactions of this run that wrote a chunk.
     pub(super) chunks_written: usize,
+    /// Number of chunks of the bytecode.
     pub(super) chunks: usize,
-    /// Locked in the program, in lamports.
+    /// Rent locked in the program, in lamports.
     pub(super) rent: u64,
-    /// What the payer has less than before, in lamports; negative if a buffer that an earlier run had paid
-    /// for returned more than this one cost.
+    /// Decrease of the payer's balance, in lamports. Negative if a buffer that an earlier run paid for returned more
+    /// than this run cost.
     pub(super) spent: i64,
 }
 
@@ -92,7 +93,7 @@ impl fmt::Display for DeployReport {
             ("hash", self.hash.clone()),
             (
                 "bytes",
-                format!("{} of {} that there is space for", self.length, self.space),
+                format!("{} (space for {})", self.length, self.space),
             ),
             (
                 "chunks written",
@@ -114,7 +115,7 @@ pub(super) struct BufferWritten {
     pub(super) hash: String,
     pub(super) chunks_written: usize,
     pub(super) chunks: usize,
-    /// Bytes that the program's space was extended by.
+    /// Number of bytes by which the program's space was extended.
     pub(super) extended_by: usize,
     pub(super) transaction: String,
 }
@@ -134,7 +135,8 @@ impl fmt::Display for BufferWritten {
         ]);
         write!(
             f,
-            "{rows}\n\nPropose the upgrade from this buffer. Whoever approves it first runs\n  farthing program verify --buffer {} --bytecode <THEIR OWN BUILD>",
+            "{rows}\n\nPropose the upgrade from this buffer. Before approving it, \
+             each member runs\n  farthing program verify --buffer {} --bytecode <THEIR OWN BUILD>",
             self.buffer
         )
     }
@@ -200,7 +202,7 @@ const fn verdict(equal: bool) -> &'static str {
 #[derive(Debug, Serialize)]
 pub(super) struct AuthoritySet {
     pub(super) program: String,
-    /// Null: nobody, for ever.
+    /// Null if the program is now immutable.
     pub(super) upgrade_authority: Option<String>,
     pub(super) former: String,
     pub(super) transaction: String,
@@ -211,7 +213,7 @@ impl fmt::Display for AuthoritySet {
         facts([
             ("program", self.program.clone()),
             ("upgrade authority", nobody(self.upgrade_authority.as_ref())),
-            ("formerly", self.former.clone()),
+            ("former authority", self.former.clone()),
             ("transaction", self.transaction.clone()),
         ])
         .fmt(f)

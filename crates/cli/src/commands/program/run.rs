@@ -1,4 +1,4 @@
-//! What the command does.
+//! Implementation of `farthing program`.
 
 use farthing_chain::BytecodeHash;
 use farthing_chain::loader::{close, set_buffer_authority, set_upgrade_authority};
@@ -23,7 +23,7 @@ use crate::output::Output;
 /// Runs `farthing program`.
 ///
 /// # Errors
-/// [`CliError`] says what to do next.
+/// [`CliError`], whose message says what to do next.
 pub async fn run(command: ProgramCommand, output: Output) -> Result<(), CliError> {
     match command {
         ProgramCommand::Deploy(args) => super::deploy::run(args, output).await,
@@ -44,7 +44,8 @@ async fn hand_over_buffer(args: BufferArgs, output: Output) -> Result<(), CliErr
     let authority = match (args.authority, data.authority) {
         (Some(named), Some(present)) if named != present => {
             return Err(CliError::failed(format!(
-                "only {present} may change program {program}, and only from a buffer of its own: leave --authority out"
+                "only {present} may change program {program}, and only from a buffer that it owns: leave out \
+                --authority"
             )));
         }
         (_, Some(present)) => present,
@@ -56,7 +57,7 @@ async fn hand_over_buffer(args: BufferArgs, output: Output) -> Result<(), CliErr
     let extended_by = extension(&data, bytecode.bytes().len());
     let mut funds = plan.funds().await?;
     funds.rent += extension_rent(&connection, &data, extended_by).await?;
-    // Extending, and handing over.
+    // Two more transactions: extending the program and transferring the buffer.
     funds.fees += Funds::fees(2, 2, price);
     funds.require(&connection, &signers.payer()).await?;
     let written = plan.write(output).await?;
@@ -97,7 +98,7 @@ async fn verify(args: VerifyArgs, output: Output) -> Result<(), CliError> {
             buffer.hash()
         }
         None => {
-            // What may still be undone is not verified.
+            // Finalized, because a state that may still be rolled back must not be reported as verified.
             let (data, _) = deployed(&connection, CommitmentConfig::finalized()).await?;
             output.report(&Verified {
                 program: connection.program().to_string(),
@@ -120,7 +121,7 @@ fn require_equal(found: BytecodeHash, expected: BytecodeHash) -> Result<(), CliE
         return Ok(());
     }
     Err(CliError::failed(format!(
-        "the chain has {found}, the build is {expected}: do not trust it before you know why they differ"
+        "the chain has {found}, the build is {expected}: do not trust it until you know why they differ"
     )))
 }
 
@@ -136,7 +137,8 @@ async fn set_authority(args: SetAuthorityArgs, output: Output) -> Result<(), Cli
         None if args.confirm == Some(program) => {}
         None => {
             return Err(CliError::usage(format!(
-                "nobody could ever upgrade program {program} again: if that is meant, name it with --confirm {program}"
+                "after this nobody can ever upgrade program {program} again: if you mean that, confirm it with \
+                --confirm {program}"
             )));
         }
     }
@@ -157,7 +159,7 @@ async fn close_buffer(args: CloseBufferArgs, output: Output) -> Result<(), CliEr
     let buffer = buffer.ok_or_else(|| no_buffer(&connection, &args.buffer))?;
     if buffer.authority != Some(signers.actor()) {
         return Err(CliError::failed(format!(
-            "buffer {} belongs to {}, {} signs: name its key file with --keypair",
+            "buffer {} belongs to {}, but {} signs: give its authority's key file with --keypair",
             args.buffer,
             readable(buffer.authority),
             signers.actor()

@@ -1,4 +1,4 @@
-//! Result of `farthing receipt verify`. In JSON the claims are as they were signed.
+//! Result of `farthing receipt verify`. The JSON contains the claims as they were signed.
 
 use std::fmt;
 
@@ -8,24 +8,24 @@ use serde::Serialize;
 
 use crate::output::facts;
 
-/// Whose word it is that the settler is the settler.
+/// The authority on which the settler is believed to be the provider's.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Trust {
-    /// The channel's, on the chain.
+    /// The chain: the settler is that of the receipt's channel.
     Chain,
-    /// The caller's.
+    /// The caller, who named the settler with `--settler`.
     Settler,
-    /// The provider's own.
+    /// The provider's published key set, given with `--url`.
     KeySet,
 }
 
-/// A receipt that holds.
+/// A receipt that was verified.
 #[derive(Debug, Serialize)]
 pub(super) struct Verified {
     verified: bool,
     trust: Trust,
-    /// Whether it was compared with a request.
+    /// Whether the receipt was compared with a given request.
     request_compared: bool,
     claims: Claims,
 }
@@ -45,9 +45,11 @@ impl fmt::Display for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let claims = &self.claims;
         let trust = match self.trust {
-            Trust::Chain => "the channel's settler, by the chain",
-            Trust::Settler => "the settler that was named",
-            Trust::KeySet => "the provider's key set, which only the provider vouches for",
+            Trust::Chain => "the channel's settler, as read from the chain",
+            Trust::Settler => "the settler given with --settler",
+            Trust::KeySet => {
+                "a settler in the provider's own key set (not checked against the chain)"
+            }
         };
         writeln!(f, "signed by {trust}")?;
         let mut rows = vec![
@@ -65,12 +67,10 @@ impl fmt::Display for Verified {
                 "request",
                 match claims.request {
                     Some(request) if self.request_compared => {
-                        format!("{request}, the one that was given")
+                        format!("{request}, matches the given request")
                     }
                     Some(request) => request.to_string(),
-                    None => {
-                        "not named: a facilitator signed, which does not see requests".to_owned()
-                    }
+                    None => "not included: the receipt was issued through a facilitator".to_owned(),
                 },
             ),
         ];

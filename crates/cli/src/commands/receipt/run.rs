@@ -1,4 +1,4 @@
-//! What the command does.
+//! Implementation of `farthing receipt`.
 
 use farthing_client::paying_client::ask_key_set;
 use farthing_protocol::LaneIndex;
@@ -18,7 +18,7 @@ use crate::output::Output;
 /// Runs `farthing receipt`.
 ///
 /// # Errors
-/// [`CliError`] says what to do next.
+/// [`CliError`], whose message says what to do next.
 pub async fn run(command: ReceiptCommand, output: Output) -> Result<(), CliError> {
     let ReceiptCommand::Verify(args) = command;
     let token = super::source::token(&args.receipt)?;
@@ -36,7 +36,7 @@ fn failed(error: impl std::fmt::Display) -> CliError {
     CliError::failed(error.to_string())
 }
 
-/// Who must have signed, by whatever is to be believed.
+/// Determines the settler that must have signed, and on what authority: the caller's, the provider's or the chain's.
 async fn settler(args: &VerifyArgs, named: &Claims) -> Result<(Pubkey, Trust), CliError> {
     if let Some(settler) = args.settler {
         return Ok((settler, Trust::Settler));
@@ -48,8 +48,8 @@ async fn settler(args: &VerifyArgs, named: &Claims) -> Result<(Pubkey, Trust), C
     }
     let Some(rpc_url) = &args.rpc_url else {
         return Err(CliError::usage(
-            "say whom to believe: the chain with --rpc-url, a settler with --settler, or the provider's own key set \
-             with --url",
+            "say whom to believe about the settler: the chain with --rpc-url, yourself with --settler, or the \
+            provider's own key set with --url",
         ));
     };
     let connection = Connection::open(&ChainArgs {
@@ -60,11 +60,11 @@ async fn settler(args: &VerifyArgs, named: &Claims) -> Result<(Pubkey, Trust), C
     Ok((on_chain(&connection, named).await?, Trust::Chain))
 }
 
-/// The settler of the channel, which must be the one that the receipt is about.
+/// Reads the channel's settler from the chain, after checking that the receipt is about this channel and lane.
 async fn on_chain(connection: &Connection, named: &Claims) -> Result<Pubkey, CliError> {
     if named.program != *connection.program() {
         return Err(CliError::failed(format!(
-            "the receipt is about the program {}, trusted on {} is {}",
+            "the receipt is about the program {}, but the program trusted on {} is {}: check --rpc-url and --program",
             named.program,
             connection.cluster,
             connection.program()
@@ -95,12 +95,13 @@ async fn on_chain(connection: &Connection, named: &Claims) -> Result<Pubkey, Cli
     Ok(channel.settler())
 }
 
-/// A receipt whose own figures contradict each other proves that something is wrong.
+/// Checks that the receipt's price and usage add up to its charge.
 fn require_sum(claims: &Claims) -> Result<(), CliError> {
     let sum = claims.sold.as_ref().map(|sold| sold.charge());
     match sum {
         Some(sum) if sum != claims.charged => Err(CliError::failed(format!(
-            "the receipt is signed, but its price and usage make {sum} base units and it charges {}",
+            "the receipt is signed, but its price and usage make {sum} base units and it charges {}: dispute it with \
+            the provider",
             claims.charged
         ))),
         _ => Ok(()),
@@ -116,12 +117,12 @@ fn require_request(args: &VerifyArgs, body: &[u8], claims: &Claims) -> Result<()
     match claims.request {
         Some(request) if request.to_bytes() == digest => Ok(()),
         Some(_) => Err(CliError::failed(format!(
-            "the receipt is signed, and for another request than {} {} with this body",
+            "the receipt is signed, but for another request than {} {} with this body",
             args.method, args.path
         ))),
         None => Err(CliError::failed(
-            "the receipt is signed by a facilitator, which does not see requests: it proves what was charged, and not \
-             for what",
+            "the receipt was signed for a facilitator's payment, which does not include the request: it proves what \
+            was charged, but not for which request",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! Where a receipt comes from: whatever a client has at hand.
+//! Extracts a receipt from any form in which a client may have it.
 
 use std::fs::File;
 use std::io::{Read, stdin};
@@ -9,20 +9,20 @@ use serde_json::Value;
 
 use crate::error::CliError;
 
-/// Longest file that is read, in bytes: a stream whose end is wanted.
+/// Maximum length of a file that is read, in bytes. Long enough for a whole stream, whose receipt is at its end.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The receipt in a file, `-` for stdin.
 ///
 /// # Errors
-/// [`CliError::Usage`] if it cannot be read or has none.
+/// [`CliError::Usage`] if the file cannot be read or contains no receipt.
 pub(super) fn token(path: &Path) -> Result<String, CliError> {
     let text = read(path)?;
     let text = String::from_utf8_lossy(&text);
     token_of(text.trim()).ok_or_else(|| {
         CliError::usage(format!(
-            "there is no signed receipt in {}: give the token, a PAYMENT-RESPONSE header, a whole stream, or what \
-             `farthing pay --json` printed",
+            "there is no signed receipt in {}: give the token, a PAYMENT-RESPONSE header, a whole stream, or the \
+            output of `farthing pay --json`",
             path.display()
         ))
     })

@@ -11,7 +11,7 @@ pub struct ReconcileArgs {
     /// The store
     #[command(flatten)]
     pub which: WhichStore,
-    /// URL of a Solana RPC node, by default the configuration's
+    /// URL of a Solana RPC node; by default that of the configuration
     #[arg(
         long,
         env = "FARTHING_RPC_URL",
@@ -19,10 +19,10 @@ pub struct ReconcileArgs {
         value_name = "URL"
     )]
     pub rpc_url: Option<String>,
-    /// Trust this program instead of the configuration's, or the one known on the cluster
+    /// Program to trust instead of the configured one or the one known for the cluster
     #[arg(long, env = "FARTHING_PROGRAM", value_name = "ADDRESS")]
     pub program: Option<Pubkey>,
-    /// A channel that the store may not know; can be given several times
+    /// Address of a channel that may be missing from the store; can be given several times
     #[arg(long = "channel", value_name = "ADDRESS")]
     pub channels: Vec<Pubkey>,
     /// Only report, change nothing

@@ -12,31 +12,31 @@ use solana_sdk::pubkey::Pubkey;
 
 use crate::output::{facts, table};
 
-/// What was compared, and what was changed.
+/// What was compared and what was changed.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct ReconcileReport {
     store: String,
     dry_run: bool,
-    /// Channels that were compared.
+    /// Number of channels that were compared.
     channels: u64,
     /// Channels of the store that are closed.
     closed: Vec<String>,
-    /// Lanes of those channels that the chain did not debit beyond the store.
+    /// Number of lanes of the compared channels that the chain has not debited beyond the store.
     lanes_that_agree: u64,
-    lanes_behind: Vec<Lane>,
+    lanes_behind: Vec<ReconciledLane>,
 }
 
 #[derive(Debug, Serialize)]
-struct Lane {
+struct ReconciledLane {
     channel: String,
     lane: u16,
     charged: u64,
     debited: u64,
-    /// Voucher values up to this count as used; `None` if the lane is held until it is rotated.
+    /// Voucher values up to and including this one now count as used; `None` if the lane is held until it is rotated.
     used_through: Option<u64>,
 }
 
-impl Report {
+impl ReconcileReport {
     pub(super) fn new(store: &Path, dry_run: bool) -> Self {
         Self {
             store: store.display().to_string(),
@@ -60,7 +60,7 @@ impl Report {
     ) {
         self.channels += 1;
         self.lanes_that_agree += (channel.lanes.len() - reconciled.len()) as u64;
-        let lanes = reconciled.iter().map(|lane| Lane {
+        let lanes = reconciled.iter().map(|lane| ReconciledLane {
             channel: address.to_string(),
             lane: lane.behind.lane.0,
             charged: lane.behind.charged.0,
@@ -71,7 +71,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for ReconcileReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         facts([
             ("store", self.store.clone()),
@@ -97,12 +97,14 @@ impl fmt::Display for Report {
             write!(f, "\n{}", table(&header, rows))?;
         }
         let said = match (self.lanes_behind.is_empty(), self.dry_run) {
-            (true, _) => "The chain shows nothing that the store does not know.",
+            (true, _) => {
+                "The store is up to date: the chain shows no debits that are missing from it."
+            }
             (false, true) => {
-                "The store is an old copy. Without --dry-run these lanes are set to the chain's counters."
+                "The store is an old copy. Run without --dry-run to set these lanes to the chain's counters."
             }
             (false, false) => {
-                "The store was an old copy. What these lanes were charged and did not settle is lost."
+                "The store was an old copy. Charges of these lanes that were not settled before are lost."
             }
         };
         write!(f, "\n{said}")

@@ -1,4 +1,4 @@
-//! What the command does.
+//! Implementation of `farthing reconcile`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use farthing_verifier::store::{RedbStore, Store, StoreError};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::pubkey::Pubkey;
 
-use super::report::Report;
+use super::report::ReconcileReport;
 use crate::arguments::ChainArgs;
 use crate::commands::reconcile::args::ReconcileArgs;
 use crate::connection::Connection;
@@ -22,7 +22,7 @@ use crate::settings::Settings;
 /// Runs `farthing reconcile`.
 ///
 /// # Errors
-/// [`CliError`] says what to do next; nothing was changed.
+/// [`CliError`], whose message says what to do next. Nothing was changed.
 pub async fn run(args: ReconcileArgs, output: Output) -> Result<(), CliError> {
     let (path, rpc_url, program) = settings(&args)?;
     let connection = Connection::open(&ChainArgs { rpc_url, program }).await?;
@@ -35,7 +35,7 @@ pub async fn run(args: ReconcileArgs, output: Output) -> Result<(), CliError> {
     let state = store.load().map_err(failed)?;
     let known = Known::of(&state);
     let mut records = Vec::new();
-    let mut report = Report::new(&path, args.dry_run);
+    let mut report = ReconcileReport::new(&path, args.dry_run);
     for address in addresses(&state, &args.channels) {
         let is_named = args.channels.contains(&address);
         let Some(channel) = read_channel(&connection, &state, &address, is_named).await? else {
@@ -55,7 +55,7 @@ pub async fn run(args: ReconcileArgs, output: Output) -> Result<(), CliError> {
     output.report(&report)
 }
 
-/// Store, node and program: flags over environment over configuration.
+/// Determines store, node and program: from flags, the environment or the configuration, in this order of precedence.
 fn settings(args: &ReconcileArgs) -> Result<(PathBuf, String, Option<Pubkey>), CliError> {
     let configuration = args.which.config.as_deref();
     let settings = Settings::without_flags(configuration)?;
@@ -73,7 +73,7 @@ fn settings(args: &ReconcileArgs) -> Result<(PathBuf, String, Option<Pubkey>), C
     };
     if !path.exists() {
         return Err(CliError::usage(format!(
-            "there is no store at {}: name it with --store, or its configuration with --config",
+            "there is no store at {}: give its path with --store, or its configuration with --config",
             path.display()
         )));
     }
@@ -85,7 +85,7 @@ fn addresses(state: &StoredState, named: &[Pubkey]) -> BTreeSet<Pubkey> {
     known.chain(named.iter().copied()).collect()
 }
 
-/// The channel as it is final, `None` if the one that the store knows is closed.
+/// The finalized state of the channel; `None` if the channel that the store knows is closed.
 async fn read_channel(
     connection: &Connection,
     state: &StoredState,
@@ -115,7 +115,7 @@ async fn read_channel(
     }
 }
 
-/// What was debited in a channel, as far back as the lanes that are behind need it explained.
+/// Reads the debits of a channel, newest first, until they explain the counters of all lanes that are behind.
 async fn history(
     connection: &Connection,
     address: &Pubkey,
@@ -129,7 +129,7 @@ async fn history(
             return Ok(debits);
         }
         output.progress(format_args!(
-            "reading the history of channel {address}, {} debits so far",
+            "reading the history of channel {address}: {} debits so far",
             debits.len()
         ));
         let page = connection.chain.debits(address, before).await?;

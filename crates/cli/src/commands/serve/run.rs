@@ -1,4 +1,4 @@
-//! What the command does.
+//! Implementation of `farthing serve`.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use crate::signals::Signals;
 /// Runs `farthing serve`.
 ///
 /// # Errors
-/// [`CliError`] says what to mend, or what is left to settle.
+/// [`CliError`], whose message says what to correct or what is left to settle.
 pub async fn run(args: ServeArgs, output: Output) -> Result<(), CliError> {
     let settings = Settings::read(&args)?;
     if args.print_config {
@@ -33,7 +33,7 @@ pub async fn run(args: ServeArgs, output: Output) -> Result<(), CliError> {
     }
     let Some(settler_key) = &args.settler_key else {
         return Err(CliError::usage(
-            "name the settler's key file with --settler-key",
+            "give the settler's key file with --settler-key",
         ));
     };
     let settler = read_keypair(settler_key)?;
@@ -42,14 +42,14 @@ pub async fn run(args: ServeArgs, output: Output) -> Result<(), CliError> {
     let config = settings.into_config(&connection)?;
     warn_about_accounts(&connection, &config, &settler_address).await?;
     let listening = Listening::new(&config, &settler_address);
-    // From here on a signal waits until what was started can be drained.
+    // From here on, a signal no longer ends the process: what was started is drained first.
     let mut signals = Signals::new()?;
     let verifier = farthing_verifier::start(config, Keys { settler })
         .await
         .map_err(start_error)?;
     output.report(&listening.at(verifier.url(), verifier.admin_address()))?;
     signals.wait().await;
-    output.progress("draining and settling; press again to leave the rest to the next start");
+    output.progress("draining and settling; press Ctrl-C again to stop now and leave the rest to the next start");
     tokio::select! {
         result = verifier.shutdown() => match result {
             Ok(report) => output.report(&Stopped::new(&report)),
@@ -69,19 +69,21 @@ async fn connect(settings: &Settings) -> Result<Connection, CliError> {
     .await
 }
 
-/// Prints what is in force: with what the cluster implies, if its node answers.
+/// Prints the effective configuration, including the settings that follow from the cluster if the node answers.
 async fn print_config(settings: Settings, output: Output) -> Result<(), CliError> {
     let config = match connect(&settings).await {
         Ok(connection) => settings.into_config(&connection)?,
         Err(error) => {
-            tracing::warn!("without what the cluster implies: {error}");
+            tracing::warn!(
+                "printing only the configured settings, without those of the cluster: {error}"
+            );
             settings.into_unchecked()
         }
     };
     output.report(&EffectiveConfig(config))
 }
 
-/// The configuration that is in force.
+/// The effective configuration.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 struct EffectiveConfig(Config);
@@ -100,8 +102,8 @@ fn start_error(error: StartError) -> CliError {
     }
 }
 
-/// Tells what will fail later: a settler without SOL cannot settle, a payee without an account cannot
-/// receive. Neither is a reason not to serve.
+/// Warns about accounts that will cause problems later: a settler without SOL cannot pay the fees of settlement, and a
+/// payee without a token account cannot be paid. Neither prevents serving.
 async fn warn_about_accounts(
     connection: &Connection,
     config: &Config,
@@ -109,20 +111,22 @@ async fn warn_about_accounts(
 ) -> Result<(), CliError> {
     let confirmed = CommitmentConfig::confirmed();
     if connection.chain.lamports(settler, confirmed).await? == 0 {
-        tracing::warn!("the settler {settler} has no SOL for the fees of settlement: send it some");
+        tracing::warn!(
+            "the settler {settler} has no SOL and cannot pay the fees of settlement: send SOL to it"
+        );
     }
     let account = associated_token_address(&config.chain.payee, &config.chain.token());
     let balance = connection.chain.token_balance(&account, confirmed).await?;
     if balance.is_none() {
         tracing::warn!(
-            "the payee {} has no token account {account}: what it earns waits until it has one",
+            "the payee {} has no token account {account}: it cannot be paid until the account is created",
             config.chain.payee
         );
     }
     Ok(())
 }
 
-/// What a running verifier says about itself.
+/// The report of a verifier that has started.
 #[derive(Debug, Serialize)]
 struct Listening {
     event: &'static str,
@@ -162,7 +166,7 @@ impl fmt::Display for Listening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let admin = self.admin.iter().map(|url| ("operator", url.clone()));
         let upstream = self.upstream.clone();
-        let selling = upstream.unwrap_or_else(|| "what other servers serve".to_owned());
+        let selling = upstream.unwrap_or_else(|| "through other servers (no upstream)".to_owned());
         let rest = [
             ("selling", selling),
             ("payee", self.payee.clone()),
@@ -176,7 +180,7 @@ impl fmt::Display for Listening {
     }
 }
 
-/// What was settled in the end.
+/// The report of a verifier that has stopped: what was settled at the end.
 #[derive(Debug, Serialize)]
 struct Stopped {
     event: &'static str,

@@ -4,26 +4,27 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// The verifier's ledger on disk. No command changes a store, and none works while a verifier runs.
+/// Inspect, export, import and check the verifier's ledger on disk. No command changes an existing store, and none
+/// works while a verifier has it open.
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
-    /// Show what is in a store
+    /// Show the contents of a store
     Inspect(WhichStore),
-    /// Write every record as a line of JSON
+    /// Export a store: write every record as a line of JSON
     Export(ExportArgs),
-    /// Make a new store from an export
+    /// Create a new store from an export
     Import(ImportArgs),
-    /// Read everything and report what no verifier would have written; exit status 1 if there is any
+    /// Read the whole store and report inconsistent records; exit status 1 if there are any
     Check(WhichStore),
 }
 
-/// Which store.
+/// Arguments that select a store.
 #[derive(Debug, Args)]
 pub struct WhichStore {
-    /// Database file of the ledger, by default the configuration's
+    /// Database file of the ledger; by default that of the configuration
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
-    /// Configuration file of the verifier, by default farthing.toml if there is one
+    /// Configuration file of the verifier; by default farthing.toml if it exists
     #[arg(long, env = "FARTHING_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -34,7 +35,7 @@ pub struct ExportArgs {
     /// The store
     #[command(flatten)]
     pub which: WhichStore,
-    /// New file to write to, by default stdout
+    /// New file to write to; by default stdout
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -42,10 +43,10 @@ pub struct ExportArgs {
 /// Arguments of `store import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The export
+    /// File with the export
     #[arg(value_name = "FILE")]
     pub export: PathBuf,
-    /// Database file to make; nothing may be there
+    /// Database file to create; it must not exist
     #[arg(long, value_name = "FILE")]
     pub store: PathBuf,
 }

@@ -20,11 +20,11 @@ pub(super) struct Inspected {
     store: String,
     file_bytes: u64,
     counts: Counts,
-    /// Whether it was made from an export, and `farthing reconcile` must come before it serves.
+    /// Whether the store was imported from an export and must be reconciled before a verifier serves from it.
     is_imported: bool,
-    /// Charged in total; of a lane with several generations the highest, since counters carry on.
+    /// Sum of the lanes' charges. Of a lane with several generations the highest counts, since counters carry on.
     charged: u64,
-    /// The maxima of the requests in flight.
+    /// Sum of the maxima of the in-flight requests.
     reserved: u64,
     lanes: Vec<InspectedLane>,
     settlements: Vec<InspectedSettlement>,
@@ -129,7 +129,7 @@ fn settlement(record: &SettlementRecord) -> InspectedSettlement {
     }
 }
 
-/// A store may hold anything, so that a sum may be more than the largest number, which is shown then.
+/// Saturating sum: a damaged store may contain amounts whose sum exceeds 64 bits.
 fn sum(amounts: impl Iterator<Item = BaseUnits>) -> u64 {
     amounts.fold(0_u64, |sum, amount| sum.saturating_add(amount.0))
 }
@@ -270,7 +270,7 @@ impl fmt::Display for Imported {
         let hash = [("SHA-256 of the export", self.sha256.clone())];
         facts(store.into_iter().chain(counted(&self.counts)).chain(hash)).fmt(f)?;
         f.write_str(
-            "\nThe store that was exported must serve no longer: a voucher would buy from both.",
+            "\nDo not serve from the exported store any more: a voucher could be used once with each of the two.",
         )
     }
 }

@@ -1,4 +1,4 @@
-//! What the command does.
+//! Implementation of `farthing store`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, ErrorKind};
@@ -19,7 +19,7 @@ use crate::settings::Settings;
 /// Runs `farthing store`.
 ///
 /// # Errors
-/// [`CliError`] says what to do next.
+/// [`CliError`], whose message says what to do next.
 pub fn run(command: StoreCommand, output: Output) -> Result<(), CliError> {
     match command {
         StoreCommand::Inspect(which) => inspect(&which, output),
@@ -55,7 +55,7 @@ fn write_export(args: ExportArgs, output: Output) -> Result<(), CliError> {
         _ => unwritable(&path, &error),
     })?;
     let summary = export_to(&state, file).map_err(|error| {
-        // What is left would be recognised as cut; the error that made it so matters more.
+        // Failing to remove it is harmless: an import recognises an incomplete export. Report the original error.
         let _ = fs::remove_file(&path);
         unwritable(&path, &error)
     })?;
@@ -83,14 +83,14 @@ fn check(which: &WhichStore, output: Output) -> Result<(), CliError> {
     match findings.len() {
         0 => Ok(()),
         count => Err(CliError::failed(format!(
-            "{count} of the records in {} were not written by a verifier that works: keep the file, \
-             and do not serve from it before you know why",
+            "{count} of the records in {} are inconsistent, which a working verifier never writes: keep the file, \
+             and do not serve from it until you know the cause",
             path.display()
         ))),
     }
 }
 
-/// Opens the store to look at it.
+/// Opens the store read-only.
 fn open(which: &WhichStore) -> Result<(PathBuf, Box<dyn Store>), CliError> {
     let path = match &which.store {
         Some(path) => path.clone(),
@@ -98,7 +98,7 @@ fn open(which: &WhichStore) -> Result<(PathBuf, Box<dyn Store>), CliError> {
     };
     if !path.exists() {
         return Err(CliError::usage(format!(
-            "there is no store at {}: name it with --store, or its configuration with --config",
+            "there is no store at {}: give its path with --store, or its configuration with --config",
             path.display()
         )));
     }

@@ -1,4 +1,4 @@
-//! What the chain says of the economy, read back by RPC.
+//! Figures of the economy as read back from the chain by RPC.
 
 use farthing_chain::{ChainClient, associated_token_address};
 use farthing_protocol::BaseUnits;
@@ -13,7 +13,7 @@ use crate::dev::DevError;
 use crate::localnet::USDC;
 
 impl Economy {
-    /// What the payee's token account holds.
+    /// Balance of the payee's token account.
     ///
     /// # Errors
     /// [`DevError`] if the node fails.
@@ -22,7 +22,7 @@ impl Economy {
         self.balance(&account).await
     }
 
-    /// What the owner's token account gained since the escrow was prepaid.
+    /// Amount by which the owner's token account grew since the escrow was prepaid.
     ///
     /// # Errors
     /// [`DevError`] if the node fails.
@@ -32,7 +32,7 @@ impl Economy {
         Ok(balance.saturating_sub(escrow.owner_balance))
     }
 
-    /// What a token account holds; nothing if it is closed.
+    /// Balance of a token account; zero if it is closed.
     ///
     /// # Errors
     /// [`DevError`] if the node fails.
@@ -44,11 +44,10 @@ impl Economy {
         Ok(balance.unwrap_or_default())
     }
 
-    /// Lamports that this economy's transactions and `others` cost in fees, as the chain recorded
-    /// them.
+    /// Sum of the fees, in lamports, of this economy's transactions and of `others`, as recorded on the chain.
     ///
     /// # Errors
-    /// [`DevError`] if the node fails or does not know one of them.
+    /// [`DevError`] if the node fails or does not know one of the transactions.
     pub async fn fees(&self, others: &[Signature]) -> Result<u64, DevError> {
         let mut lamports = 0;
         for signature in self.transactions.iter().chain(others) {
@@ -58,7 +57,7 @@ impl Economy {
     }
 }
 
-/// Lamports that a confirmed transaction cost in fees.
+/// Fee of a confirmed transaction, in lamports.
 async fn transaction_fee(chain: &ChainClient, signature: &Signature) -> Result<u64, DevError> {
     let config = RpcTransactionConfig {
         commitment: Some(CommitmentConfig::confirmed()),
@@ -71,7 +70,10 @@ async fn transaction_fee(chain: &ChainClient, signature: &Signature) -> Result<u
         .await;
     match fetched.map(|fetched| fetched.transaction.meta) {
         Ok(Some(meta)) => Ok(meta.fee),
-        Ok(None) => Err(DevError::NoFee(*signature, "without its fee".to_owned())),
+        Ok(None) => Err(DevError::NoFee(
+            *signature,
+            "the node returned no metadata".to_owned(),
+        )),
         Err(error) => Err(DevError::NoFee(*signature, error.to_string())),
     }
 }

@@ -1,4 +1,4 @@
-//! A buffer for a multisig: written by anybody, compared by its members, deployed by its vault.
+//! Tests of a buffer for a multisig, which anybody writes, the members verify, and the multisig's vault deploys.
 
 use farthing_chain::loader::upgrade;
 use farthing_chain::{BytecodeHash, PROGRAM_ID};
@@ -15,7 +15,7 @@ const MISSING: usize = 8;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_multisig_upgrades_from_a_buffer_that_its_members_compared() {
     let world = World::new().await;
-    // The vault of a multisig is an address without a key; only the one who signs for it is different.
+    // A real multisig's vault has no key, and its program signs for it; here a key stands in for the vault.
     let vault = world.key("vault.json", LAMPORTS).await;
     world.install(BUILD, &vault.pubkey()).await;
     let build = another_build();
@@ -106,7 +106,7 @@ async fn a_buffer_that_does_not_fit_is_refused_and_closed() {
     world.fill_buffer(&key, &stranger, BUILD, &[]).await;
     let (_, message) = world.terminal.fails(1, &deploy).await;
     let expected = format!(
-        "buffer {key} of {BUFFER_KEY} belongs to {stranger}, {} signs",
+        "buffer {key} of {BUFFER_KEY} belongs to {stranger}, but {} signs",
         world.authority
     );
     assert!(message.contains(&expected), "{message}");

@@ -1,4 +1,4 @@
-//! The first deployment, interrupted and continued.
+//! Tests of a first deployment that is interrupted and continued.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use solana_sdk::signer::Signer;
 use crate::deploy::world::{BUFFER_KEY, BUILD, World, compiled_for, last_chunks};
 use crate::terminal::{Terminal, error_of, text};
 
-/// What the interrupted run is not credited with.
+/// Chunks that the interrupted run has not written.
 const MISSING: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 async fn an_interrupted_deployment_is_continued() {
     let world = World::new().await;
     let program = world.key("program.json", 0).await.pubkey();
-    // No compiler was asked for a build for this address, so one is made that only contains it: the command
-    // cannot know before the program runs.
+    // This build only contains the address and was not compiled for it. The command cannot tell the difference before
+    // the program runs.
     let build = [BUILD, program.as_ref()].concat();
     world.build("wrong.so", &build);
     let address = program.to_string();
@@ -81,7 +81,7 @@ async fn an_interrupted_deployment_is_continued() {
     correct(&world, &program).await;
 }
 
-/// Does what the message says, and uses the program.
+/// Does what the error message says, and then uses the program.
 async fn correct(world: &World, program: &Pubkey) {
     let build = compiled_for(program);
     world.build("right.so", &build);
@@ -163,7 +163,7 @@ async fn interrupted(world: &World, deploy: &[&str]) -> Pubkey {
     buffer
 }
 
-/// A deployment that works, of a program that then refuses every call: its report and its error.
+/// Deploys a program that then refuses every call, and returns the report and the error.
 async fn refusing(terminal: &Terminal, deploy: &[&str]) -> (Value, String) {
     let output = terminal.run(&[&["--json"], deploy].concat()).await;
     let (code, message) = error_of(&output, 1, deploy);

@@ -1,4 +1,4 @@
-//! What is refused before anything is paid for.
+//! Tests of what `farthing program` refuses before anything is paid for.
 
 use farthing_chain::loader::{UPGRADEABLE_LOADER, program_data_address};
 use farthing_chain::{BytecodeHash, PROGRAM_ID};
@@ -9,7 +9,7 @@ use solana_system_interface::instruction::transfer;
 
 use crate::deploy::world::{BUFFER_KEY, BUILD, World, another_build};
 
-/// Where an ELF header has the version of the instruction set.
+/// Offset of the instruction set's version in an ELF header.
 const FLAGS_OFFSET: usize = 48;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +94,8 @@ async fn addresses(world: &World) {
     let own = [&deploy[..], &["own.so", "--program", &address]].concat();
     let (_, message) = world.terminal.fails(1, &own).await;
     let expected = format!(
-        "there is no program at {program} on local chain: its first deployment needs the key file of that address, --program-keypair"
+        "there is no program at {program} on local chain: give the key file of that address with --program-keypair \
+        for its first deployment"
     );
     assert!(message.contains(&expected), "{message}");
     let verify = ["program", "verify", "--bytecode", "own.so", "--program"];
@@ -128,7 +129,7 @@ async fn lamports_in_the_way(world: &World) {
         "--program",
         &address,
     ];
-    // Anybody can do this to an address that is known before its deployment.
+    // Anybody can send lamports to an address that is known before its deployment.
     world.fund(&program, 1_000_000).await;
     let (_, message) = world.terminal.fails(1, &deploy).await;
     assert!(message.contains("send them away with its key"), "{message}");
@@ -138,7 +139,7 @@ async fn lamports_in_the_way(world: &World) {
         .send_and_finalize(&[away], &key, &[])
         .await
         .expect("the key signs as a wallet's");
-    // There is no key for this one.
+    // There is no key for this address, so the lamports cannot be sent away.
     world.fund(&program_data_address(&program), 1_000_000).await;
     let (_, message) = world.terminal.fails(1, &deploy).await;
     assert!(
@@ -161,7 +162,8 @@ async fn authorities(world: &World) {
     world.install(BUILD, &stranger).await;
     let (_, message) = world.terminal.fails(1, &deploy).await;
     let expected = format!(
-        "only {stranger} may change program {PROGRAM_ID}, {} signs: name its key file with --keypair, or write a buffer for it with `farthing program buffer`",
+        "only {stranger} may change program {PROGRAM_ID}, but {} signs: give the key file of {stranger} with \
+        --keypair, or write a buffer for it with `farthing program buffer`",
         world.authority
     );
     assert!(message.contains(&expected), "{message}");
@@ -195,7 +197,7 @@ async fn lamports(world: &World) {
         "poor.json",
     ];
     let (_, message) = world.terminal.fails(1, &deploy).await;
-    // 6,960 lamports for each byte of the buffer and of the 128 that every account is charged for.
+    // Rent is 6,960 lamports for each byte of the buffer plus 128 bytes that are charged for every account.
     let rent = 6_960 * (128 + 37 + BUILD.len());
     let expected = format!("{poor} has 5 SOL, ");
     assert!(message.starts_with(&expected), "{message}");
@@ -206,7 +208,7 @@ async fn lamports(world: &World) {
     assert_eq!(world.lamports(&poor).await, 5_000_000_000);
 }
 
-/// Closes the program, as its authority may; the lamports return to it.
+/// Closes the program as its authority, which gets its lamports back.
 async fn closed(world: &World) {
     let authority = world.key("closer.json", 1_000_000_000).await;
     world.install(BUILD, &authority.pubkey()).await;

@@ -1,4 +1,4 @@
-//! Writing through a node that loses transactions and answers.
+//! Tests of writing a buffer through a node that loses transactions and answers.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,14 +18,14 @@ use tokio::net::TcpListener;
 use crate::deploy::world::{BUILD, World};
 use crate::terminal::text;
 
-/// Enough for the header and the address, and for some dozen chunks.
+/// Bytecode length that is enough for the header, the address, and some dozen chunks.
 const LENGTH: usize = 40_000;
 
 /// A node in front of the chain.
 struct Node {
     http: reqwest::Client,
     behind: String,
-    /// Signatures of the chunks that it has seen.
+    /// Signatures of the chunk transactions that the node has seen.
     seen: Mutex<HashSet<Signature>>,
     lost: AtomicUsize,
     polls: AtomicUsize,
@@ -49,7 +49,7 @@ impl Node {
         (node, format!("http://{address}"))
     }
 
-    /// Every second chunk is lost when it is first sent, although the node says that it has it.
+    /// Loses every second chunk when it is first sent, although the node acknowledges it.
     fn loses(&self, request: &Value) -> Option<Signature> {
         let params = &request["params"];
         if request["method"] != "sendTransaction" || params[1]["skipPreflight"] != true {
@@ -64,7 +64,7 @@ impl Node {
         (seen.insert(signature) && seen.len().is_multiple_of(2)).then_some(signature)
     }
 
-    /// Every second answer about many transactions is lost.
+    /// Loses every second answer to a query about many transactions.
     fn is_overloaded(&self, request: &Value) -> bool {
         request["method"] == "getSignatureStatuses"
             && request["params"][0]

@@ -1,4 +1,4 @@
-//! `migrations/deploy.ts`, as `anchor migrate` runs it.
+//! Tests of `migrations/deploy.ts` as `anchor migrate` runs it.
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -134,7 +134,7 @@ async fn refuses(world: &World, migration: &mut Migration<'_>) {
         "{stderr}"
     );
 
-    // Whatever the command says, the script looks for itself.
+    // The script checks the chain itself and does not rely on what the command reports.
     let stderr = migration
         .fails("authority.json", &[("FARTHING_BIN", "true")])
         .await;
@@ -152,7 +152,7 @@ async fn refuses(world: &World, migration: &mut Migration<'_>) {
     migration.rpc_url = local;
 }
 
-/// A node that answers for its genesis hash and for nothing else.
+/// Starts a node that answers requests for its genesis hash only.
 async fn mainnet_by_its_hash() -> String {
     let answer = async |Json(request): Json<Value>| {
         assert_eq!(request["method"], "getGenesisHash");

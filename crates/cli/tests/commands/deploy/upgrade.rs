@@ -1,4 +1,4 @@
-//! An upgrade of another program to Farthing, which is then used; and who may do what afterwards.
+//! Tests of upgrading another program to Farthing and using it, and of who may change the program afterwards.
 
 use farthing_chain::loader::MINIMUM_EXTEND_PROGRAM_BYTES;
 use farthing_chain::{BytecodeHash, PROGRAM_ID};
@@ -10,7 +10,7 @@ use solana_sdk::signer::Signer;
 use crate::deploy::world::{BUFFER_KEY, BUILD, World, another_build, last_chunks};
 use crate::terminal::text;
 
-/// A program that every chain has, shorter than ours and of an older instruction set.
+/// A program that exists on every chain, is shorter than ours and uses an older instruction set.
 const ASSOCIATED_TOKEN: Pubkey = pubkey!("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
 const LAMPORTS: u64 = 20_000_000_000;
 const MISSING: usize = 12;
@@ -72,7 +72,7 @@ async fn upgrade(world: &World, space: usize) {
     assert!(space < BUILD.len(), "it was extended");
     assert_eq!(report["space"], json!(BUILD.len()));
     assert_eq!(world.lamports(&world.authority).await, owned);
-    // The buffer's lamports, which the cheat code gave it, went to the payer.
+    // The buffer's lamports, which it got by a cheat code, went to the payer.
     let gained = world.lamports(&payer).await - LAMPORTS;
     assert_eq!(report["spent"].as_i64(), Some(-gained.cast_signed()));
     assert!(!world.terminal.path(BUFFER_KEY).exists());
@@ -87,7 +87,7 @@ async fn change_nothing(world: &World) {
         (&report["chunks_written"], &report["spent"]),
         (&json!(0), &json!(0))
     );
-    // Whoever may not change anything need not be told so when there is nothing to change.
+    // If there is nothing to change, a signer without authority is not refused.
     let stranger = [&deploy[..], &["payer.json"]].concat();
     assert_eq!(
         text(&world.terminal.ok(&stranger).await, "action"),
@@ -115,7 +115,7 @@ async fn hand_over(world: &World) {
     let message = run(set(&new.to_string(), "payer.json")).await;
     let expected = format!("only {} may change program {PROGRAM_ID}", world.authority);
     assert!(message.contains(&expected), "{message}");
-    // A program's account signs nothing.
+    // An account owned by a program cannot sign.
     let message = run(set(&PROGRAM_ID.to_string(), "authority.json")).await;
     assert!(message.contains("name the multisig's vault"), "{message}");
 

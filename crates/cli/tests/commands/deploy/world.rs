@@ -1,4 +1,4 @@
-//! A chain, a folder with keys and builds, and what the engine's cheat codes are used for.
+//! The test world: a chain, a folder with keys and builds, and state prepared with the engine's cheat codes.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -19,9 +19,10 @@ use solana_sdk::signer::Signer;
 
 use crate::terminal::Terminal;
 
-/// Long enough for a round of writes within the life of a blockhash, short enough to wait for finality.
+/// Slot time that is long enough for a round of writes within the lifetime of a blockhash, and short enough to wait for
+/// finality.
 const SLOT_TIME: Duration = Duration::from_millis(100);
-/// More than a deployment needs.
+/// Lamports given to a key: more than a deployment costs.
 const LAMPORTS: u64 = 20_000_000_000;
 /// The committed bytecode, compiled for `PROGRAM_ID`.
 pub const BUILD: &[u8] = include_bytes!("../../../../../programs/farthing/artifact/farthing.so");
@@ -31,12 +32,12 @@ pub const BUFFER_KEY: &str = "farthing-buffer.json";
 pub struct World {
     pub chain: Localnet,
     pub terminal: Terminal,
-    /// Of `authority.json`, with SOL.
+    /// Address of the key in `authority.json`, which has SOL.
     pub authority: Pubkey,
 }
 
 impl World {
-    /// With the committed bytecode in `build.so`.
+    /// Starts a chain, with the committed bytecode in `build.so`.
     pub async fn new() -> Self {
         let chain = Localnet::start(SLOT_TIME).await.expect("a local chain");
         let terminal = Terminal::new(chain.rpc_url());
@@ -50,7 +51,7 @@ impl World {
         world
     }
 
-    /// A new key file, with lamports.
+    /// Creates a key file and gives the key lamports.
     pub async fn key(&self, name: &str, lamports: u64) -> Keypair {
         let key = generate_keypair(&self.terminal.path(name)).expect("a new key file");
         if lamports > 0 {
@@ -86,7 +87,7 @@ impl World {
             .expect("the chain answers")
     }
 
-    /// Puts a program in the place of Farthing, as if this authority had deployed it.
+    /// Replaces Farthing by another program, as if this authority had deployed it.
     pub async fn install(&self, bytecode: &[u8], authority: &Pubkey) {
         let mut data = vec![3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         data.extend_from_slice(authority.as_ref());
@@ -94,12 +95,12 @@ impl World {
         assert_eq!(data.len(), program_data_length(bytecode.len()));
         let data_address = program_data_address(&PROGRAM_ID);
         self.set_account(&data_address, &data, false).await;
-        // Again, so that the engine loads the program anew.
+        // Written a second time, so that the engine reloads the program.
         let program = [&[2, 0, 0, 0], data_address.as_ref()].concat();
         self.set_account(&PROGRAM_ID, &program, true).await;
     }
 
-    /// Writes a buffer but for some parts, as an interrupted run leaves it.
+    /// Writes a buffer except for some parts, as an interrupted run leaves it.
     pub async fn fill_buffer(
         &self,
         address: &Pubkey,
@@ -155,7 +156,7 @@ pub fn last_chunks(
     chunks.split_off(chunks.len() - count)
 }
 
-/// What the compiler makes of the sources after `anchor keys sync` for another address. The present one is
+/// The bytecode as the compiler would build it after `anchor keys sync` for another address. The present address occurs
 /// in the bytecode as a whole and, where it is compared, as immediates of four bytes.
 pub fn compiled_for(program: &Pubkey) -> Vec<u8> {
     let (ours, theirs) = (PROGRAM_ID.to_bytes(), program.to_bytes());
@@ -178,7 +179,7 @@ pub fn compiled_for(program: &Pubkey) -> Vec<u8> {
     build
 }
 
-/// A build that differs and does the same: with another text for security researchers.
+/// A build that differs but behaves the same: only its text for security researchers is another.
 pub fn another_build() -> Vec<u8> {
     let mark = b"BEGIN SECURITY.TXT";
     let mut build = BUILD.to_vec();

@@ -1,4 +1,4 @@
-//! True histories are believed; falsified ones are noticed, each for what it is.
+//! Tests that the oracle accepts true histories and reports falsified ones with the right kind of fault.
 
 use super::*;
 
@@ -26,8 +26,8 @@ fn reserved(checkpoint: u64) -> Reserved {
     }
 }
 
-/// A lane with one request of each end: 40 are charged for certain, one stream is reserved and has cost 20 so far,
-/// nobody knows whether the last one arrived.
+/// A lane with one request of each outcome: one was charged 40, one stream is reserved and has cost 20 so far, and it
+/// is not known whether the last one arrived.
 fn history() -> LaneHistory {
     let mut history = LaneHistory::default();
     history.note(request(100, charged(40, 40)));
@@ -57,7 +57,7 @@ fn a_true_history_has_no_faults() {
     assert_eq!(history.died(&books()), []);
     assert_eq!(history.owed(), BaseUnits(60));
     assert_eq!(history.acknowledged(), [100, 200].map(BaseUnits));
-    // A process that dies before it serves has charged the reservation, or not.
+    // A process that is killed before it serves may or may not have charged the reservation.
     assert_eq!(history.clone().died(&books()), []);
     let after = LaneBooks {
         charged: BaseUnits(60),
@@ -96,7 +96,7 @@ fn a_charge_that_is_missing_is_lost() {
         reservations: Vec::new(),
         ..books()
     };
-    // By its receipt, and by the sum.
+    // The fault is found by the receipt and by the sum.
     assert_eq!(kinds(&history().died(&missing)), [Kind::Lost, Kind::Lost]);
 }
 
@@ -168,12 +168,12 @@ fn a_reservation_that_nobody_waits_for_is_leaked() {
         ..books()
     };
     assert_eq!(kinds(&answered.died(&books)), [Kind::Leaked]);
-    // A start that did not charge what the last process left.
+    // A start that did not charge the reservations of the previous process.
     let mut history = history();
     assert_eq!(history.died(&books), []);
     history.restarted();
     assert_eq!(kinds(&history.died(&books)), [Kind::Leaked]);
-    // More of them than requests.
+    // More reservations than requests.
     let three = LaneBooks {
         reservations: vec![reserved(0); 3],
         ..books

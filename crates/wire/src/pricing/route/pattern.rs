@@ -1,52 +1,52 @@
-//! Which requests a route's price is for: `METHOD /path`, in which `*` stands for one part of the path.
+//! Patterns of the requests that a route's price is for: `METHOD /path`, in which `*` matches one segment of the path.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Methods by which something can be sold.
+/// HTTP methods that a route may have.
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-/// Longest pattern, in bytes.
+/// Maximum length of a pattern in bytes.
 const MAX_LENGTH: usize = 512;
-/// Stands for one part of a path.
+/// Matches one segment of a path.
 const ANY: &str = "*";
 
 /// A route, such as `POST /v1/audio/speech` or `GET /v1/voices/*`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoutePattern(String);
 
-/// Why a text is no route.
+/// Why a text is not a route pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RoutePatternError {
-    /// No method, or one by which nothing is sold.
+    /// The method is missing or not one that a route may have.
     #[error("a route is a method ({}) and a path, as in \"POST /v1/audio/speech\"", METHODS.join(", "))]
     Method,
-    /// The path has something that no request's path may have.
+    /// The path is malformed.
     #[error(
         "the path of a route begins with / and is made of letters, digits and -._~:@!$&'()+,= between single slashes; \
          * stands for one whole part of it"
     )]
     Path,
-    /// Longer than any route.
+    /// The pattern is longer than the maximum.
     #[error("a route is at most {MAX_LENGTH} bytes long")]
     TooLong,
 }
 
 impl RoutePattern {
-    /// As it was written.
+    /// The pattern as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Its method.
+    /// The method of the route.
     #[must_use]
     pub fn method(&self) -> &str {
         self.parts().0
     }
 
-    /// Its path, with its stars.
+    /// The path of the route, with its `*` segments.
     #[must_use]
     pub fn path(&self) -> &str {
         self.parts().1
@@ -56,20 +56,21 @@ impl RoutePattern {
         self.0.split_once(' ').unwrap_or((&self.0, ""))
     }
 
-    /// Whether a request is one of this route.
+    /// Whether a request matches this pattern.
     #[must_use]
     pub fn matches(&self, method: &str, path: &str) -> bool {
         matches(&self.0, method, path)
     }
 
-    /// Orders routes that are for the same request: a part of the path that is named precedes a star.
+    /// Sort key of patterns that match the same request: the more specific one comes first, as a literal segment
+    /// precedes a `*`.
     #[must_use]
     pub fn precedence(&self) -> Vec<bool> {
         precedence(&self.0)
     }
 }
 
-/// Whether a pattern, which may be anything, is for a request.
+/// Whether a request matches a pattern, which need not be a valid [`RoutePattern`].
 pub(crate) fn matches(pattern: &str, method: &str, path: &str) -> bool {
     let Some((its_method, its_path)) = pattern.split_once(' ') else {
         return false;
@@ -86,13 +87,14 @@ pub(crate) fn matches(pattern: &str, method: &str, path: &str) -> bool {
         }
 }
 
-/// Orders patterns that are for the same request: a part that is named precedes a star.
+/// Sort key of patterns that match the same request: a literal segment precedes a `*`.
 pub(crate) fn precedence(pattern: &str) -> Vec<bool> {
     pattern.split('/').map(|part| part == ANY).collect()
 }
 
-/// What a star stands for. Nothing that another server may read as more or less than one part of a path: no dots alone,
-/// no slash, backslash, semicolon or percent sign in disguise.
+/// Whether a `*` matches this text. It must not be anything that another server could read as more or less than one
+/// segment: not `.` or `..`, and no percent-encoded dot, slash, backslash, semicolon, percent sign or control
+/// character.
 fn is_part(text: &str) -> bool {
     let mut rest = text;
     while let Some(at) = rest.find('%') {

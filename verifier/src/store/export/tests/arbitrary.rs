@@ -90,7 +90,7 @@ fn outcome() -> impl Strategy<Value = OutcomeRecord> {
                 authorized,
                 deposit,
                 ended_at,
-                // No export says that it has the answer.
+                // Answers are not exported.
                 answer_bytes: None,
             }
         },

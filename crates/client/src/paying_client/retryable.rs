@@ -1,7 +1,7 @@
-//! A paid request that may be asked again: the same bytes with the same key and the same voucher.
+//! A paid request that can be retried: the same bytes with the same idempotency key and the same voucher.
 //!
-//! The key makes a provider give the same answer without a second charge. One that does not know keys refuses a voucher
-//! that has bought something, so that asking again is safe whoever is asked.
+//! The key makes a provider return the same answer without a second charge. A provider that does not support
+//! idempotency keys refuses a voucher that has bought something, so a retry is safe with any provider.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,89 +18,93 @@ use super::PayError;
 use super::notary::Notary;
 use super::receipt_header::receipt_header;
 
-/// How often a question is asked again. With the pauses below that takes 13 seconds at most, in which a provider may
-/// have restarted.
+/// Maximum number of retries. The pauses between them add up to at most 13 seconds, in which a provider may have
+/// restarted.
 const MAX_REPEATS: u32 = 8;
-/// The pause before the second time. Each further one is twice as long.
+/// The pause before the first retry. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Why a question has no answer.
+/// Why a request has no answer.
 pub(super) enum Unanswered {
-    /// No connection came about, so that nothing was asked.
+    /// The connection was not established, so nothing was sent.
     NotAsked(PayError),
-    /// Whether it was served is unknown.
+    /// The request was sent; whether it was served is unknown.
     Lost(PayError),
 }
 
-/// What is asked, and by which key the provider knows it again.
+/// A request, with the idempotency key by which the provider recognises a retry.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(super) struct OutgoingRequest {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) content_type: Option<HeaderValue>,
     pub(super) body: Bytes,
-    /// What its receipt must say.
+    /// The expected content of the receipt.
     pub(super) notary: Arc<Notary>,
     pub(super) key: IdempotencyKey,
-    /// Whether the caller chose the key, and may have asked with it before this began.
+    /// Whether the caller chose the idempotency key, and so may have sent the same request earlier.
     pub(super) key_is_the_callers: bool,
 }
 
-/// A paid request.
+/// A paid request, with its voucher.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(super) struct RetryableRequest {
     http: reqwest::Client,
-    asked: Asked,
+    outgoing: OutgoingRequest,
     payment: HeaderValue,
     repeats: u32,
 }
 
-impl Question {
-    pub(super) const fn new(http: reqwest::Client, asked: Asked, payment: HeaderValue) -> Self {
+impl RetryableRequest {
+    pub(super) const fn new(
+        http: reqwest::Client,
+        outgoing: OutgoingRequest,
+        payment: HeaderValue,
+    ) -> Self {
         Self {
             http,
-            asked,
+            outgoing,
             payment,
             repeats: 0,
         }
     }
 
-    /// Whether it was asked more than once.
+    /// Whether the request was retried.
     pub(super) const fn was_repeated(&self) -> bool {
         self.repeats > 0
     }
 
-    /// What its receipt must say.
+    /// The expected content of the receipt.
     pub(super) fn notary(&self) -> &Notary {
-        &self.asked.notary
+        &self.outgoing.notary
     }
 
-    /// Whether the caller may have asked it before this began.
+    /// Whether the caller may have sent the same request earlier, with an idempotency key that it chose.
     pub(super) const fn may_be_older(&self) -> bool {
-        self.asked.key_is_the_callers
+        self.outgoing.key_is_the_callers
     }
 
-    /// Asks, and asks again if the connection breaks before the answer begins.
+    /// Sends the request, and retries if the connection breaks before the answer begins.
     pub(super) async fn ask(&mut self) -> Result<Response, Unanswered> {
         match self.send().await {
             Ok(response) => Ok(response),
             Err(error) if error.is_connect() => {
                 Err(Unanswered::NotAsked(PayError::transport(error)))
             }
-            Err(error) => self.ask_again(error, None).await.map_err(Unanswered::Lost),
+            Err(error) => self.retry(error, None).await.map_err(Unanswered::Lost),
         }
     }
 
-    /// Asks again because the connection broke. `charged` is what the request is known to have cost.
+    /// Retries after the connection broke. `charged` is what the request cost, if that is known.
     ///
     /// # Errors
-    /// [`PayError::AnswerLost`] if it does not help.
-    pub(super) async fn ask_again(
+    /// [`PayError::AnswerLost`] if no retry succeeds.
+    pub(super) async fn retry(
         &mut self,
         mut cause: reqwest::Error,
         charged: Option<BaseUnits>,
     ) -> Result<Response, PayError> {
-        // A provider that is silent for so long has more trouble than a broken connection.
+        // No retry after a timeout: a provider that is silent for that long has more trouble than a broken connection.
         while self.repeats < MAX_REPEATS && !cause.is_timeout() {
             tokio::time::sleep(pause(self.repeats)).await;
             self.repeats += 1;
@@ -115,11 +119,11 @@ impl Question {
         Err(self.lost(PayError::describe(cause), charged))
     }
 
-    /// The error that the answer is lost, whatever it was.
+    /// The error that the answer was lost.
     pub(super) fn lost(&self, reason: String, charged: Option<BaseUnits>) -> PayError {
         PayError::AnswerLost {
             reason,
-            key: self.asked.key.clone(),
+            key: self.outgoing.key.clone(),
             charged,
         }
     }
@@ -127,13 +131,13 @@ impl Question {
     async fn send(&self) -> Result<Response, reqwest::Error> {
         let key = HeaderName::from_static(IDEMPOTENCY_KEY);
         let payment = HeaderName::from_static(PAYMENT_SIGNATURE);
-        let request = self.asked.to(&self.http);
-        let request = request.header(key, self.asked.key.as_str());
+        let request = self.outgoing.to(&self.http);
+        let request = request.header(key, self.outgoing.key.as_str());
         request.header(payment, self.payment.clone()).send().await
     }
 }
 
-impl Asked {
+impl OutgoingRequest {
     /// The request without a payment.
     pub(super) fn to(&self, http: &reqwest::Client) -> RequestBuilder {
         let mut request = http.request(self.method.clone(), self.url.clone());
@@ -148,7 +152,8 @@ impl Asked {
     }
 }
 
-/// A provider that starts, stops or has too much to do says nothing about a request that it may have served before.
+/// The error of a 503 without a receipt, which is retried: a provider that starts, stops or is overloaded does not say
+/// whether it served the request before.
 fn unavailable(response: &Response) -> Option<reqwest::Error> {
     let is_unavailable = response.status() == StatusCode::SERVICE_UNAVAILABLE
         && receipt_header(response.headers()).is_none();
@@ -157,7 +162,8 @@ fn unavailable(response: &Response) -> Option<reqwest::Error> {
         .flatten()
 }
 
-/// Up to half of it is left out by chance, so that those who lost their connections together do not come back together.
+/// The pause before a retry. It is shortened at random by up to half, so that clients that were disconnected together
+/// do not all retry at the same time.
 fn pause(repeats: u32) -> Duration {
     let longest = FIRST_PAUSE * 2_u32.pow(repeats);
     longest.mul_f64(rand::thread_rng().gen_range(0.5..=1.0))

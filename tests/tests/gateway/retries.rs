@@ -1,4 +1,5 @@
-//! The client whose connection breaks: it asks again with the same key, has the whole answer, and pays once.
+//! Tests of a client whose connection breaks: it retries with the same idempotency key, gets the whole answer, and pays
+//! once.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
