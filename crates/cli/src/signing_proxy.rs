@@ -34,7 +34,7 @@ use tokio_util::task::TaskTracker;
 
 use error::ProxyError;
 
-/// How long a stream\'s receipt may take after the client disconnected.
+/// How long a stream's receipt may take after the client disconnected.
 const RECEIPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum length of a request body, in bytes.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;

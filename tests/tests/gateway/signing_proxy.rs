@@ -235,3 +235,26 @@ async fn an_answer_is_the_upstreams() {
     assert_eq!(answer.body, echo("how many years ago?").as_bytes());
     assert_eq!(answer.headers["content-type"], "application/json");
 }
+
+#[tokio::test]
+async fn a_client_that_disconnects_at_the_last_event_is_still_counted() {
+    let world = World::start().await;
+    let proxy = start(&world, &world.url("")).await;
+    // The receipt waits for a commit, which the client does not.
+    world.store.delay(Duration::from_millis(50));
+    let mut response = post(&world, &proxy, CHAT)
+        .json(&chat(MODEL, true))
+        .send()
+        .await
+        .expect("the proxy answers");
+    let mut read = Vec::new();
+    while !read.windows(12).any(|window| window == b"data: [DONE]") {
+        let chunk = response.chunk().await.expect("the stream is whole");
+        read.extend_from_slice(&chunk.expect("the last event comes"));
+    }
+    drop(response);
+
+    let spent = proxy.shutdown().await;
+    assert_eq!((spent.requests, spent.charged.0), (1, 20));
+    assert_eq!(spent.at_most.0, 20, "the maximum is not counted as spent");
+}

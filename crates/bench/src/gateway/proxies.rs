@@ -79,6 +79,11 @@ pub async fn litellm(folder: &Path, upstream: SocketAddr) -> Result<Option<Serve
         .current_dir(&folder)
         // It must not fetch its price list from the network.
         .env("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        // It is reached from this machine only, and sells nothing.
+        .env(
+            "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY",
+            "true",
+        )
         .env("LITELLM_LOG", "ERROR");
     Server::start_at(command, address).await.map(Some)
 }

@@ -30,8 +30,8 @@ pub const UPSTREAM_MS: u64 = 20;
 pub const TOKEN_MS: u64 = 10;
 /// Tokens of a stream, an event each.
 pub const STREAM_TOKENS: u32 = 200;
-/// Streams that begin in a second: about two hundred are open at a time.
-pub const STREAM_RATE: f64 = 100.0;
+/// Streams that begin in a second: about fifty are open at a time.
+pub const STREAM_RATE: f64 = 25.0;
 /// Connections to litellm's proxy, which answers fewer than a hundred requests a second.
 pub const LITELLM_CONNECTIONS: usize = 16;
 /// A turn of streams begins when as many are open as will be.

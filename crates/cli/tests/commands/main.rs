@@ -512,3 +512,27 @@ async fn errors_have_exit_codes_and_never_show_keys() {
         assert_eq!(code, "usage", "{message}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_in_force_is_printed_without_its_secrets() {
+    let world = World::new().await;
+    world.write_configuration();
+    let print = ["serve", "--print-config", "--listen", "127.0.0.1:4402"];
+    let mut command = world.command(&print);
+    command.env("FARTHING_HTTP_UPSTREAM_API_KEY", "sk-424242");
+    let output = command.output().expect("the command starts");
+
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert!(!text.contains("sk-424242") && !errors.contains("sk-424242"));
+    for line in [
+        // By the flag, from the variable, by default, and from the cluster.
+        "listen = \"127.0.0.1:4402\"",
+        "upstream_api_key = \"<redacted>\"",
+        "idle_timeout_ms = 60000",
+        "network = \"solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1\"",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+}
