@@ -97,6 +97,20 @@ impl ConfigError {
     }
 }
 
+/// More places than any machine has memory for.
+const MAX_PLACES: usize = 10_000_000;
+
+/// Bounds a number of things that may happen at the same time.
+fn check_places(key: &'static str, places: usize) -> Result<(), ConfigError> {
+    if (1..=MAX_PLACES).contains(&places) {
+        return Ok(());
+    }
+    Err(ConfigError::value(
+        key,
+        format!("must be between 1 and {MAX_PLACES}"),
+    ))
+}
+
 impl Config {
     /// Reads and checks a configuration.
     ///
@@ -359,6 +373,26 @@ pub(crate) mod tests {
     fn refuses_values_that_make_no_sense() {
         for (from, to, key) in [
             ("http://127.0.0.1:9000", "ftp://x", "http.upstream"),
+            (
+                "http://127.0.0.1:9000",
+                "http://user:word@x",
+                "http.upstream",
+            ),
+            (
+                "http://127.0.0.1:9000",
+                "http://x/?key=word",
+                "http.upstream",
+            ),
+            (
+                "[http]",
+                "[http]\nmax_connections = 2305843009213693952",
+                "http.max_connections",
+            ),
+            (
+                "[chain]",
+                "[chain]\nmax_concurrent_lookups = 0",
+                "chain.max_concurrent_lookups",
+            ),
             (
                 "[store]",
                 "[admin]\nlisten = \"127.0.0.1:8402\"\n[store]",

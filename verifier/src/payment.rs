@@ -1,7 +1,7 @@
 //! Payment acceptance: checks a payment against the offer, the channel, the signature and the ledger. Knows no HTTP.
 //!
 //! Checks are ordered by their cost and by how much their result reveals: first the way to pay, then the voucher
-//! ([`voucher`]), and the ledger last.
+//! (`voucher`), and the ledger last.
 
 mod facilitated;
 mod lane_state;

@@ -97,6 +97,11 @@ pub enum StoreError {
     /// Another process has the file open.
     #[error("the store is open in another process, which must end first: {0}")]
     InUse(String),
+    /// There is no such file, or no directory for it.
+    #[error(
+        "the store's file or directory does not exist, create the directory or correct the path: {0}"
+    )]
+    Missing(String),
     /// The content of the file is not what was written, or the file is not a database at all.
     #[error(
         "the store's file is damaged, restore its last backup (lanes that the chain debited beyond it are \

@@ -272,8 +272,10 @@ impl<'a> Whole<'a> {
         let mut text = file.map_or_else(String::new, |file| file.text.clone());
         let mut laid = Vec::new();
         for ((table, key), Laid { value, from }) in &overlay.values {
+            text.push('\n');
             let start = text.len();
-            let _ = write!(text, "\n{table}.{key} = {value}");
+            // The name of a variable may be anything; a quoted key takes it.
+            let _ = write!(text, "{table}.{} = {value}", Value::from(key.as_str()));
             laid.push((start..text.len(), from.as_str()));
         }
         Self { file, text, laid }
@@ -338,7 +340,11 @@ impl<'a> Whole<'a> {
         let key = of_line
             .split_once('=')
             .map(|(key, _)| key.trim().trim_matches('"'));
-        let secret = SECRET_KEYS.iter().find(|key| of_line.contains(**key));
+        // A message about a key quotes no value.
+        let is_about_value = !error.message().starts_with("unknown field");
+        let secret = SECRET_KEYS
+            .iter()
+            .find(|key| is_about_value && of_line.contains(**key));
         let message = match (secret, key) {
             (Some(secret), _) => format!("{secret} must be a string in double quotes"),
             (None, Some(key)) if !self.is_laid(&span) => format!("{key}: {}", error.message()),
@@ -492,6 +498,31 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_key_that_only_looks_like_a_secret_is_an_unknown_one() {
+        for line in ["rpc_urls = \"x\"", "lisen = \"x\" # see rpc_url"] {
+            let error = wrong_with(&format!("[http]\n{line}\n"), &[]).expect("an unknown key");
+            assert!(
+                error.contains("line 2") && error.contains("unknown field"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_error_of_an_override_is_not_about_the_one_before() {
+        let rpc_url = ("chain", "rpc_url", "http://127.0.0.1:1");
+        let listen = ("http", "listen", "abc");
+        let error = wrong_with("", &[rpc_url, listen]).expect("no address");
+        assert!(
+            error.starts_with("--listen: ") && !error.contains("rpc_url"),
+            "{error}"
+        );
+        let odd = ("http", "a b.c", "x");
+        let error = wrong_with("", &[rpc_url, odd]).expect("an unknown key");
+        assert!(error.starts_with("--a b.c: unknown field"), "{error}");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 mod error;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,7 +16,8 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::{CONTENT_TYPE, ORIGIN};
+use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -34,6 +35,8 @@ use tokio_util::task::TaskTracker;
 
 use error::ProxyError;
 
+/// Says of a browser's request who asks for it.
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
 /// How long a stream's receipt may take after the client disconnected.
 const RECEIPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum length of a request body, in bytes.
@@ -159,10 +162,36 @@ fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn refuse_web_pages(request: Request, next: Next) -> Response {
-    if request.headers().contains_key(ORIGIN) {
+    let headers = request.headers();
+    // Browsers send no origin with images and links, but say that a page asks.
+    let asks_for_page = headers
+        .get(SEC_FETCH_SITE)
+        .is_some_and(|site| site != "none");
+    if headers.contains_key(ORIGIN) || asks_for_page || !is_local_name(headers) {
         return ProxyError::web_page().into_response();
     }
     next.run(request).await
+}
+
+/// Whether the `Host` is an address or a name that no stranger can register: a page may let a domain of its own point to
+/// this machine.
+fn is_local_name(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).map(|host| host.to_str().unwrap_or("."));
+    let Some(authority) = host.map(str::parse::<Authority>) else {
+        return true;
+    };
+    let Ok(authority) = authority else {
+        return false;
+    };
+    let name = authority
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    let is_private = |name: &str| {
+        let suffixes = [".localhost", ".local", ".internal"];
+        !name.contains('.') || suffixes.iter().any(|suffix| name.ends_with(suffix))
+    };
+    name.parse::<IpAddr>().is_ok() || is_private(&name.to_ascii_lowercase())
 }
 
 async fn models(State(shared): State<Arc<Shared>>) -> Result<Response, ProxyError> {
@@ -244,26 +273,22 @@ fn events(shared: Arc<Shared>, answer: PaidAnswer) -> impl Stream<Item = io::Res
         shared,
         answer: Some(answer),
         line_has_ended: true,
+        last_event: LastEvent::default(),
         has_ended: false,
     };
     stream::unfold(passing, |mut passing| async move {
-        let mut answer = passing.answer.take()?;
-        match answer.next_chunk().await {
-            Ok(Some(chunk)) => {
-                passing.line_has_ended = chunk.ends_with(b"\n");
-                passing.has_ended |= is_last_event(&chunk);
-                passing.answer = Some(answer);
-                Some((Ok(chunk), passing))
-            }
-            Ok(None) => {
-                passing.shared.count(&answer);
-                None
-            }
-            Err(error) => {
-                passing.shared.count(&answer);
-                Some((broken(&error, passing.line_has_ended), passing))
-            }
+        // The answer stays in its place while it is waited for, since a client that disconnects drops all of this.
+        let next = passing.answer.as_mut()?.next_chunk().await;
+        if let Ok(Some(chunk)) = next {
+            passing.line_has_ended = chunk.ends_with(b"\n");
+            passing.has_ended |= passing.last_event.is_in(&chunk);
+            return Some((Ok(chunk), passing));
         }
+        if let Some(answer) = passing.answer.take() {
+            passing.shared.count(&answer);
+        }
+        let error = next.err()?;
+        Some((broken(&error, passing.line_has_ended), passing))
     })
 }
 
@@ -274,6 +299,7 @@ struct Passing {
     /// `None` once it was read to its end.
     answer: Option<PaidAnswer>,
     line_has_ended: bool,
+    last_event: LastEvent,
     /// Whether the last event of the API has passed.
     has_ended: bool,
 }
@@ -294,11 +320,28 @@ impl Drop for Passing {
     }
 }
 
-/// Whether a chunk has the event after which an API of OpenAI sends nothing more.
-fn is_last_event(chunk: &[u8]) -> bool {
-    const LAST: [&[u8]; 2] = [b"data: [DONE]", b"event: response.completed"];
-    LAST.iter()
-        .any(|last| chunk.windows(last.len()).any(|window| window == *last))
+/// Looks for the event after which an API of OpenAI sends nothing more, in whatever chunks it comes.
+#[derive(Default)]
+struct LastEvent {
+    /// The end of what was seen, as long as the event's beginning could be.
+    tail: Vec<u8>,
+}
+
+impl LastEvent {
+    const MARKS: [&[u8]; 2] = [b"data: [DONE]", b"event: response.completed"];
+
+    /// Whether it has come with this chunk.
+    fn is_in(&mut self, chunk: &[u8]) -> bool {
+        self.tail.extend_from_slice(chunk);
+        let found = Self::MARKS.iter().any(|mark| {
+            let mut windows = self.tail.windows(mark.len());
+            windows.any(|window| window == *mark)
+        });
+        let longest = Self::MARKS.iter().map(|mark| mark.len()).max();
+        let excess = self.tail.len().saturating_sub(longest.unwrap_or_default());
+        self.tail.drain(..excess);
+        found
+    }
 }
 
 /// Reports to the client that a stream broke off: by an error event or, if it broke off within an event, by an aborted

@@ -2,7 +2,7 @@
 //!
 //! The program's types either read bytes as arguments or refuse them, and what was read is written as the same bytes.
 //! The bytecode agrees about which bytes are arguments and always ends by itself, and every instruction that it
-//! accepts keeps the properties of [`money`](super::money).
+//! accepts keeps the properties of [`super::money`].
 
 mod decode;
 

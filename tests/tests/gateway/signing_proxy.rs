@@ -55,6 +55,17 @@ async fn what_is_not_for_it_costs_nothing() {
             403,
             "origin_refused",
         ),
+        // A page's image, and a page whose domain points to this machine.
+        (
+            get("/v1/img").header("sec-fetch-site", "cross-site"),
+            403,
+            "origin_refused",
+        ),
+        (
+            get("/v1/img").header("host", "evil.example:8400"),
+            403,
+            "origin_refused",
+        ),
         (post(&world, &proxy, CHAT).body("{"), 400, "invalid_request"),
         (
             post(&world, &proxy, CHAT).body(vec![b' '; 16 << 20 | 1]),

@@ -13,7 +13,7 @@ use solana_sdk::pubkey::Pubkey;
 
 use super::units::Secret;
 use super::url::check_url;
-use super::{ConfigError, UsdcAmount};
+use super::{ConfigError, UsdcAmount, check_places};
 
 /// The cluster, the program, and the channels that are served.
 #[serde_as]
@@ -146,12 +146,8 @@ impl ChainConfig {
                 "must exceed chain.poll_interval_ms, which must be at least 1",
             ));
         }
-        if self.max_concurrent_lookups == 0 || self.max_channels == 0 {
-            return Err(ConfigError::value(
-                "chain.max_concurrent_lookups",
-                "this and chain.max_channels must be at least 1",
-            ));
-        }
+        check_places("chain.max_concurrent_lookups", self.max_concurrent_lookups)?;
+        check_places("chain.max_channels", self.max_channels)?;
         Ok(())
     }
 }

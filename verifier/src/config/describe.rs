@@ -206,7 +206,8 @@ Every key of `farthing.toml`. This page is generated from the source, by
 the effective configuration.
 
 A key can also be set by an environment variable `FARTHING_<TABLE>_<KEY>`, for example `FARTHING_HTTP_LISTEN`. Flags
-override environment variables, which override the file. Unknown keys are errors. Amounts are USDC, as strings of at
+override environment variables, which override the file. Unknown keys are errors, also those of variables; a
+variable whose table is unknown is not read. Amounts are USDC, as strings of at
 most six decimal places; a size is a number of bytes or a string such as `\"4 MiB\"`. `none` means that a key has no
 default.
 ";

@@ -11,7 +11,7 @@ use serde_with::{DurationMilliSeconds, serde_as};
 
 use super::units::{Bytes, Secret, in_memory};
 use super::url::{check_url, is_origin};
-use super::{ConfigError, RequestsConfig};
+use super::{ConfigError, RequestsConfig, check_places};
 
 /// Stands for every origin in [`HttpConfig::cors_origins`].
 pub(crate) const ANY_ORIGIN: &str = "*";
@@ -110,6 +110,19 @@ impl HttpConfig {
         }
     }
 
+    /// A URL is shown, so it must not carry what must not be shown; and paths are put behind it.
+    fn check_upstream(&self) -> Result<(), ConfigError> {
+        let url = self.upstream.as_ref().and_then(|url| url.parse().ok());
+        let carries_more = |url: reqwest::Url| {
+            !url.username().is_empty() || url.password().is_some() || url.query().is_some()
+        };
+        if url.is_some_and(carries_more) {
+            let reason = "must have no user, password or query: give the upstream's key as http.upstream_api_key";
+            return Err(ConfigError::value("http.upstream", reason));
+        }
+        Ok(())
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         for (key, url) in [
             ("http.upstream", self.upstream.as_ref()),
@@ -126,6 +139,7 @@ impl HttpConfig {
             );
             return Err(ConfigError::value("http.cors_origins", reason));
         }
+        self.check_upstream()?;
         for (key, value) in [
             ("http.max_body_bytes", in_memory(self.max_body_bytes)),
             ("http.max_header_bytes", in_memory(self.max_header_bytes)),
@@ -136,6 +150,12 @@ impl HttpConfig {
             if value == 0 {
                 return Err(ConfigError::value(key, "must be at least 1"));
             }
+        }
+        for (key, value) in [
+            ("http.max_concurrent_requests", self.max_concurrent_requests),
+            ("http.max_connections", self.max_connections),
+        ] {
+            check_places(key, value)?;
         }
         Ok(())
     }

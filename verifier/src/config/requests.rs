@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::{DurationMilliSeconds, serde_as};
 
-use super::ConfigError;
 use super::units::{Bytes, in_memory};
 use super::url::check_url;
+use super::{ConfigError, check_places};
 
 /// Limits on the requests of a [`Seller`](crate::Seller), and its public URL.
 #[serde_as]
@@ -75,6 +75,9 @@ impl RequestsConfig {
                 return Err(ConfigError::value(key, "must be at least 1"));
             }
         }
-        Ok(())
+        check_places(
+            "requests.max_concurrent_requests",
+            self.max_concurrent_requests,
+        )
     }
 }

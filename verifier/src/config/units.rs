@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytesize::ByteSize;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serializer};
 use serde_with::schemars_1::JsonSchemaAs;
 use serde_with::{DeserializeAs, SerializeAs};
@@ -46,8 +46,9 @@ pub(crate) fn in_memory(size: ByteSize) -> usize {
 pub(super) struct Secret;
 
 impl SerializeAs<SecretString> for Secret {
-    fn serialize_as<S: Serializer>(_: &SecretString, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(REDACTED)
+    fn serialize_as<S: Serializer>(secret: &SecretString, to: S) -> Result<S::Ok, S::Error> {
+        let is_empty = secret.expose_secret().is_empty();
+        to.serialize_str(if is_empty { "" } else { REDACTED })
     }
 }
 

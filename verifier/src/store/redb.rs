@@ -143,6 +143,9 @@ fn explain(path: &Path, error: redb::Error) -> StoreError {
         {
             StoreError::Damaged(format!("{path}: {error}"))
         }
+        redb::Error::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+            StoreError::Missing(path.to_string())
+        }
         error => StoreError::database(format!("{path}: {error}")),
     }
 }

@@ -266,7 +266,7 @@ fn write_rates(f: &mut fmt::Formatter<'_>, comparison: &Comparison) -> fmt::Resu
     let rates: Vec<(&str, u64)> = comparison
         .sides
         .iter()
-        .filter_map(|(name, rounds)| Some((*name, rate(rounds)? as u64)))
+        .filter_map(|(name, rounds)| Some((*name, rate(rounds)?.round() as u64)))
         .collect();
     writeln!(f, "{}", bars("requests a second", &rates))
 }

@@ -23,7 +23,7 @@ const TELLING_LOGS: [&str; 2] = ["Program log: AnchorError", "Program log: Error
 pub enum ChainError {
     /// The node did not answer, or answered with an error or malformed data.
     #[error(
-        "cannot {action} at {endpoint}: {message}; check --rpc-url and that the node is reachable"
+        "cannot {action} at {endpoint}: {message}; check the RPC URL (--rpc-url, FARTHING_RPC_URL or chain.rpc_url), and that the node is reachable"
     )]
     Rpc {
         /// The node.
@@ -150,8 +150,11 @@ impl Endpoint {
 
     pub(super) fn new(url: &str) -> Self {
         let shown = url::Url::parse(url)
-            .map(|url| url.origin().ascii_serialization())
-            .unwrap_or_else(|_| "the RPC URL, which is malformed".to_owned());
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
+            .map(|url| url.origin().ascii_serialization());
+        let shown = shown
+            .unwrap_or_else(|| "the RPC URL, which must begin with http:// or https://".to_owned());
         Self {
             shown,
             url: url.to_owned(),
