@@ -81,8 +81,8 @@ struct Laid {
 struct Whole<'a> {
     file: Option<&'a File>,
     text: String,
-    /// The positions of the overrides in the text, with the variable or flag of each.
-    laid: Vec<(Range<usize>, &'a str)>,
+    /// The positions of the overrides in the text, with the variable or flag of each, and the override at its position.
+    laid: Vec<(Range<usize>, &'a str, String)>,
 }
 
 impl Settings {
@@ -276,7 +276,10 @@ impl<'a> Whole<'a> {
             let start = text.len();
             // The name of a variable may be anything; a quoted key takes it.
             let _ = write!(text, "{table}.{} = {value}", Value::from(key.as_str()));
-            laid.push((start..text.len(), from.as_str()));
+            // Spaces before it give every part of the override its position in the whole text, which tells it from the
+            // file's.
+            let padded = format!("{}{}", " ".repeat(start), &text[start..]);
+            laid.push((start..text.len(), from.as_str(), padded));
         }
         Self { file, text, laid }
     }
@@ -285,23 +288,18 @@ impl<'a> Whole<'a> {
     fn table(&self) -> Result<Spanned<DeTable<'_>>, toml::de::Error> {
         let length = self.file.map_or(0, |file| file.text.len());
         let mut table = DeTable::parse(&self.text[..length])?;
-        for (range, _) in &self.laid {
-            // The span is the override's position in the whole text, which distinguishes it from the file's values.
-            let line = &self.text[range.clone()];
-            let laid = DeTable::parse(line)?;
+        for (range, _, padded) in &self.laid {
+            let laid = DeTable::parse(padded)?;
             for (name, inner) in laid.into_inner() {
-                let DeValue::Table(inner) = inner.into_inner() else {
-                    continue;
-                };
-                let within = table
-                    .get_mut()
-                    .entry(name)
-                    .or_insert_with(|| Spanned::new(range.clone(), DeValue::Table(DeTable::new())));
-                if let DeValue::Table(within) = within.get_mut() {
+                let empty = || Spanned::new(range.clone(), DeValue::Table(DeTable::new()));
+                let within = table.get_mut().entry(name).or_insert_with(empty);
+                if let (DeValue::Table(within), DeValue::Table(inner)) =
+                    (within.get_mut(), inner.into_inner())
+                {
                     for (key, value) in inner {
-                        let key = Spanned::new(range.clone(), key.into_inner());
+                        // Removed first, so that the key has its new position as well.
                         within.remove(&key);
-                        within.insert(key, Spanned::new(range.clone(), value.into_inner()));
+                        within.insert(key, value);
                     }
                 }
             }
@@ -356,7 +354,7 @@ impl<'a> Whole<'a> {
     fn is_laid(&self, span: &Range<usize>) -> bool {
         self.laid
             .iter()
-            .any(|(range, _)| range.contains(&span.start))
+            .any(|(range, ..)| range.contains(&span.start))
     }
 
     /// The line, the variable or the flag at a position of the text.
@@ -364,9 +362,9 @@ impl<'a> Whole<'a> {
         let laid = self
             .laid
             .iter()
-            .find(|(range, _)| range.contains(&span.start));
+            .find(|(range, ..)| range.contains(&span.start));
         match (laid, self.file) {
-            (Some((_, from)), _) => (*from).to_owned(),
+            (Some((_, from, _)), _) => (*from).to_owned(),
             (None, Some(file)) => {
                 let line = file.text[..span.start.min(file.text.len())]
                     .matches('\n')
@@ -518,6 +516,23 @@ mod tests {
         let error = wrong_with("", &[rpc_url, listen]).expect("no address");
         assert!(
             error.starts_with("--listen: ") && !error.contains("rpc_url"),
+            "{error}"
+        );
+        let mut overlay = Overlay::default();
+        let list = Value::Array(vec![Value::from("a"), Value::from(1)]);
+        overlay.lay(
+            "pricing",
+            "free_models",
+            list,
+            "FARTHING_PRICING_FREE_MODELS".to_owned(),
+        );
+        let text = "[http]\nupstream = \"http://x\"\n";
+        let error = Settings::of(Some(file(text)), overlay)
+            .err()
+            .expect("no string");
+        let error = error.to_string();
+        assert!(
+            error.starts_with("FARTHING_PRICING_FREE_MODELS: "),
             "{error}"
         );
         let odd = ("http", "a b.c", "x");
