@@ -15,6 +15,7 @@ mod routes;
 mod settler;
 mod store;
 mod units;
+mod upstream;
 mod url;
 mod usdc;
 
@@ -22,18 +23,21 @@ use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
+use crate::prices::Prices;
+
 pub use admin::AdminConfig;
 pub use chain::ChainConfig;
 pub use describe::{KeyDescription, TableDescription, describe, reference_page};
 pub use facilitator::FacilitatorConfig;
 pub(crate) use http::ANY_ORIGIN;
 pub use http::HttpConfig;
-pub use pricing::{ModelConfig, PricingConfig, TierConfig};
+pub use pricing::{AboveLimit, ModelConfig, PricingConfig, TierConfig, ToolConfig};
 pub use requests::RequestsConfig;
 pub use routes::RouteConfig;
 pub use settler::SettlerConfig;
 pub use store::StoreConfig;
 pub(crate) use units::in_memory;
+pub use upstream::UpstreamConfig;
 pub use usdc::UsdcAmount;
 
 /// The whole configuration.
@@ -42,6 +46,8 @@ pub use usdc::UsdcAmount;
 pub struct Config {
     /// The HTTP server, its limits, and the upstream.
     pub http: HttpConfig,
+    /// Servers that answer what is sold, besides `http.upstream`.
+    pub upstream: Vec<UpstreamConfig>,
     /// Prices of everything that is sold.
     pub pricing: PricingConfig,
     /// The database of the ledger, and the stored answers.
@@ -128,6 +134,7 @@ impl Config {
     /// [`ConfigError::Value`] names the first key that is wrong.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.http.check()?;
+        upstream::check(&self.upstream)?;
         self.admin.check(self.http.listen)?;
         self.check_sale()?;
         self.pricing.check()?;
@@ -141,7 +148,7 @@ impl Config {
 
     /// Checks that something is sold, through this verifier's upstream or by other servers through its facilitator.
     fn check_sale(&self) -> Result<(), ConfigError> {
-        let has_upstream = self.http.upstream.is_some();
+        let has_upstream = !self.upstreams().is_empty();
         match (has_upstream, self.pricing.is_empty()) {
             (false, false) => Err(ConfigError::value(
                 "http.upstream",
@@ -153,6 +160,25 @@ impl Config {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// All upstreams: that of `[http]` first, if there is one, since it is the short form for one.
+    #[must_use]
+    pub fn upstreams(&self) -> Vec<UpstreamConfig> {
+        let http = self.http.upstream.iter().map(|url| UpstreamConfig {
+            name: "default".to_owned(),
+            url: url.clone(),
+            api_key: self.http.upstream_api_key.clone(),
+            dialect: self.http.upstream_dialect,
+            models: Vec::new(),
+        });
+        http.chain(self.upstream.iter().cloned()).collect()
+    }
+
+    /// The prices in the form in which requests are priced with them.
+    #[must_use]
+    pub fn prices(&self) -> Prices {
+        self.pricing.prices(&self.upstreams())
     }
 
     /// The RPC node's URL, which may contain an access key; empty if it is not set.
@@ -218,10 +244,10 @@ pub(crate) mod tests {
     #[test]
     fn reads_what_it_needs_and_defaults_the_rest() {
         let config = Config::from_toml(MINIMAL).expect("the minimal configuration is complete");
-        let prices = config.pricing.prices();
-        let price = prices.tiers[0].models.of("demo").expect("it is listed");
-        assert_eq!(price.input_per_million.0, 150_000);
-        assert_eq!(price.per_request.0, 0);
+        let prices = config.prices();
+        let sold = prices.tiers[0].models.of("demo").expect("it is listed");
+        assert_eq!(sold.price.input_per_million.0, 150_000);
+        assert_eq!(sold.price.per_request.0, 0);
         assert_eq!(config.chain.min_grace_seconds, 172_800);
         assert_eq!(
             config.chain.token(),
@@ -475,7 +501,7 @@ pub(crate) mod tests {
     fn a_seller_needs_neither_server_nor_prices() {
         let tables = &MINIMAL[MINIMAL.find("[store]").expect("it is there")..];
         let config = SellerConfig::from_toml(tables).expect("it is complete");
-        assert_eq!(config.requests.max_body_bytes.as_u64(), 4 * 1024 * 1024);
+        assert_eq!(config.requests.max_body_bytes.as_u64(), 32 * 1024 * 1024);
         let whole = SellerConfig::from_toml(MINIMAL).expect_err("it sells no upstream");
         assert!(whole.to_string().contains("http"), "{whole}");
         for (requests, named) in [

@@ -5,13 +5,19 @@
 
 mod cost;
 mod events;
+mod failure;
+mod pace;
 mod produced;
+mod report;
+mod text;
 mod tokens;
 
 use bytes::Bytes;
+use farthing_wire::pricing::StreamUsage;
 
 pub(crate) use cost::{Cost, Tariff};
 pub(crate) use events::end_of_events;
+pub(crate) use pace::Paces;
 pub(crate) use produced::Produced;
 pub(crate) use tokens::prepare;
 
@@ -34,8 +40,6 @@ pub(crate) enum Metering {
 #[derive(Debug)]
 pub(crate) struct TokenMetering {
     meter: Meter,
-    /// Whether to drop the chunk with the usage, because the client did not ask for it.
-    hides_usage: bool,
     /// Maximum number of output tokens that the request asked for.
     bound: u64,
 }
@@ -49,11 +53,11 @@ pub(crate) struct ByteMetering {
 }
 
 impl Metering {
-    /// Metering for a model request of at most `bound` output tokens.
-    pub(crate) fn of_model(bound: u64, hides_usage: bool) -> Self {
+    /// Metering for a model request of at most `bound` output tokens, whose client asked for these reports of usage.
+    /// `strips` says that the upstream was asked for a report with every chunk instead of the client.
+    pub(crate) fn of_model(bound: u64, usage: StreamUsage, strips: bool) -> Self {
         Self::Tokens(TokenMetering {
-            meter: Meter::default(),
-            hides_usage,
+            meter: Meter::new(usage, strips),
             bound,
         })
     }
@@ -68,14 +72,14 @@ impl Metering {
     }
 
     /// What was produced at the moment at which the service began: nothing but the input was used.
-    pub(crate) const fn begun(&self) -> Produced {
+    pub(crate) fn begun(&self) -> Produced {
         self.so_far(0)
     }
 
     /// A cheap estimate of what was produced when `length` bytes of an answer that is not a stream have arrived.
-    pub(crate) const fn so_far(&self, length: u64) -> Produced {
+    pub(crate) fn so_far(&self, length: u64) -> Produced {
         match self {
-            Self::Tokens(_) => Produced::Estimated(length / BYTES_PER_TOKEN),
+            Self::Tokens(_) => Produced::estimated(length / BYTES_PER_TOKEN),
             Self::Bytes(_) => Produced::Bytes(length),
         }
     }
@@ -91,23 +95,25 @@ impl Metering {
         }
     }
 
-    /// Takes bytes of an event stream and returns those that may be passed on: only complete events, so that a stream
-    /// never ends within one.
+    /// Takes bytes of an event stream and returns those that may be passed on: complete events, unless one is very long,
+    /// so that a stream does not end within one.
     pub(crate) fn feed(&mut self, bytes: &Bytes) -> Vec<Bytes> {
         match self {
-            Self::Tokens(tokens) => {
-                let parts = tokens.meter.feed(bytes).into_iter();
-                let hides_usage = tokens.hides_usage;
-                parts
-                    .filter(|part| !(part.is_usage_chunk && hides_usage))
-                    .map(|part| part.bytes)
-                    .collect()
-            }
+            Self::Tokens(tokens) => tokens.meter.feed(bytes),
             Self::Bytes(metering) => {
-                let parts = metering.events.feed(bytes);
+                let parts = metering.events.feed(bytes).into_iter();
+                let parts: Vec<Bytes> = parts.map(|part| part.bytes).collect();
                 metering.passed += parts.iter().map(|part| part.len() as u64).sum::<u64>();
                 parts
             }
+        }
+    }
+
+    /// Whether something may be put between the events that have passed and those that follow.
+    pub(crate) const fn is_between_events(&self) -> bool {
+        match self {
+            Self::Tokens(tokens) => tokens.meter.is_between_events(),
+            Self::Bytes(metering) => metering.events.is_between_events(),
         }
     }
 
@@ -117,6 +123,7 @@ impl Metering {
             Self::Tokens(tokens) => tokens.meter.rest(),
             Self::Bytes(metering) => {
                 let rest = metering.events.rest();
+                let rest = rest.map(|part| part.bytes).unwrap_or_default();
                 metering.passed += rest.len() as u64;
                 rest
             }
@@ -134,7 +141,7 @@ impl Metering {
     /// What was produced by a stream that ended by itself.
     pub(crate) fn complete(&self) -> Produced {
         match self {
-            Self::Tokens(tokens) => tokens.meter.complete(),
+            Self::Tokens(tokens) => tokens.meter.produced(),
             Self::Bytes(metering) => Produced::Bytes(metering.passed),
         }
     }
@@ -142,13 +149,57 @@ impl Metering {
     /// What was produced by a stream that its source cut off.
     pub(crate) fn cut(&self) -> Produced {
         match self {
-            Self::Tokens(tokens) => tokens.meter.cut(),
+            Self::Tokens(tokens) => tokens.meter.produced(),
             Self::Bytes(metering) if metering.passed == 0 => Produced::Nothing,
             Self::Bytes(metering) => Produced::Bytes(metering.passed),
         }
     }
 
-    /// What was produced by a stream that was stopped, because its client disconnected or its reserve was spent.
+    /// What was produced by a stream whose client left, with an estimate of the output tokens that the upstream produced
+    /// in the elapsed time: it counts where more was produced than could be seen.
+    pub(crate) fn left(&self, estimate: Option<u64>) -> Produced {
+        match self.stopped() {
+            Produced::Tokens(count) if !self.has_current_report() => {
+                let estimate = estimate.unwrap_or(0).min(self.bound());
+                Produced::Tokens(count.at_least(estimate))
+            }
+            produced => produced,
+        }
+    }
+
+    /// Whether the upstream has reported all of the output that was seen.
+    fn has_current_report(&self) -> bool {
+        match self {
+            Self::Tokens(tokens) => tokens.meter.has_current_report(),
+            Self::Bytes(_) => true,
+        }
+    }
+
+    /// Maximum number of output tokens.
+    fn bound(&self) -> u64 {
+        match self {
+            Self::Tokens(tokens) => tokens.bound,
+            Self::Bytes(_) => 0,
+        }
+    }
+
+    /// What was likely produced of an answer that is not a stream, whose client left.
+    pub(crate) fn abandoned(&self, estimate: Option<u64>) -> Produced {
+        match self {
+            Self::Tokens(tokens) => Produced::estimated(estimate.unwrap_or(0).min(tokens.bound)),
+            Self::Bytes(_) => self.begun(),
+        }
+    }
+
+    /// Whether any output was seen in a stream.
+    pub(crate) fn has_begun(&self) -> bool {
+        match self {
+            Self::Tokens(tokens) => tokens.meter.said() > 0,
+            Self::Bytes(metering) => metering.passed > 0,
+        }
+    }
+
+    /// What was produced by a stream that was stopped, because its reserve was spent.
     pub(crate) fn stopped(&self) -> Produced {
         match self {
             Self::Tokens(tokens) => tokens.meter.stopped(),

@@ -4,9 +4,13 @@ mod quoted;
 pub(crate) mod reserved;
 mod routes;
 
-use farthing_wire::pricing::{Endpoint, ModelPrice, Quote, QuoteError, model_of};
+use std::sync::Arc;
+
+use farthing_wire::pricing::{
+    BodyRules, Endpoint, ModelPrice, Quote, QuoteError, RequestBody, model_of,
+};
 use farthing_wire::x402::STANDARD_TIER;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
 pub use quoted::{Quoted, RouteQuote};
@@ -21,6 +25,10 @@ pub struct Prices {
     pub free: ModelPrices,
     /// Routes that have a price of their own, or are free.
     pub routes: RoutePrices,
+    /// The index of the upstream that serves a model; a model without one is served by the first.
+    pub upstreams: ByModel<usize>,
+    /// Whether what a client cannot have seen before it disconnected is estimated and charged.
+    pub estimate_abandoned: bool,
 }
 
 /// A price tier: one price for each model that it sells.
@@ -42,49 +50,89 @@ impl Tier {
     }
 }
 
-/// Prices by model name and pattern.
-#[derive(Debug, Clone, Default)]
-pub struct ModelPrices {
-    /// Ordered by precedence: the first entry that matches is the price.
-    prices: Vec<(WildMatch, String, ModelPrice)>,
+/// Values by model name and pattern.
+#[derive(Debug, Clone)]
+pub struct ByModel<T> {
+    /// Ordered by precedence: the first entry that matches counts.
+    entries: Vec<(WildMatch, String, T)>,
 }
 
-impl ModelPrices {
-    /// Prices by model name, or by a pattern in which `*` matches any text.
+/// Models that are sold, by name and pattern.
+pub type ModelPrices = ByModel<SoldModel>;
+
+impl<T> Default for ByModel<T> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+        }
+    }
+}
+
+impl<T> ByModel<T> {
+    /// Values by model name, or by a pattern in which `*` matches any text.
     #[must_use]
-    pub fn new(prices: impl IntoIterator<Item = (String, ModelPrice)>) -> Self {
-        let prices = prices
+    pub fn new(values: impl IntoIterator<Item = (String, impl Into<T>)>) -> Self {
+        let entries = values
             .into_iter()
-            .map(|(pattern, price)| (WildMatch::new(&escaped(&pattern)), pattern, price));
-        let mut prices: Vec<_> = prices.collect();
+            .map(|(pattern, value)| (WildMatch::new(&escaped(&pattern)), pattern, value.into()));
+        let mut entries: Vec<_> = entries.collect();
         // Names come first, then patterns, of which the longest is the most specific.
-        prices
+        entries
             .sort_by_key(|(_, pattern, _)| (is_pattern(pattern), std::cmp::Reverse(pattern.len())));
-        Self { prices }
+        Self { entries }
     }
 
-    /// The price of a model.
+    /// The value of a model.
     #[must_use]
-    pub fn of(&self, model: &str) -> Option<&ModelPrice> {
-        let mut prices = self.prices.iter();
-        prices
+    pub fn of(&self, model: &str) -> Option<&T> {
+        let mut entries = self.entries.iter();
+        entries
             .find(|(matches, pattern, _)| pattern == model || matches.matches(model))
-            .map(|(_, _, price)| price)
+            .map(|(_, _, value)| value)
     }
 
-    /// The models that are listed by name, with their prices.
-    pub fn names(&self) -> impl Iterator<Item = (&str, &ModelPrice)> {
-        let prices = self.prices.iter();
-        prices
-            .filter(|(_, pattern, _)| !is_pattern(pattern))
-            .map(|(_, pattern, price)| (pattern.as_str(), price))
+    /// The models that are listed by name.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.all().filter(|(name, _)| !is_pattern(name))
     }
 
-    /// All names and patterns, with their prices.
-    pub fn all(&self) -> impl Iterator<Item = (&str, &ModelPrice)> {
-        let prices = self.prices.iter();
-        prices.map(|(_, pattern, price)| (pattern.as_str(), price))
+    /// All names and patterns.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &T)> {
+        let entries = self.entries.iter();
+        entries.map(|(_, pattern, value)| (pattern.as_str(), value))
     }
+}
+
+/// A model that is sold.
+#[derive(Debug, Clone)]
+pub struct SoldModel {
+    /// Its price.
+    pub price: ModelPrice,
+    /// What is accepted in a request's body, by index of the upstream that serves the model.
+    pub rules: Vec<Arc<BodyRules>>,
+    /// What becomes of an answer whose client disconnects.
+    pub when_client_leaves: WhenClientLeaves,
+}
+
+impl From<ModelPrice> for SoldModel {
+    fn from(price: ModelPrice) -> Self {
+        Self {
+            price,
+            rules: Vec::new(),
+            when_client_leaves: WhenClientLeaves::default(),
+        }
+    }
+}
+
+/// What becomes of an answer whose client disconnects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenClientLeaves {
+    /// The upstream is stopped, and what it produced until then is charged.
+    #[default]
+    Stop,
+    /// The upstream finishes the answer, and all of it is charged.
+    Finish,
 }
 
 fn is_pattern(pattern: &str) -> bool {
@@ -102,7 +150,20 @@ pub enum Order {
     /// The request must be paid for in one of these tiers; the standard tier comes first if it sells the model.
     Paid(Vec<TierQuote>),
     /// The request is free.
-    Free(Quote),
+    Free(ModelQuote),
+}
+
+/// What a request to a model costs, and how it is served.
+#[derive(Debug, Clone)]
+pub struct ModelQuote {
+    /// What it costs.
+    pub quote: Quote,
+    /// The request's body.
+    pub body: Arc<RequestBody>,
+    /// Index of the upstream that serves it.
+    pub upstream: usize,
+    /// What becomes of the answer if the client disconnects.
+    pub when_client_leaves: WhenClientLeaves,
 }
 
 /// What a request costs in one tier.
@@ -110,8 +171,8 @@ pub enum Order {
 pub struct TierQuote {
     /// Index of the tier in [`Prices::tiers`].
     pub tier: usize,
-    /// What it costs.
-    pub quote: Quote,
+    /// What it costs, and how it is served.
+    pub model: ModelQuote,
 }
 
 /// Why a request has no price.
@@ -146,12 +207,12 @@ impl Prices {
     pub fn order(
         &self,
         endpoint: Endpoint,
-        body: &Value,
+        body: &Arc<RequestBody>,
         tier: Option<&str>,
     ) -> Result<Order, OrderError> {
         let model = model_of(body)?;
         let tiers = self.tiers.iter().enumerate();
-        let prices: Vec<(usize, &ModelPrice)> = tiers
+        let prices: Vec<(usize, &SoldModel)> = tiers
             .filter(|(_, known)| tier.is_none_or(|tier| tier == known.name()))
             .filter_map(|(index, known)| Some((index, known.models.of(model)?)))
             .collect();
@@ -163,7 +224,7 @@ impl Prices {
             && tier.is_none()
             && (prices.is_empty() || !is_sold_by_name())
         {
-            return Ok(Order::Free(free.quote(endpoint, body)?));
+            return Ok(Order::Free(self.quote(free, endpoint, body)?));
         }
         if prices.is_empty() {
             let model = model.to_owned();
@@ -175,12 +236,31 @@ impl Prices {
                 None => QuoteError::ModelNotPriced { model }.into(),
             });
         }
-        let quotes = prices.into_iter().map(|(tier, price)| {
-            let quote = price.quote(endpoint, body)?;
-            Ok(TierQuote { tier, quote })
+        let quotes = prices.into_iter().map(|(tier, sold)| {
+            let model = self.quote(sold, endpoint, body)?;
+            Ok(TierQuote { tier, model })
         });
         let quotes: Result<Vec<_>, QuoteError> = quotes.collect();
         Ok(Order::Paid(quotes?))
+    }
+
+    fn quote(
+        &self,
+        sold: &SoldModel,
+        endpoint: Endpoint,
+        body: &Arc<RequestBody>,
+    ) -> Result<ModelQuote, QuoteError> {
+        let upstream = self.upstreams.of(model_of(body)?).copied().unwrap_or(0);
+        let quote = match sold.rules.get(upstream) {
+            Some(rules) => sold.price.quote(endpoint, body, rules),
+            None => sold.price.quote(endpoint, body, &BodyRules::default()),
+        };
+        Ok(ModelQuote {
+            quote: quote?,
+            body: Arc::clone(body),
+            upstream,
+            when_client_leaves: sold.when_client_leaves,
+        })
     }
 }
 
@@ -221,11 +301,12 @@ mod tests {
 
     fn costs(model: &str, tier: Option<&str>) -> Result<Vec<(usize, u64)>, OrderError> {
         let body = json!({"model": model, "messages": [{"role": "user", "content": "hi"}]});
+        let body = Arc::new(RequestBody::try_from(body).expect("an object"));
         match prices().order(Endpoint::ChatCompletions, &body, tier)? {
             Order::Free(_) => Ok(vec![]),
             Order::Paid(quotes) => Ok(quotes
                 .into_iter()
-                .map(|priced| (priced.tier, priced.quote.maximum.0))
+                .map(|priced| (priced.tier, priced.model.quote.maximum.0))
                 .collect()),
         }
     }
@@ -248,9 +329,13 @@ mod tests {
             // Only a star stands for anything.
             ("axb", 1),
         ] {
-            assert_eq!(list.of(model), Some(&price(expected)), "{model}");
+            assert_eq!(
+                list.of(model).map(|sold| sold.price),
+                Some(price(expected)),
+                "{model}"
+            );
         }
-        assert_eq!(models(&[("m", 1)]).of("mm"), None);
+        assert!(models(&[("m", 1)]).of("mm").is_none());
         let names: Vec<_> = list.names().map(|(name, _)| name).collect();
         assert_eq!(names, ["gpt-4o", "a?b"]);
     }

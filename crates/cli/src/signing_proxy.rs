@@ -1,81 +1,134 @@
-//! A local proxy that pays for every request from one lane, so that unmodified clients can buy from the provider: any
-//! OpenAI client, and any HTTP client of the provider's plain routes.
+//! A local proxy that pays for every request, so that unmodified clients can buy from the provider: any OpenAI or
+//! Anthropic client, and any HTTP client of the provider's plain routes.
 //!
-//! Every client that can reach the proxy spends from the lane, so it is meant for one user's own programs. Web pages
-//! are kept out: browsers send an `Origin` header, and requests with that header are refused.
+//! Every client that can reach the proxy spends from its lanes, so it is meant for one user's own programs: [`access`]
+//! keeps web pages out. A client that gives up and asks again gets what its first attempt bought ([`purchases`]).
 
+mod access;
 mod error;
+mod headers;
+mod lanes;
+mod log;
+mod purchases;
+mod streams;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use farthing_client::paying_client::{PaidAnswer, PaidRequest, PayError, PayingClient};
+use axum::routing::get;
+use farthing_client::paying_client::{FinishedAnswer, PaidAnswer, PaidRequest, PayingClient};
 use farthing_protocol::BaseUnits;
 use farthing_wire::idempotency::IDEMPOTENCY_KEY;
 use farthing_wire::pricing::Endpoint;
-use futures_util::{Stream, stream};
+use farthing_wire::receipt::request_digest;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+pub use access::Access;
+pub use lanes::{LaneFolder, Lanes, Opener};
+pub use log::{RequestLog, Served};
 
 use error::ProxyError;
+use log::Asked;
+use purchases::{Attempt, Bought, Purchases};
+use streams::events;
 
-/// Says of a browser's request who asks for it.
-const SEC_FETCH_SITE: &str = "sec-fetch-site";
-/// How long a stream's receipt may take after the client disconnected.
-const RECEIPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum length of a request body, in bytes.
-const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
+/// How long a purchase that nobody waits for lives on, unless configured otherwise.
+pub const DEFAULT_LINGER: Duration = Duration::from_secs(10);
+/// Header by which clients made with Stainless, such as OpenAI's and Anthropic's, count their retries.
+const RETRY_COUNT: &str = "x-stainless-retry-count";
+
+/// How a proxy serves.
+#[derive(Debug, Default)]
+pub struct ProxyOptions {
+    /// Who may use it.
+    pub access: Access,
+    /// How long a purchase whose client has disconnected before anything was delivered waits for a retry.
+    pub linger: Option<Duration>,
+    /// Told about every request.
+    pub log: Option<Box<dyn RequestLog>>,
+}
 
 /// What the proxy has paid for so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spent {
     /// Number of requests with a receipt.
     pub requests: u64,
-    /// Sum of the charges in those receipts.
+    /// What was charged since the proxy started: what the provider's books say, or else the sum of the receipts.
     pub charged: BaseUnits,
-    /// Upper bound of what the lane was charged and has reserved, including before this proxy started.
+    /// Upper bound of what the lanes were charged and have reserved, including before this proxy started.
     pub at_most: BaseUnits,
 }
 
 #[derive(Debug)]
 struct Shared {
-    client: PayingClient,
+    lanes: Lanes,
+    access: Access,
+    purchases: Arc<Purchases>,
+    log: Option<Box<dyn RequestLog>>,
     requests: AtomicU64,
     charged: AtomicU64,
-    /// Waits for the receipts of streams whose clients have disconnected.
-    receipts: TaskTracker,
+    /// Tasks that go on after their clients have disconnected.
+    tasks: TaskTracker,
 }
 
 impl Shared {
     /// Adds an answer's charge to the counters, if its receipt has arrived.
-    fn count(&self, answer: &PaidAnswer) {
+    fn count(&self, asked: &Asked, answer: &PaidAnswer) {
         if let Some(receipt) = answer.receipt() {
             self.requests.fetch_add(1, Ordering::Relaxed);
             self.charged.fetch_add(receipt.charged.0, Ordering::Relaxed);
         }
+        self.tell(asked, answer.status(), answer.receipt());
     }
 
-    fn spent(&self) -> Spent {
+    fn tell(
+        &self,
+        asked: &Asked,
+        status: u16,
+        receipt: Option<&farthing_client::paying_client::Receipt>,
+    ) {
+        if let Some(log) = &self.log {
+            log.served(&asked.served(status, receipt));
+        }
+    }
+
+    async fn spent(&self) -> Spent {
+        let used = self.lanes.used().await;
+        let at_most = used.iter().map(|client| client.spent_at_most().0).sum();
         Spent {
             requests: self.requests.load(Ordering::Relaxed),
             charged: BaseUnits(self.charged.load(Ordering::Relaxed)),
-            at_most: self.client.spent_at_most(),
+            at_most: BaseUnits(at_most),
+        }
+    }
+
+    /// Asks the provider what its books say of the lanes.
+    async fn settled(&self) -> Spent {
+        let mut by_books = Some(0_u64);
+        for client in self.lanes.used().await {
+            let charged = client.charged_since_first_state().await;
+            by_books = by_books.zip(charged).map(|(sum, charged)| sum + charged.0);
+        }
+        let spent = self.spent().await;
+        Spent {
+            charged: by_books.map_or(spent.charged, BaseUnits),
+            ..spent
         }
     }
 }
@@ -95,13 +148,29 @@ impl SigningProxy {
     /// # Errors
     /// If the address cannot be bound.
     pub async fn start(client: PayingClient, address: SocketAddr) -> io::Result<Self> {
+        Self::start_with(Lanes::One(client), address, ProxyOptions::default()).await
+    }
+
+    /// Starts to serve at an address, paying from these lanes.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub async fn start_with(
+        lanes: Lanes,
+        address: SocketAddr,
+        options: ProxyOptions,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
+        let linger = options.linger.unwrap_or(DEFAULT_LINGER);
         let shared = Arc::new(Shared {
-            client,
+            lanes,
+            access: options.access,
+            purchases: Arc::new(Purchases::new(linger)),
+            log: options.log,
             requests: AtomicU64::new(0),
             charged: AtomicU64::new(0),
-            receipts: TaskTracker::new(),
+            tasks: TaskTracker::new(),
         });
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
@@ -126,9 +195,8 @@ impl SigningProxy {
     }
 
     /// What was paid for so far.
-    #[must_use]
-    pub fn spent(&self) -> Spent {
-        self.shared.spent()
+    pub async fn spent(&self) -> Spent {
+        self.shared.spent().await
     }
 
     /// Stops accepting requests, and returns when the in-flight requests have ended.
@@ -139,78 +207,50 @@ impl SigningProxy {
             Ok(Err(error)) => tracing::warn!(%error, "the proxy's server failed"),
             Err(error) => tracing::error!(%error, "the proxy's server task panicked"),
         }
-        self.shared.receipts.close();
-        self.shared.receipts.wait().await;
-        self.shared.spent()
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+        self.shared.settled().await
     }
 }
 
 fn router(shared: Arc<Shared>) -> Router {
-    let mut router = Router::new().route("/v1/models", get(models));
-    for endpoint in Endpoint::ALL {
-        let handler = async move |State(shared): State<Arc<Shared>>, headers: HeaderMap, body| {
-            pay(endpoint, shared, &headers, body).await
-        };
-        router = router.route(endpoint.path(), post(handler));
-    }
-    router
-        .fallback(pay_plain)
-        .method_not_allowed_fallback(pay_plain)
+    let origins = &shared.access.origins;
+    let origins = origins
+        .iter()
+        .filter_map(|origin| HeaderValue::from_str(origin).ok());
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(AllowHeaders::mirror_request());
+    Router::new()
+        .route("/v1/models", get(models))
+        .fallback(pay)
+        .method_not_allowed_fallback(pay)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn(refuse_web_pages))
+        .layer(from_fn_with_state(Arc::clone(&shared), check_access))
+        .layer(cors)
         .with_state(shared)
 }
 
-async fn refuse_web_pages(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    // Browsers send no origin with images and links, but say that a page asks.
-    let asks_for_page = headers
-        .get(SEC_FETCH_SITE)
-        .is_some_and(|site| site != "none");
-    if headers.contains_key(ORIGIN) || asks_for_page || !is_local_name(headers) {
-        return ProxyError::web_page().into_response();
+async fn check_access(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    match shared.access.check(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
     }
-    next.run(request).await
 }
 
-/// Whether the `Host` is an address or a name that no stranger can register: a page may let a domain of its own point to
-/// this machine.
-fn is_local_name(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).map(|host| host.to_str().unwrap_or("."));
-    let Some(authority) = host.map(str::parse::<Authority>) else {
-        return true;
-    };
-    let Ok(authority) = authority else {
-        return false;
-    };
-    let name = authority
-        .host()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
-    let is_private = |name: &str| {
-        let suffixes = [".localhost", ".local", ".internal"];
-        !name.contains('.') || suffixes.iter().any(|suffix| name.ends_with(suffix))
-    };
-    name.parse::<IpAddr>().is_ok() || is_private(&name.to_ascii_lowercase())
-}
-
-async fn models(State(shared): State<Arc<Shared>>) -> Result<Response, ProxyError> {
-    whole(&shared, shared.client.models().await?).await
-}
-
-async fn pay(
-    endpoint: Endpoint,
-    shared: Arc<Shared>,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+async fn models(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
 ) -> Result<Response, ProxyError> {
-    let body = body.map_err(|rejection| ProxyError::not_read(&rejection))?;
-    let body = serde_json::from_slice(&body).map_err(|error| ProxyError::not_json(&error))?;
-    send(shared, headers, PaidRequest::new(endpoint, body)).await
+    let chosen = shared.access.lane_chosen(&headers)?;
+    let answer = shared.lanes.any(chosen).await?.models().await?;
+    let answer = answer.finish().await?;
+    Ok(whole(&answer))
 }
 
-/// Handles any other route, whether or not the provider sells it.
-async fn pay_plain(
+/// Pays for a request to a model, and for one of any other route, whether or not the provider sells it.
+async fn pay(
     State(shared): State<Arc<Shared>>,
     method: Method,
     uri: Uri,
@@ -218,142 +258,114 @@ async fn pay_plain(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ProxyError> {
     let body = body.map_err(|rejection| ProxyError::not_read(&rejection))?;
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut request = PaidRequest::plain(method, path, body);
-    if let Some(content_type) = headers.get(CONTENT_TYPE) {
-        request = request.with_content_type(content_type.clone());
-    }
-    send(shared, &headers, request).await
-}
-
-async fn send(
-    shared: Arc<Shared>,
-    headers: &HeaderMap,
-    mut request: PaidRequest,
-) -> Result<Response, ProxyError> {
-    if let Some(key) = headers.get(IDEMPOTENCY_KEY) {
-        let key = key.to_str().unwrap_or_default().parse();
-        request = request.with_key(key.map_err(ProxyError::key)?);
-    }
-    let answer = shared.client.send(request).await?;
-    if answer.is_stream() {
-        let (status, headers) = head(&answer);
-        let body = Body::from_stream(events(shared, answer));
-        Ok((status, headers, body).into_response())
-    } else {
-        whole(&shared, answer).await
-    }
-}
-
-/// The status and the headers that are passed to the client.
-fn head(answer: &PaidAnswer) -> (StatusCode, HeaderMap) {
-    let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::BAD_GATEWAY);
-    let mut headers = HeaderMap::new();
-    let content_type = answer
-        .content_type()
-        .and_then(|kind| HeaderValue::from_str(kind).ok());
-    if let Some(content_type) = content_type {
-        headers.insert(CONTENT_TYPE, content_type);
-    }
-    (status, headers)
-}
-
-/// Passes on an answer that is not a stream. It is buffered until it is complete, so that the client gets an error if
-/// the answer breaks off.
-async fn whole(shared: &Shared, answer: PaidAnswer) -> Result<Response, ProxyError> {
-    let (status, headers) = head(&answer);
-    shared.count(&answer);
-    let answer = answer.finish().await?;
-    Ok((status, headers, answer.body).into_response())
-}
-
-/// A stream, chunk by chunk as it arrives.
-fn events(shared: Arc<Shared>, answer: PaidAnswer) -> impl Stream<Item = io::Result<Bytes>> {
-    let passing = Passing {
-        shared,
-        answer: Some(answer),
-        line_has_ended: true,
-        last_event: LastEvent::default(),
-        has_ended: false,
+    let chosen = shared.access.lane_chosen(&headers)?;
+    let (lane, client) = shared.lanes.chosen(chosen).await?;
+    let endpoint = Endpoint::at(uri.path()).filter(|_| method == Method::POST);
+    let asked = Asked::new(Arc::clone(&lane), endpoint, &uri, &body);
+    let digest = request_digest(
+        method.as_str(),
+        uri.path(),
+        uri.query().unwrap_or_default(),
+        &[access::api_key(&headers).as_bytes(), b"\n", &body].concat(),
+    );
+    let request = request(endpoint, method, &uri, &headers, body)?;
+    let key = headers.get(IDEMPOTENCY_KEY);
+    let attempt = Attempt {
+        fingerprint: (lane, digest),
+        key: key.and_then(|key| key.to_str().ok()).map(str::to_owned),
+        is_retry: is_retry(&headers),
     };
-    stream::unfold(passing, |mut passing| async move {
-        // The answer stays in its place while it is waited for, since a client that disconnects drops all of this.
-        let next = passing.answer.as_mut()?.next_chunk().await;
-        if let Ok(Some(chunk)) = next {
-            passing.line_has_ended = chunk.ends_with(b"\n");
-            passing.has_ended |= passing.last_event.is_in(&chunk);
-            return Some((Ok(chunk), passing));
+    let buy = {
+        let (shared, asked) = (Arc::clone(&shared), asked.clone());
+        // Counted among the tasks, so that a shutdown waits for it.
+        let token = shared.tasks.token();
+        move || async move {
+            let bought = buy(&shared, &asked, &client, request).await;
+            drop(token);
+            bought
         }
-        if let Some(answer) = passing.answer.take() {
-            passing.shared.count(&answer);
-        }
-        let error = next.err()?;
-        Some((broken(&error, passing.line_has_ended), passing))
-    })
-}
-
-/// A stream that is passed on. Clients close the connection at the last event, before the receipt that follows it: then
-/// the receipt is still waited for, so that the charge is known and not the maximum.
-struct Passing {
-    shared: Arc<Shared>,
-    /// `None` once it was read to its end.
-    answer: Option<PaidAnswer>,
-    line_has_ended: bool,
-    last_event: LastEvent,
-    /// Whether the last event of the API has passed.
-    has_ended: bool,
-}
-
-impl Drop for Passing {
-    fn drop(&mut self) {
-        let Some(mut answer) = self.answer.take().filter(|_| self.has_ended) else {
-            return;
-        };
-        let shared = Arc::clone(&self.shared);
-        self.shared.receipts.spawn(async move {
-            let rest = async { while let Ok(Some(_)) = answer.next_chunk().await {} };
-            if timeout(RECEIPT_TIMEOUT, rest).await.is_err() {
-                tracing::debug!("a stream's receipt did not arrive after its client disconnected");
+    };
+    let bought = shared.purchases.outcome(attempt, buy).await;
+    match &*bought {
+        Bought::Whole(answer) => Ok(whole(answer)),
+        Bought::Stream(stream) => {
+            let answer = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match answer {
+                Some(answer) => Ok(stream_of(shared, asked, *answer)),
+                None => Err(ProxyError::delivered_elsewhere()),
             }
-            shared.count(&answer);
-        });
+        }
+        Bought::Failed(error) => Err(error.clone()),
     }
 }
 
-/// Looks for the event after which an API of OpenAI sends nothing more, in whatever chunks it comes.
-#[derive(Default)]
-struct LastEvent {
-    /// The end of what was seen, as long as the event's beginning could be.
-    tail: Vec<u8>,
-}
-
-impl LastEvent {
-    const MARKS: [&[u8]; 2] = [b"data: [DONE]", b"event: response.completed"];
-
-    /// Whether it has come with this chunk.
-    fn is_in(&mut self, chunk: &[u8]) -> bool {
-        self.tail.extend_from_slice(chunk);
-        let found = Self::MARKS.iter().any(|mark| {
-            let mut windows = self.tail.windows(mark.len());
-            windows.any(|window| window == *mark)
-        });
-        let longest = Self::MARKS.iter().map(|mark| mark.len()).max();
-        let excess = self.tail.len().saturating_sub(longest.unwrap_or_default());
-        self.tail.drain(..excess);
-        found
+/// The request to pay for. A model's body is sent byte for byte as the client sent it.
+fn request(
+    endpoint: Option<Endpoint>,
+    method: Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<PaidRequest, ProxyError> {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let request = match endpoint {
+        Some(endpoint) => PaidRequest::of_model(endpoint, body).with_query(uri.query()),
+        None => PaidRequest::plain(method, path, body),
+    };
+    let request = request.with_headers(headers::to_provider(headers));
+    match headers.get(IDEMPOTENCY_KEY) {
+        Some(key) => {
+            let key = key.to_str().unwrap_or_default().parse();
+            Ok(request.with_key(key.map_err(ProxyError::key)?))
+        }
+        None => Ok(request),
     }
 }
 
-/// Reports to the client that a stream broke off: by an error event or, if it broke off within an event, by an aborted
-/// connection.
-fn broken(error: &PayError, line_has_ended: bool) -> io::Result<Bytes> {
-    tracing::warn!(%error, "a stream from the provider broke off");
-    if line_has_ended {
-        Ok(ProxyError::from(error).event())
-    } else {
-        Err(io::Error::new(
-            io::ErrorKind::ConnectionAborted,
-            error.to_string(),
-        ))
+/// Whether a client says that it has asked before.
+fn is_retry(headers: &HeaderMap) -> bool {
+    let count = headers.get(RETRY_COUNT);
+    let count = count.and_then(|count| count.to_str().ok()?.parse::<u32>().ok());
+    count.is_some_and(|count| count > 0)
+}
+
+/// Buys an answer. One that is not a stream is read to its end, so that the client gets an error if it breaks off.
+async fn buy(
+    shared: &Shared,
+    asked: &Asked,
+    client: &PayingClient,
+    request: PaidRequest,
+) -> Bought {
+    let answer = match client.send(request).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let error = ProxyError::from(error);
+            shared.tell(asked, error.status(), None);
+            return Bought::Failed(error);
+        }
+    };
+    if answer.is_stream() {
+        return Bought::Stream(Mutex::new(Some(Box::new(answer))));
     }
+    shared.count(asked, &answer);
+    match answer.finish().await {
+        Ok(answer) => Bought::Whole(answer),
+        Err(error) => Bought::Failed(error.into()),
+    }
+}
+
+fn whole(answer: &FinishedAnswer) -> Response {
+    let mut response = Response::new(Body::from(answer.body.clone()));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    *response.headers_mut() = headers::to_client(&answer.headers);
+    response
+}
+
+fn stream_of(shared: Arc<Shared>, asked: Asked, answer: PaidAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let headers = headers::to_client(answer.headers());
+    let mut response = Response::new(Body::from_stream(events(shared, asked, answer)));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }

@@ -120,6 +120,13 @@ pub struct LanePayer {
     highest_signed: BaseUnits,
     /// Values below this one may have been used before this state was created.
     avoid_below: BaseUnits,
+    /// Values above `charged_floor` that were signed here.
+    own: BTreeSet<u64>,
+    /// The highest value that was signed elsewhere with this lane's key, as a verifier has proven: another client of the
+    /// lane, or an earlier one, may have been charged up to it.
+    signed_elsewhere: BaseUnits,
+    /// How far above what is needed vouchers are signed, so that two clients of one lane sign different values.
+    spread: u16,
 }
 
 impl LanePayer {
@@ -142,6 +149,9 @@ impl LanePayer {
             used: BTreeSet::new(),
             highest_signed: debited,
             avoid_below: BaseUnits::ZERO,
+            own: BTreeSet::new(),
+            signed_elsewhere: BaseUnits::ZERO,
+            spread: 0,
         })
     }
 
@@ -177,6 +187,21 @@ impl LanePayer {
             cap: state.cap,
         };
         Self::new(identity, state.debited)
+    }
+
+    /// Signs vouchers that are this much above what is needed, where the cap permits. Two clients of one lane that choose
+    /// it at random sign different values, so that each can tell the other's vouchers from its own.
+    #[must_use]
+    pub fn with_spread(self, spread: u16) -> Self {
+        Self { spread, ..self }
+    }
+
+    /// Whether the cap covers a request of at most `maximum` once the requests in flight here have ended, if they cost
+    /// nothing.
+    #[must_use]
+    pub fn may_cover(&self, maximum: BaseUnits) -> bool {
+        let need = self.spent.checked_add(maximum.max(BaseUnits(1)));
+        self.in_flight > BaseUnits::ZERO && need.is_some_and(|need| need <= self.identity.cap)
     }
 
     /// Which lane this is.
@@ -215,8 +240,10 @@ impl LanePayer {
             .checked_add(maximum.max(BaseUnits(1)))
             .filter(|need| *need <= self.identity.cap)
             .ok_or_else(|| self.cap_reached(maximum))?;
+        let spread = BaseUnits(need.0.saturating_add(u64::from(self.spread)));
         let value = self
-            .unused_from(need.max(self.avoid_below))
+            .unused_from(spread.max(self.avoid_below))
+            .or_else(|| self.unused_from(need.max(self.avoid_below)))
             .or_else(|| self.unused_from(need))
             .ok_or_else(|| self.cap_reached(maximum))?;
         self.sign(value, maximum, key)
@@ -269,6 +296,7 @@ impl LanePayer {
         }
         let voucher = self.voucher(value);
         self.used.insert(value.0);
+        self.own.insert(value.0);
         self.highest_signed = self.highest_signed.max(value);
         // Cannot overflow: `next_voucher` and `probing_voucher` have checked that it is below the cap.
         self.in_flight.0 += maximum.0;
@@ -431,6 +459,9 @@ impl LanePayer {
                     return Err(ResynchroniseError::AboveAuthorized);
                 }
                 self.highest_signed = self.highest_signed.max(state.authorized);
+                if !self.own.contains(&state.authorized.0) {
+                    self.signed_elsewhere = self.signed_elsewhere.max(state.authorized);
+                }
             }
             // Without a signature only what the chain shows as debited may be charged.
             None if claimed > self.initial => return Err(ResynchroniseError::NotSigned),
@@ -440,11 +471,17 @@ impl LanePayer {
     }
 
     /// Applies a trusted state from the answer to the reservation or query number `issued`.
+    ///
+    /// A higher claim than what is known is believed only if it is covered by a voucher that was signed elsewhere: a
+    /// voucher of this client that was refused has bought nothing, and an answer that is older than later receipts says
+    /// nothing new.
     fn learn(&mut self, issued: u64, state: &VoucherStateInfo, claimed: BaseUnits) {
         if claimed > self.spent_at_most() {
-            // Somebody else pays through this lane, or did before this state was created.
-            self.spent = claimed;
-            self.learn_charged(state.charged);
+            if claimed <= self.signed_elsewhere.max(self.initial) {
+                // Somebody else pays through this lane, or did before this state was created.
+                self.spent = claimed;
+                self.learn_charged(state.charged);
+            }
         } else {
             self.sample(issued, state.charged, state.reserved);
         }
@@ -476,7 +513,9 @@ impl LanePayer {
 
     fn learn_charged(&mut self, charged: BaseUnits) {
         self.charged_floor = self.charged_floor.max(charged);
-        self.used = self.used.split_off(&self.charged_floor.0.saturating_add(1));
+        let above = self.charged_floor.0.saturating_add(1);
+        self.used = self.used.split_off(&above);
+        self.own = self.own.split_off(&above);
     }
 
     fn release(&mut self, reservation: &Reservation) {

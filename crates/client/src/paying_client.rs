@@ -10,6 +10,7 @@
 //! them.
 
 mod answer;
+mod budget;
 mod error;
 mod in_flight;
 mod notary;
@@ -20,6 +21,7 @@ mod retryable;
 mod seen;
 mod terms;
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -39,8 +41,11 @@ use solana_sdk::hash::Hash;
 use solana_sdk::pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, timeout_at};
 
 pub use answer::{FinishedAnswer, PaidAnswer, Receipt};
+pub use budget::{Budget, BudgetSpent};
 pub use error::PayError;
 pub use notary::{DisputedReceipt, SignedReceipt};
 pub use request::PaidRequest;
@@ -48,7 +53,7 @@ pub use terms::Offer;
 
 use crate::payer::{LaneIdentity, LanePayer, PayerError, Reservation, SignedVoucher};
 use error::RefusedAttempt;
-use in_flight::InFlight;
+use in_flight::{InFlight, Lane};
 use notary::Notary;
 use retryable::{OutgoingRequest, RetryableRequest, Unanswered};
 use terms::KnownTerms;
@@ -57,10 +62,12 @@ use terms::KnownTerms;
 const MAX_RETRIES: u32 = 3;
 /// Maximum distance from a used value to the next one to try, for providers that do not report which values are used.
 const MAX_VALUE_JUMP: u64 = 256;
+/// How far above what is needed vouchers are signed at most, in base units.
+const MAX_SPREAD: u16 = 1_023;
 /// Timeout of connecting to the provider.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Timeout of reading: how long a provider may pause within an answer.
-const READ_TIMEOUT: Duration = Duration::from_secs(300);
+const READ_TIMEOUT: Duration = Duration::from_secs(600);
 /// Timeout of a query for the lane's state.
 const STATE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Path of a provider's list of models.
@@ -87,6 +94,14 @@ pub struct PayingClientConfig {
     pub settler: Option<Pubkey>,
     /// The most that one request may cost; a more expensive one is refused before anything is signed.
     pub max_price_per_request: Option<BaseUnits>,
+    /// The factor by which a price may rise while this client runs; a higher one is refused before anything is signed.
+    /// `None` accepts any rise.
+    pub max_price_jump: Option<u32>,
+    /// How long a request may wait for others of this client to end, if the lane's cap does not cover all of their maxima
+    /// at once.
+    pub max_wait: Duration,
+    /// Limits on what is spent, each of which must cover a request.
+    pub budgets: Vec<Arc<Budget>>,
     /// The tier to buy models in, such as `priority`, or `standard`; a model that is not sold in it is refused before
     /// anything is signed. If `None`, the provider's first offer is accepted, which is the standard one if there is
     /// one. Plain routes have no tiers.
@@ -105,9 +120,12 @@ struct Shared {
     base: Url,
     config: PayingClientConfig,
     identity: LaneIdentity,
-    lane: Arc<Mutex<LanePayer>>,
+    lane: Arc<Lane>,
     key: Keypair,
     terms: Mutex<KnownTerms>,
+    /// What the lane was charged before the first voucher was signed, asked for once; `None` if the provider does not
+    /// tell.
+    first_state: OnceCell<Option<BaseUnits>>,
 }
 
 impl PayingClient {
@@ -121,28 +139,33 @@ impl PayingClient {
         lane: LanePayer,
         key: Keypair,
     ) -> Result<Self, PayError> {
+        Self::with_http(http_client()?, config, lane, key)
+    }
+
+    /// Like [`Self::new`], with an HTTP client that several clients may share. It should not follow redirects, so that
+    /// vouchers are sent to the configured provider only.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`].
+    pub fn with_http(
+        http: reqwest::Client,
+        config: PayingClientConfig,
+        lane: LanePayer,
+        key: Keypair,
+    ) -> Result<Self, PayError> {
+        check_lane(&config, &lane, &key)?;
         let identity = *lane.identity();
-        if identity.signer != key.pubkey() {
-            return Err(PayError::Lane(PayerError::WrongKey {
-                lane: identity.lane,
-                expected: identity.signer,
-                given: key.pubkey(),
-            }));
-        }
-        if identity.program != config.program {
-            return Err(PayError::Configuration(
-                "the lane belongs to another program than the configured one".to_owned(),
-            ));
-        }
+        let lane = lane.with_spread(rand::thread_rng().gen_range(0..=MAX_SPREAD));
         Ok(Self {
             shared: Arc::new(Shared {
-                http: http_client()?,
+                http,
                 base: base_url(&config.base_url)?,
                 config,
                 identity,
-                lane: Arc::new(Mutex::new(lane)),
+                lane: Arc::new(Lane::new(lane)),
                 key,
                 terms: Mutex::new(KnownTerms::default()),
+                first_state: OnceCell::new(),
             }),
         })
     }
@@ -172,7 +195,17 @@ impl PayingClient {
     /// Upper bound of what the lane was charged and has reserved, as far as this client knows.
     #[must_use]
     pub fn spent_at_most(&self) -> BaseUnits {
-        in_flight::lock(&self.shared.lane).spent_at_most()
+        self.shared.lane.lock().spent_at_most()
+    }
+
+    /// What the provider's books say the lane was charged since this client first asked for its state; `None` if the
+    /// provider does not tell.
+    pub async fn charged_since_first_state(&self) -> Option<BaseUnits> {
+        let Some(first) = self.shared.first_state.get() else {
+            return Some(BaseUnits::ZERO);
+        };
+        let told = self.resynchronise().await.ok()?;
+        Some(told.state.charged.saturating_sub((*first)?))
     }
 
     /// Sends a chat completion and pays for it. A body with `"stream": true` is answered as server-sent
@@ -198,14 +231,11 @@ impl PayingClient {
             notary: self.notary(&request.method, &url, &request.body),
             url,
             method: request.method,
-            content_type: request.content_type,
+            headers: request.headers,
             body: request.body,
             key_is_the_callers: request.key.is_some(),
             key: request.key.unwrap_or_else(IdempotencyKey::random),
         };
-        if in_flight::lock(&self.shared.lane).has_losses() {
-            self.try_to_resynchronise().await;
-        }
         let mut offer = match known {
             Some(offer) => offer,
             None => match self.send_unpaid(&outgoing).await? {
@@ -213,6 +243,10 @@ impl PayingClient {
                 Sent::Refused(refusal) => self.accept_offer(&refusal)?,
             },
         };
+        self.learn_first_state().await;
+        if self.shared.lane.lock().has_losses() {
+            self.try_to_resynchronise().await;
+        }
         let mut retries = 0;
         loop {
             self.check_price(offer.maximum)?;
@@ -237,8 +271,7 @@ impl PayingClient {
         let identity = &self.shared.identity;
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = since_epoch.map_or(0, |since| since.as_secs());
-        let (signature, outgoing) =
-            in_flight::lock(&self.shared.lane).ask_state(now, &self.shared.key);
+        let (signature, outgoing) = self.shared.lane.lock().ask_state(now, &self.shared.key);
         let path = lane_state_path(&identity.channel, identity.lane);
         let mut url = at_path(&self.shared.base, &path);
         url.query_pairs_mut()
@@ -254,8 +287,21 @@ impl PayingClient {
         let told = told
             .filter(|_| is_success)
             .ok_or_else(|| PayError::unexpected(status, &body))?;
-        in_flight::lock(&self.shared.lane).learn_state(&outgoing, &told)?;
+        self.shared.lane.lock().learn_state(&outgoing, &told)?;
         Ok(told)
+    }
+
+    /// Asks for the lane's state before anything is signed, so that what earlier clients of the lane spent is known. A
+    /// provider that does not tell it says so in a refusal.
+    async fn learn_first_state(&self) {
+        let ask = || async {
+            let told = self.resynchronise().await;
+            if let Err(error) = &told {
+                tracing::debug!(%error, "cannot query the lane's state");
+            }
+            told.ok().map(|told| told.state.charged)
+        };
+        self.shared.first_state.get_or_init(ask).await;
     }
 
     /// Resynchronises if possible, and returns whether it was. If not, the client continues with its upper bound.
@@ -305,7 +351,11 @@ impl PayingClient {
     fn accept_offer(&self, refusal: &RefusedAttempt) -> Result<Offer, PayError> {
         let (accepted, prices) = terms::choose(&self.shared.config, &refusal.required)?;
         let maximum = accepted.amount;
-        self.terms().learn(accepted.clone(), prices);
+        let mut terms = self.terms();
+        if let Some(factor) = self.shared.config.max_price_jump {
+            terms.require_no_jump(&prices, factor)?;
+        }
+        terms.learn(accepted.clone(), prices);
         Ok(Offer { accepted, maximum })
     }
 
@@ -321,8 +371,11 @@ impl PayingClient {
     }
 
     async fn send_paid(&self, offer: &Offer, outgoing: &OutgoingRequest) -> Result<Sent, PayError> {
-        let (voucher, reservation) = self.reserve(offer.maximum)?;
-        let in_flight = InFlight::new(self.shared.lane.clone(), reservation);
+        let budgets = self.shared.config.budgets.iter();
+        let budgets = budgets.map(|budget| budget.reserve(offer.maximum));
+        let budgets = budgets.collect::<Result<Vec<_>, BudgetSpent>>()?;
+        let (voucher, reservation) = self.reserve(offer.maximum).await?;
+        let in_flight = InFlight::new(self.shared.lane.clone(), reservation, budgets);
         let payment = self.payment_header(offer, &voucher)?;
         let mut retryable =
             RetryableRequest::new(self.shared.http.clone(), outgoing.clone(), payment);
@@ -375,11 +428,27 @@ impl PayingClient {
         Ok(Sent::Refused(Box::new(refusal)))
     }
 
-    fn reserve(&self, maximum: BaseUnits) -> Result<(SignedVoucher, Reservation), PayError> {
-        let mut lane = in_flight::lock(&self.shared.lane);
-        lane.next_voucher(maximum, &self.shared.key)
-            .or_else(|_| lane.probing_voucher(maximum, &self.shared.key))
-            .map_err(PayError::Lane)
+    /// Signs a voucher. If the cap covers the request only once others in flight have ended, it waits for them.
+    async fn reserve(&self, maximum: BaseUnits) -> Result<(SignedVoucher, Reservation), PayError> {
+        let deadline = Instant::now() + self.shared.config.max_wait;
+        loop {
+            let released = self.shared.lane.released();
+            let mut released = pin!(released);
+            released.as_mut().enable();
+            let (error, may_wait) = {
+                let mut lane = self.shared.lane.lock();
+                let signed = lane
+                    .next_voucher(maximum, &self.shared.key)
+                    .or_else(|_| lane.probing_voucher(maximum, &self.shared.key));
+                match signed {
+                    Ok(signed) => return Ok(signed),
+                    Err(error) => (error, lane.may_cover(maximum)),
+                }
+            };
+            if !may_wait || timeout_at(deadline, released).await.is_err() {
+                return Err(PayError::Lane(error));
+            }
+        }
     }
 
     fn payment_header(
@@ -415,6 +484,27 @@ impl PayingClient {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+fn check_lane(
+    config: &PayingClientConfig,
+    lane: &LanePayer,
+    key: &Keypair,
+) -> Result<(), PayError> {
+    let identity = lane.identity();
+    if identity.signer != key.pubkey() {
+        return Err(PayError::Lane(PayerError::WrongKey {
+            lane: identity.lane,
+            expected: identity.signer,
+            given: key.pubkey(),
+        }));
+    }
+    if identity.program != config.program {
+        return Err(PayError::Configuration(
+            "the lane belongs to another program than the configured one".to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// Asks a provider for the terms of a chat completion by sending it without a payment. Returns the terms unchecked, or
@@ -461,7 +551,10 @@ impl Sent {
 }
 
 /// An HTTP client that does not follow redirects, so that a voucher is sent only to the configured provider.
-fn http_client() -> Result<reqwest::Client, PayError> {
+///
+/// # Errors
+/// [`PayError::Configuration`] if it cannot be built.
+pub fn http_client() -> Result<reqwest::Client, PayError> {
     reqwest::Client::builder()
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)

@@ -6,19 +6,26 @@
 //! [`TokenPrice`](farthing_protocol::price::TokenPrice), so a charge within the bounds never exceeds the
 //! maximum.
 //!
-//! Only fields whose cost can be bounded are accepted; any other field is refused with an error that names it. The
+//! A field is refused only if its cost has no bound, with an error that names it and says why ([`known`] lists them). The
 //! bound on input tokens is the number of bytes of all text plus 16 per message: no byte-level tokenizer produces more
 //! tokens than bytes, and chat templates add a few tokens per message.
 
+mod body;
 mod chat;
 mod completions;
+mod content;
+mod dialect;
 mod embeddings;
 mod fields;
+mod known;
+mod messages;
 mod price;
 mod responses;
 mod route;
+mod rules;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -27,13 +34,16 @@ use farthing_protocol::BaseUnits;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use body::{Change, RequestBody, changed};
+pub use dialect::{Dialect, OutputLimitField};
 pub use price::ModelPrice;
 pub use route::{AnswerPrice, ByteUsage, RoutePattern, RoutePatternError, RoutePrice};
+pub use rules::{BodyRules, ToolPrice};
 pub use usage::Usage;
 
 use fields::{Fields, invalid};
 
-/// The endpoints of an OpenAI-compatible API that are priced by model.
+/// The endpoints that are priced by model: those of OpenAI's API, and Anthropic's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
     /// Chat completions.
@@ -44,15 +54,21 @@ pub enum Endpoint {
     Responses,
     /// Embeddings, which have no output tokens.
     Embeddings,
+    /// Messages of Anthropic's API.
+    Messages,
+    /// The number of tokens of messages, in Anthropic's API.
+    CountTokens,
 }
 
 impl Endpoint {
     /// All endpoints.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
         Self::Embeddings,
+        Self::Messages,
+        Self::CountTokens,
     ];
 
     /// The path of the endpoint.
@@ -63,6 +79,8 @@ impl Endpoint {
             Self::Completions => "/v1/completions",
             Self::Responses => "/v1/responses",
             Self::Embeddings => "/v1/embeddings",
+            Self::Messages => "/v1/messages",
+            Self::CountTokens => "/v1/messages/count_tokens",
         }
     }
 
@@ -95,15 +113,26 @@ pub struct Quote {
     pub price: ModelPrice,
     /// Whether the answer is a stream of server-sent events.
     pub stream: bool,
-    /// Whether the client itself requested the usage chunk at the end of the stream.
-    pub wants_usage: bool,
+    /// The reports of usage within a stream that the client itself asked for.
+    pub usage: StreamUsage,
     /// The most input and output tokens.
     pub bounds: Usage,
     /// The most that the request can cost, in base units.
     pub maximum: BaseUnits,
-    /// The body to send upstream: the client's body with an explicit output limit and, for a stream, a request for
-    /// usage.
-    pub upstream_body: Value,
+    /// The changes with which the client's body is sent upstream: an explicit output limit and, for a stream, a request
+    /// for usage.
+    pub changes: Vec<Change>,
+}
+
+/// The reports of usage within a stream that a client asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamUsage {
+    /// None.
+    Hidden,
+    /// One at the end.
+    AtEnd,
+    /// All that the upstream makes.
+    Continuous,
 }
 
 /// Why a request body has no price.
@@ -118,10 +147,12 @@ pub enum QuoteError {
         message: String,
     },
     /// The body has a field whose cost cannot be bounded at this provider's prices.
-    #[error("\"{param}\" is not sold here: its cost cannot be bounded, leave it out")]
+    #[error("\"{param}\" is not sold here: {why}")]
     NotBounded {
         /// The offending field.
         param: String,
+        /// Why, and which setting would let it pass, if there is one.
+        why: String,
     },
     /// The model is not listed.
     #[error("model \"{model}\" is not sold here")]
@@ -139,17 +170,16 @@ struct Bounded {
     /// The most tokens.
     bounds: Usage,
     stream: bool,
-    wants_usage: bool,
-    upstream_body: Value,
+    usage: StreamUsage,
+    changes: Vec<Change>,
 }
 
 /// The model that a body names.
 ///
 /// # Errors
 /// [`QuoteError::Invalid`] if it names none.
-pub fn model_of(body: &Value) -> Result<&str, QuoteError> {
-    body.as_object()
-        .ok_or_else(|| invalid("body", "the body must be a JSON object"))?
+pub fn model_of(body: &RequestBody) -> Result<&str, QuoteError> {
+    body.fields()
         .get("model")
         .and_then(Value::as_str)
         .ok_or_else(|| invalid("model", "\"model\" must be a string"))
@@ -162,14 +192,15 @@ impl PriceList {
         *self == Self::default()
     }
 
-    /// The most that a request with this body can cost, and the body to send upstream.
+    /// The most that a request with this body can cost, as far as the price list says: a provider may accept less, or
+    /// more, than [`BodyRules::default`].
     ///
     /// # Errors
     /// [`QuoteError`] names the field that is malformed, unbounded or not sold.
-    pub fn quote(&self, endpoint: Endpoint, body: &Value) -> Result<Quote, QuoteError> {
+    pub fn quote(&self, endpoint: Endpoint, body: &RequestBody) -> Result<Quote, QuoteError> {
         let model = model_of(body)?;
         match self.models.get(model) {
-            Some(price) => price.quote(endpoint, body),
+            Some(price) => price.quote(endpoint, body, &BodyRules::default()),
             None => Err(QuoteError::ModelNotPriced {
                 model: model.to_owned(),
             }),
@@ -189,32 +220,48 @@ impl PriceList {
 }
 
 impl ModelPrice {
-    /// The most that a request with this body can cost at this price, and the body to send upstream.
+    /// The most that a request with this body can cost at this price, and the changes with which the body is sent
+    /// upstream.
     ///
     /// # Errors
     /// [`QuoteError`] names the field that is malformed or unbounded.
-    pub fn quote(&self, endpoint: Endpoint, body: &Value) -> Result<Quote, QuoteError> {
+    pub fn quote(
+        &self,
+        endpoint: Endpoint,
+        body: &RequestBody,
+        rules: &BodyRules,
+    ) -> Result<Quote, QuoteError> {
         let model = model_of(body)?;
-        let fields = Fields::of(body)?;
+        let fields = Fields {
+            endpoint,
+            body,
+            price: self,
+            rules,
+        };
         let Bounded {
             bounds,
             stream,
-            wants_usage,
-            upstream_body,
+            usage,
+            mut changes,
         } = match endpoint {
-            Endpoint::ChatCompletions => chat::bound(&fields, self)?,
-            Endpoint::Completions => completions::bound(&fields, self)?,
-            Endpoint::Responses => responses::bound(&fields, self)?,
+            Endpoint::ChatCompletions => chat::bound(&fields)?,
+            Endpoint::Completions => completions::bound(&fields)?,
+            Endpoint::Responses => responses::bound(&fields)?,
             Endpoint::Embeddings => embeddings::bound(&fields)?,
+            Endpoint::Messages => messages::bound(&fields)?,
+            Endpoint::CountTokens => messages::bound_of_count(&fields)?,
         };
+        if let Some(upstream_model) = &rules.upstream_model {
+            changes.push(Change::set("model", upstream_model));
+        }
         Ok(Quote {
             model: model.to_owned(),
             price: *self,
             stream,
-            wants_usage,
+            usage,
             bounds,
             maximum: self.maximum(bounds).ok_or(QuoteError::TooExpensive)?,
-            upstream_body,
+            changes,
         })
     }
 }

@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 
 use farthing_protocol::BaseUnits;
-use farthing_wire::pricing::{Endpoint, ModelPrice, PriceList, Quote, QuoteError, Usage};
+use farthing_wire::pricing::{
+    Endpoint, ModelPrice, PriceList, Quote, QuoteError, RequestBody, Usage,
+};
 use serde_json::Value;
 
 /// A model whose requests may hold images.
@@ -22,7 +24,7 @@ pub const DEAR: &str = "dear";
 /// # Panics
 /// If a property is violated.
 pub fn run(data: &[u8]) {
-    let Ok(body) = serde_json::from_slice::<Value>(data) else {
+    let Ok(body) = RequestBody::parse(data.to_vec()) else {
         return;
     };
     let list = prices();
@@ -31,13 +33,13 @@ pub fn run(data: &[u8]) {
         Err(QuoteError::Invalid { param, message }) => {
             assert!(!param.is_empty() && !message.is_empty());
         }
-        Err(QuoteError::NotBounded { param }) => assert_ne!(param, "model"),
+        Err(QuoteError::NotBounded { param, .. }) => assert_ne!(param, "model"),
         Err(QuoteError::ModelNotPriced { model }) => assert!(!list.models.contains_key(&model)),
-        Err(QuoteError::TooExpensive) => assert_eq!(body["model"], DEAR),
+        Err(QuoteError::TooExpensive) => assert_eq!(body.fields()["model"], DEAR),
     }
 }
 
-fn check(list: &PriceList, body: &Value, quote: &Quote) {
+fn check(list: &PriceList, body: &RequestBody, quote: &Quote) {
     assert_eq!(list.models.get(&quote.model), Some(&quote.price));
     assert!(quote.maximum >= quote.price.minimum);
     let charge = |prompt_tokens, completion_tokens| {
@@ -62,16 +64,15 @@ fn check(list: &PriceList, body: &Value, quote: &Quote) {
     }
     // Images are the only content that does not count by its bytes.
     if quote.price.tokens_per_image.is_none() {
-        assert!(bounds.prompt_tokens >= text(&body["messages"]));
+        assert!(bounds.prompt_tokens >= text(&body.fields()["messages"]));
     }
 
-    let again = list.quote(Endpoint::ChatCompletions, &quote.upstream_body);
-    // The gateway asks for usage, whether or not the client did.
-    let expected = Quote {
-        wants_usage: quote.wants_usage || quote.stream,
-        ..quote.clone()
-    };
-    assert_eq!(again, Ok(expected));
+    let sent = RequestBody::parse(body.with(&quote.changes)).expect("what is sent is a body");
+    let again = list
+        .quote(Endpoint::ChatCompletions, &sent)
+        .expect("with a price");
+    assert_eq!((again.bounds, again.maximum), (quote.bounds, quote.maximum));
+    assert_eq!(again.changes, [], "and needs no further change");
 }
 
 /// Bytes of all strings.

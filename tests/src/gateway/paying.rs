@@ -50,6 +50,9 @@ pub fn paying_client_with(
         pay_to: None,
         settler: Some(world.channel.settler),
         max_price_per_request: None,
+        max_price_jump: None,
+        max_wait: std::time::Duration::ZERO,
+        budgets: Vec::new(),
         tier: None,
     };
     change(&mut config);

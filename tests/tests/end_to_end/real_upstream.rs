@@ -25,7 +25,13 @@ fn usage(answer: &FinishedAnswer) -> Usage {
     });
     let reported = reported.next_back();
     let reported = reported.expect("the upstream reports usage");
-    Usage::read(&reported).expect("as OpenAI does")
+    let number = |name: &str| reported.get(name).and_then(Value::as_u64);
+    let either = |first: &str, second: &str| number(first).or_else(|| number(second));
+    Usage {
+        prompt_tokens: either("prompt_tokens", "input_tokens").expect("as OpenAI does"),
+        completion_tokens: either("completion_tokens", "output_tokens").unwrap_or_default(),
+        ..Usage::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -304,8 +304,8 @@ async fn bodies() {
         body.to_string()
     };
     let cases = [
-        ("".to_owned(), 400, "invalid_request", None),
-        ("{".to_owned(), 400, "invalid_request", None),
+        ("".to_owned(), 400, "invalid_request", Some("body")),
+        ("{".to_owned(), 400, "invalid_request", Some("body")),
         ("[]".to_owned(), 400, "invalid_request", Some("body")),
         (
             json!({"prompt": "hi"}).to_string(),
@@ -320,13 +320,13 @@ async fn bodies() {
             Some("messages"),
         ),
         (
-            with("max_tokens", json!(101)),
+            with("max_tokens", json!(0)),
             400,
             "invalid_request",
             Some("max_tokens"),
         ),
         (
-            with("audio", json!({})),
+            with("audio", json!({"voice": "a"})),
             400,
             "field_not_bounded",
             Some("audio"),

@@ -255,8 +255,8 @@ async fn clients_make_no_labels() {
     }
     let scrape = world.scrape().await;
     assert_eq!(chats_of(&scrape, ["model_not_priced"]), [20.]);
-    // Four endpoints and whatever else is sold, with five outcomes each, and the one refusal.
-    assert_eq!(scrape.series("farthing_requests_total").count(), 26);
+    // Six endpoints and whatever else is sold, with five outcomes each, and the one refusal.
+    assert_eq!(scrape.series("farthing_requests_total").count(), 36);
     assert!(!scrape.text.contains("model-"), "{}", scrape.text);
 }
 

@@ -51,11 +51,11 @@ async fn every_endpoint_refuses_what_has_no_bound() {
         ),
         (
             "/v1/embeddings",
-            json!({"model": MODEL, "input": "a", "stream": true}),
+            json!({"model": MODEL, "input": "a", "models": ["b"]}),
         ),
         (
             "/v1/responses",
-            json!({"model": MODEL, "input": "a", "store": true}),
+            json!({"model": MODEL, "input": "a", "background": true}),
         ),
     ] {
         let answer = post(&world, path, &body, &[]).await;
@@ -267,7 +267,7 @@ async fn whoever_looks_finds_everything_that_is_sold() {
     let response = world.http.get(url).send().await.expect("it answers");
     let catalogue: Value = response.json().await.expect("JSON");
     let resources = catalogue["resources"].as_array().expect("a list");
-    assert_eq!(resources.len(), 4);
+    assert_eq!(resources.len(), 6);
     for resource in resources {
         let url = resource["resource"].as_str().expect("a URL");
         assert!(url.starts_with(&world.url("/v1/")), "{url}");

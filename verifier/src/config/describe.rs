@@ -59,11 +59,16 @@ pub fn describe() -> Vec<TableDescription> {
     });
     let mut tables = Vec::new();
     for (name, schema) in properties(schema.as_object()) {
-        if let Some(schema) = object(schema) {
+        let (name, schema, defaults) = match schema.get("items").and_then(object) {
+            // An array of tables.
+            Some(item) => (format!("[{name}]"), Some(item), &Value::Null),
+            None => (name.clone(), object(schema), &defaults[name]),
+        };
+        if let Some(schema) = schema {
             let place = Place {
-                name: name.clone(),
+                name,
                 schema,
-                defaults: &defaults[name],
+                defaults,
             };
             describe_table(&place, &mut tables);
         }
@@ -145,6 +150,7 @@ fn unit(name: &str, schema: &Value) -> &'static str {
         Some("bytes") => "bytes",
         _ if text.contains("\"array\"") => "list of strings",
         _ if text.contains("\"object\"") => "table of strings",
+        _ if text.contains("\"boolean\"") => "true or false",
         _ if text.contains("\"integer\"") => "number",
         _ => "string",
     }
@@ -219,31 +225,46 @@ impl Config {
         let values = to_json(self);
         let mut text = String::new();
         for table in describe() {
-            let names: Vec<&str> = table.name.split(".\"<name>\"").collect();
-            match names[..] {
-                [name] => write_table(&mut text, &table, name, &values[name]),
-                [name, ..] => {
-                    let pointer = format!("/{}", name.replace('.', "/"));
-                    let entries = values.pointer(&pointer).and_then(Value::as_object);
-                    for (entry, value) in entries.into_iter().flatten() {
-                        if names.len() == 2 && names[1].is_empty() {
-                            let header = format!("{name}.{}", toml::Value::from(entry.as_str()));
-                            write_table(&mut text, &table, &header, value);
-                        } else {
-                            let inner = names[1].trim_start_matches('.');
-                            for (model, value) in value[inner].as_object().into_iter().flatten() {
-                                let entry = toml::Value::from(entry.as_str());
-                                let model = toml::Value::from(model.as_str());
-                                let header = format!("{name}.{entry}.{inner}.{model}");
-                                write_table(&mut text, &table, &header, value);
-                            }
-                        }
-                    }
-                }
-                [] => {}
+            let mut places = Vec::new();
+            let path: Vec<&str> = table.name.split('.').collect();
+            expand(&path, String::new(), &values, &mut places);
+            for (header, values) in places {
+                write_table(&mut text, &table, &header, values);
             }
         }
         text
+    }
+}
+
+/// Finds the tables of a description: one for each name of a table of tables, and for each element of an array.
+fn expand<'a>(
+    path: &[&str],
+    header: String,
+    values: &'a Value,
+    places: &mut Vec<(String, &'a Value)>,
+) {
+    let Some((step, rest)) = path.split_first() else {
+        places.push((header, values));
+        return;
+    };
+    let at = |name: &str| match header.as_str() {
+        "" => name.to_owned(),
+        header => format!("{header}.{name}"),
+    };
+    if let Some(array) = step
+        .strip_prefix('[')
+        .and_then(|step| step.strip_suffix(']'))
+    {
+        for value in values[array].as_array().into_iter().flatten() {
+            expand(rest, at(step), value, places);
+        }
+    } else if *step == "\"<name>\"" {
+        for (name, value) in values.as_object().into_iter().flatten() {
+            let name = toml::Value::from(name.as_str()).to_string();
+            expand(rest, at(&name), value, places);
+        }
+    } else {
+        expand(rest, at(step), &values[*step], places);
     }
 }
 
@@ -290,11 +311,14 @@ mod tests {
                 "http",
                 "pricing",
                 "pricing.models.\"<name>\"",
+                "pricing.models.\"<name>\".tools.\"<name>\"",
                 "pricing.routes.\"<name>\"",
                 "pricing.tiers.\"<name>\"",
                 "pricing.tiers.\"<name>\".models.\"<name>\"",
+                "pricing.tiers.\"<name>\".models.\"<name>\".tools.\"<name>\"",
                 "settler",
                 "store",
+                "[upstream]",
             ]
         );
         for table in tables {
@@ -318,7 +342,13 @@ mod tests {
     fn what_is_in_force_can_be_read_again_and_tells_no_secret() {
         let text = super::super::tests::MINIMAL
             .replace("[http]", "[http]\n        upstream_api_key = \"sk-424242\"")
-            .replace("8899\"", "8899/424242\"");
+            .replace("8899\"", "8899/424242\"")
+            .replace(
+                "[pricing.models.demo]",
+                "[[upstream]]\nname = \"b\"\nurl = \"http://x\"\napi_key = \"sk-424242\"\nmodels = [\"b-*\"]\n\
+                 [pricing.models.demo.tools.web_search]\nper_call = \"0.01\"\nmax_calls = 3\nmax_input_tokens = 9\n\
+                 [pricing.models.demo]",
+            );
         let config = Config::from_toml(&text).expect("it is complete");
         let effective = config.effective();
         assert!(!effective.contains("424242"), "{effective}");
@@ -330,7 +360,7 @@ mod tests {
         let again = Config::from_toml(&again).expect("what is in force is a configuration");
         assert_eq!(again.effective(), effective);
         assert!(
-            effective.contains("\nidle_timeout_ms = 60000\n"),
+            effective.contains("\nidle_timeout_ms = 300000\n"),
             "{effective}"
         );
     }

@@ -4,17 +4,33 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use farthing_wire::pricing::Dialect;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_with::{DurationMilliSeconds, serde_as};
 
 use super::units::{Bytes, Secret, in_memory};
+use super::upstream::{check_headers, check_origin};
 use super::url::{check_url, is_origin};
 use super::{ConfigError, RequestsConfig, check_places};
 
 /// Stands for every origin in [`HttpConfig::cors_origins`].
 pub(crate) const ANY_ORIGIN: &str = "*";
+
+/// Client headers that are passed on to the upstream by default: what describes the request and its trace. Headers that
+/// an upstream might apply to the provider's own account are not among them.
+const FORWARDED: [&str; 9] = [
+    "accept",
+    "accept-language",
+    "user-agent",
+    "traceparent",
+    "tracestate",
+    "x-request-id",
+    "x-stainless-*",
+    "openai-*",
+    "anthropic-*",
+];
 
 /// The HTTP server, its limits, and the upstream.
 #[serde_as]
@@ -36,9 +52,18 @@ pub struct HttpConfig {
     /// API key that is sent to the upstream as a bearer token. It is never logged or shown.
     #[serde_as(as = "Option<Secret>")]
     pub upstream_api_key: Option<SecretString>,
-    /// Maximum length of a request's body in bytes.
+    /// Dialect of the upstream, as of those in `[[upstream]]`.
+    #[schemars(with = "Option<String>")]
+    pub upstream_dialect: Option<Dialect>,
+    /// Names of client headers that are passed on to the upstream; a `*` at the end stands for any text. Credentials,
+    /// cookies and payments are never passed on.
+    pub forward_headers: Vec<String>,
+    /// Maximum length of the body of a request that carries a payment, in bytes.
     #[serde_as(as = "Bytes")]
     pub max_body_bytes: ByteSize,
+    /// Maximum length of the body of a request without a payment, which is read only for its price, in bytes.
+    #[serde_as(as = "Bytes")]
+    pub max_unpaid_body_bytes: ByteSize,
     /// Maximum total length of a request's headers in bytes.
     #[serde_as(as = "Bytes")]
     pub max_header_bytes: ByteSize,
@@ -69,6 +94,11 @@ pub struct HttpConfig {
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "idle_timeout_ms")]
     pub idle_timeout: Duration,
+    /// Time after which a silent stream gets a comment, so that nothing on the way takes its connection for dead; 0
+    /// sends none.
+    #[serde_as(as = "DurationMilliSeconds<u64>")]
+    #[serde(rename = "keep_alive_interval_ms")]
+    pub keep_alive_interval: Duration,
     /// Time that requests in flight have to end when the server shuts down.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "drain_timeout_ms")]
@@ -84,7 +114,10 @@ impl Default for HttpConfig {
             cors_origins: vec![ANY_ORIGIN.to_owned()],
             upstream: None,
             upstream_api_key: None,
+            upstream_dialect: None,
+            forward_headers: FORWARDED.map(str::to_owned).to_vec(),
             max_body_bytes: requests.max_body_bytes,
+            max_unpaid_body_bytes: requests.max_unpaid_body_bytes,
             max_header_bytes: ByteSize::kib(32),
             max_answer_bytes: requests.max_answer_bytes,
             max_connections: 16_384,
@@ -92,8 +125,9 @@ impl Default for HttpConfig {
             max_concurrent_requests: requests.max_concurrent_requests,
             body_timeout: requests.body_timeout,
             connect_timeout: Duration::from_secs(5),
-            first_byte_timeout: Duration::from_secs(120),
+            first_byte_timeout: Duration::from_secs(600),
             idle_timeout: requests.idle_timeout,
+            keep_alive_interval: requests.keep_alive_interval,
             drain_timeout: requests.drain_timeout,
         }
     }
@@ -110,28 +144,14 @@ impl HttpConfig {
         }
     }
 
-    /// A URL is shown, so it must not carry what must not be shown; and paths are put behind it.
-    fn check_upstream(&self) -> Result<(), ConfigError> {
-        let url = self.upstream.as_ref().and_then(|url| url.parse().ok());
-        let carries_more = |url: reqwest::Url| {
-            !url.username().is_empty() || url.password().is_some() || url.query().is_some()
-        };
-        if url.is_some_and(carries_more) {
-            let reason = "must have no user, password or query: give the upstream's key as http.upstream_api_key";
-            return Err(ConfigError::value("http.upstream", reason));
-        }
-        Ok(())
-    }
-
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        for (key, url) in [
-            ("http.upstream", self.upstream.as_ref()),
-            ("http.public_url", self.public_url.as_ref()),
-        ] {
-            if let Some(url) = url {
-                check_url(key, url)?;
-            }
+        if let Some(url) = &self.public_url {
+            check_url("http.public_url", url)?;
         }
+        if let Some(url) = &self.upstream {
+            check_origin("http.upstream", url)?;
+        }
+        check_headers("http.forward_headers", &self.forward_headers)?;
         let mut origins = self.cors_origins.iter();
         if let Some(origin) = origins.find(|origin| *origin != ANY_ORIGIN && !is_origin(origin)) {
             let reason = format!(
@@ -139,9 +159,12 @@ impl HttpConfig {
             );
             return Err(ConfigError::value("http.cors_origins", reason));
         }
-        self.check_upstream()?;
         for (key, value) in [
             ("http.max_body_bytes", in_memory(self.max_body_bytes)),
+            (
+                "http.max_unpaid_body_bytes",
+                in_memory(self.max_unpaid_body_bytes),
+            ),
             ("http.max_header_bytes", in_memory(self.max_header_bytes)),
             ("http.max_answer_bytes", in_memory(self.max_answer_bytes)),
             ("http.max_concurrent_requests", self.max_concurrent_requests),
@@ -165,19 +188,13 @@ impl HttpConfig {
         RequestsConfig {
             public_url: self.public_url.clone(),
             max_body_bytes: self.max_body_bytes,
+            max_unpaid_body_bytes: self.max_unpaid_body_bytes,
             max_answer_bytes: self.max_answer_bytes,
             max_concurrent_requests: self.max_concurrent_requests,
             body_timeout: self.body_timeout,
             idle_timeout: self.idle_timeout,
+            keep_alive_interval: self.keep_alive_interval,
             drain_timeout: self.drain_timeout,
         }
-    }
-
-    /// The upstream's URL without `/v1`; empty if there is no upstream, which is then never requested.
-    #[must_use]
-    pub fn upstream_base(&self) -> &str {
-        let upstream = self.upstream.as_deref().unwrap_or_default();
-        let base = upstream.trim_end_matches('/');
-        base.strip_suffix("/v1").unwrap_or(base)
     }
 }

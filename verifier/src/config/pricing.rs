@@ -1,17 +1,18 @@
 //! `[pricing]`: the prices of everything that is sold.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use farthing_wire::pricing::{ModelPrice, RoutePattern};
+use farthing_wire::pricing::{BodyRules, ModelPrice, OutputLimitField, RoutePattern, ToolPrice};
 use farthing_wire::x402::STANDARD_TIER;
 use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::routes::{self, RouteConfig};
-use super::{ConfigError, UsdcAmount};
+use super::{ConfigError, UpstreamConfig, UsdcAmount};
 use crate::prices::reserved::is_reserved;
-use crate::prices::{ModelPrices, Prices, RoutePrices, Tier};
+use crate::prices::{ByModel, ModelPrices, Prices, RoutePrices, SoldModel, Tier, WhenClientLeaves};
 
 /// Maximum number of output tokens of a free request, unless configured otherwise.
 const DEFAULT_FREE_MAX_OUTPUT_TOKENS: u32 = 4_096;
@@ -19,7 +20,7 @@ const DEFAULT_FREE_MAX_OUTPUT_TOKENS: u32 = 4_096;
 const MAX_TIER_LENGTH: usize = 64;
 
 /// Prices of everything that is sold. A model that no name or pattern matches is not served.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PricingConfig {
     /// Prices by model name, or by a pattern in which `*` matches any text. A name takes precedence over patterns, a
@@ -44,6 +45,37 @@ pub struct PricingConfig {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub free_routes: Vec<RoutePattern>,
+    /// Further fields of requests to models that are passed on although this version does not know them or refuses them;
+    /// their bytes count as input. Whatever they cost beyond that is not charged.
+    #[serde(default)]
+    pub allow_fields: Vec<String>,
+    /// Fields of requests to models that are removed before a request is passed on.
+    #[serde(default)]
+    pub drop_fields: Vec<String>,
+    /// What becomes of a request for more output than a model's `max_output_tokens`: `lower`, the default, uses the
+    /// maximum instead, `refuse` refuses it.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub above_limit: AboveLimit,
+    /// Whether a client that leaves before its answer is complete pays an estimate, from the elapsed time, of what cannot
+    /// be seen; by default true. Without it, only what was seen is charged.
+    #[serde(default = "yes")]
+    pub estimate_abandoned: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// What becomes of a request for more output than a model's limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AboveLimit {
+    /// The limit is used instead.
+    #[default]
+    Lower,
+    /// The request is refused.
+    Refuse,
 }
 
 /// A price tier besides the standard one.
@@ -58,7 +90,7 @@ pub struct TierConfig {
 }
 
 /// Price of one model, in decimal USDC.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
     /// Price per million input tokens in USDC. It is required, as is `output_per_million`, because tokens without a
@@ -80,12 +112,53 @@ pub struct ModelConfig {
     /// Minimum charge of a request in USDC.
     #[serde(default)]
     pub minimum: UsdcAmount,
-    /// Maximum number of output tokens per choice; it also applies to requests that set no limit.
+    /// Maximum number of output tokens per choice.
     #[serde(deserialize_with = "tokens")]
     pub max_output_tokens: u32,
+    /// Number of output tokens per choice for requests that set no limit, by default `max_output_tokens`. The value is
+    /// reserved, and set in the request to the upstream.
+    #[serde(default, deserialize_with = "some_tokens")]
+    pub default_output_tokens: Option<u32>,
+    /// Name under which the upstream takes the output limit of a chat completion: `max_tokens`,
+    /// `max_completion_tokens`, or `none` if it takes none. By default it follows from the upstream's dialect, and is
+    /// `max_completion_tokens` where that is not known.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub output_limit_field: Option<OutputLimitField>,
+    /// The upstream's own name of the model, if it is another one.
+    #[serde(default)]
+    pub upstream_model: Option<String>,
+    /// What becomes of an answer whose client disconnects: `stop`, the default, stops the upstream, `finish` lets it
+    /// finish and charges the whole answer.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub when_client_leaves: WhenClientLeaves,
     /// Maximum number of tokens that are charged for one inline image; without it, images are refused.
     #[serde(default)]
     pub tokens_per_image: Option<u32>,
+    /// Maximum number of tokens that are charged for 1,024 characters of inline audio in base64; without it, audio is
+    /// refused.
+    #[serde(default)]
+    pub tokens_per_audio_kib: Option<u32>,
+    /// Maximum number of tokens that are charged for 1,024 characters of an inline file in base64; without it, files are
+    /// refused.
+    #[serde(default)]
+    pub tokens_per_file_kib: Option<u32>,
+    /// Prices of tools that the upstream runs, by their type, such as `web_search`; other such tools are refused.
+    #[serde(default)]
+    pub tools: BTreeMap<String, ToolConfig>,
+}
+
+/// Price of a tool that the upstream runs, in decimal USDC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToolConfig {
+    /// Price per call in USDC.
+    pub per_call: UsdcAmount,
+    /// Maximum number of calls in one request.
+    pub max_calls: u32,
+    /// Maximum number of input tokens that the results of one request's calls may add.
+    pub max_input_tokens: u32,
 }
 
 /// Reads a number of tokens. Zero is refused while parsing, so that the error names the line.
@@ -110,37 +183,113 @@ impl ModelConfig {
             per_request: self.per_request.0,
             minimum: self.minimum.0,
             max_output_tokens: self.max_output_tokens,
+            default_output_tokens: self.default_output_tokens,
             tokens_per_image: self.tokens_per_image,
+            tokens_per_audio_kib: self.tokens_per_audio_kib,
+            tokens_per_file_kib: self.tokens_per_file_kib,
+        }
+    }
+
+    fn tool_prices(&self) -> BTreeMap<String, ToolPrice> {
+        let tools = self.tools.iter();
+        let prices = tools.map(|(name, tool)| {
+            let price = ToolPrice {
+                per_call: tool.per_call.0,
+                max_calls: tool.max_calls,
+                max_input_tokens: tool.max_input_tokens,
+            };
+            (name.clone(), price)
+        });
+        prices.collect()
+    }
+
+    /// What is wrong with this model, if anything is.
+    fn objection(&self) -> Option<&'static str> {
+        let has_default = self.default_output_tokens.is_some();
+        if self.max_output_tokens == 0 {
+            Some("max_output_tokens must be at least 1")
+        } else if self.default_output_tokens > Some(self.max_output_tokens) {
+            Some("default_output_tokens must not exceed max_output_tokens")
+        } else if has_default && self.output_limit_field == Some(OutputLimitField::None) {
+            Some("default_output_tokens has no effect with output_limit_field = \"none\"")
+        } else {
+            None
         }
     }
 }
 
-fn model_prices(models: &BTreeMap<String, ModelConfig>) -> ModelPrices {
-    let prices = models.iter();
-    ModelPrices::new(prices.map(|(pattern, model)| (pattern.clone(), model.price())))
+impl Default for PricingConfig {
+    fn default() -> Self {
+        Self {
+            models: BTreeMap::new(),
+            tiers: BTreeMap::new(),
+            free_models: Vec::new(),
+            free_max_output_tokens: None,
+            routes: BTreeMap::new(),
+            free_routes: Vec::new(),
+            allow_fields: Vec::new(),
+            drop_fields: Vec::new(),
+            above_limit: AboveLimit::default(),
+            estimate_abandoned: true,
+        }
+    }
 }
 
 impl PricingConfig {
-    /// The prices in the form in which requests are priced with them.
-    #[must_use]
-    pub fn prices(&self) -> Prices {
+    /// The prices in the form in which requests are priced with them, with the rules of each upstream.
+    pub(super) fn prices(&self, upstreams: &[UpstreamConfig]) -> Prices {
+        let models = |models: &BTreeMap<String, ModelConfig>| {
+            let models = models.iter();
+            ModelPrices::new(
+                models.map(|(pattern, model)| (pattern.clone(), self.sold(model, upstreams))),
+            )
+        };
         let standard = Tier {
             name: None,
-            models: model_prices(&self.models),
+            models: models(&self.models),
             upstream_headers: Vec::new(),
         };
         let others = self.tiers.iter().map(|(name, tier)| Tier {
             name: Some(name.clone()),
-            models: model_prices(&tier.models),
+            models: models(&tier.models),
             upstream_headers: tier.upstream_headers.clone().into_iter().collect(),
         });
         let tokens = self.free_max_output_tokens;
-        let free = ModelPrice::free(tokens.unwrap_or(DEFAULT_FREE_MAX_OUTPUT_TOKENS));
+        let free = ModelConfig {
+            max_output_tokens: tokens.unwrap_or(DEFAULT_FREE_MAX_OUTPUT_TOKENS),
+            ..ModelConfig::default()
+        };
+        let free = self.sold(&free, upstreams);
         let free_models = self.free_models.iter();
+        let served = upstreams.iter().enumerate().flat_map(|(index, upstream)| {
+            let models = upstream.models.iter();
+            models.map(move |pattern| (pattern.clone(), index))
+        });
         Prices {
             tiers: std::iter::once(standard).chain(others).collect(),
-            free: ModelPrices::new(free_models.map(|pattern| (pattern.clone(), free))),
+            free: ModelPrices::new(free_models.map(|pattern| (pattern.clone(), free.clone()))),
             routes: self.route_prices(),
+            upstreams: ByModel::new(served),
+            estimate_abandoned: self.estimate_abandoned,
+        }
+    }
+
+    fn sold(&self, model: &ModelConfig, upstreams: &[UpstreamConfig]) -> SoldModel {
+        let rules = upstreams.iter().map(|upstream| {
+            Arc::new(BodyRules {
+                dialect: upstream.dialect,
+                allow_fields: self.allow_fields.iter().cloned().collect(),
+                drop_fields: self.drop_fields.iter().cloned().collect(),
+                refuse_above_limit: self.above_limit == AboveLimit::Refuse,
+                output_limit_field: model.output_limit_field,
+                tools: model.tool_prices(),
+                upstream_model: model.upstream_model.clone(),
+            })
+        });
+        SoldModel {
+            price: model.price(),
+            rules: rules.collect(),
+            when_client_leaves: model.when_client_leaves,
         }
     }
 
@@ -163,11 +312,9 @@ impl PricingConfig {
         // Repeats checks of the parser, for configurations that were not parsed from TOML.
         let of_tiers = self.tiers.values().flat_map(|tier| &tier.models);
         for (name, model) in self.models.iter().chain(of_tiers) {
-            if model.max_output_tokens == 0 {
-                return Err(ConfigError::value(
-                    "pricing.models",
-                    format!("{name}: max_output_tokens must be at least 1"),
-                ));
+            if let Some(objection) = model.objection() {
+                let reason = format!("{name}: {objection}");
+                return Err(ConfigError::value("pricing.models", reason));
             }
             if self.free_models.contains(name) {
                 return Err(ConfigError::value(

@@ -19,9 +19,12 @@ pub struct RequestsConfig {
     /// Base URL under which clients reach the application, for the `resource` of a 402; by default it is made from the
     /// request's `Host` header.
     pub public_url: Option<String>,
-    /// Maximum length of a request's body in bytes.
+    /// Maximum length of the body of a request that carries a payment, in bytes.
     #[serde_as(as = "Bytes")]
     pub max_body_bytes: ByteSize,
+    /// Maximum length of the body of a request without a payment, which is read only for its price, in bytes.
+    #[serde_as(as = "Bytes")]
+    pub max_unpaid_body_bytes: ByteSize,
     /// Maximum length of an answer that is not a stream, in bytes.
     #[serde_as(as = "Bytes")]
     pub max_answer_bytes: ByteSize,
@@ -35,6 +38,11 @@ pub struct RequestsConfig {
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "idle_timeout_ms")]
     pub idle_timeout: Duration,
+    /// Time after which a silent stream gets a comment, so that nothing on the way takes its connection for dead; 0
+    /// sends none.
+    #[serde_as(as = "DurationMilliSeconds<u64>")]
+    #[serde(rename = "keep_alive_interval_ms")]
+    pub keep_alive_interval: Duration,
     /// Time that requests in flight have to end at a shutdown.
     #[serde_as(as = "DurationMilliSeconds<u64>")]
     #[serde(rename = "drain_timeout_ms")]
@@ -45,11 +53,13 @@ impl Default for RequestsConfig {
     fn default() -> Self {
         Self {
             public_url: None,
-            max_body_bytes: ByteSize::mib(4),
-            max_answer_bytes: ByteSize::mib(16),
+            max_body_bytes: ByteSize::mib(32),
+            max_unpaid_body_bytes: ByteSize::mib(4),
+            max_answer_bytes: ByteSize::mib(128),
             max_concurrent_requests: 4_096,
             body_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(300),
+            keep_alive_interval: Duration::from_secs(15),
             drain_timeout: Duration::from_secs(30),
         }
     }
@@ -62,6 +72,10 @@ impl RequestsConfig {
         }
         for (key, value) in [
             ("requests.max_body_bytes", in_memory(self.max_body_bytes)),
+            (
+                "requests.max_unpaid_body_bytes",
+                in_memory(self.max_unpaid_body_bytes),
+            ),
             (
                 "requests.max_answer_bytes",
                 in_memory(self.max_answer_bytes),

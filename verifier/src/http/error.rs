@@ -4,7 +4,7 @@
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use farthing_protocol::debit::AcceptError;
 use farthing_wire::pricing::QuoteError;
@@ -19,6 +19,9 @@ use crate::prices::OrderError;
 use crate::store::StoreFailed;
 
 use super::x402::payment_headers::PaymentHeaders;
+
+/// Header by which clients of OpenAI decide whether to retry.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// An error that this server answers with, as opposed to one that the upstream sent.
 #[derive(Debug)]
@@ -51,6 +54,24 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "route_not_sold", message)
     }
 
+    /// The error for a path that no route has but that resembles one.
+    pub(crate) fn path_resembles(right: &str) -> Self {
+        let message =
+            format!("there is no such path here: use {right} (base URLs of clients end with /v1)");
+        Self::new(StatusCode::NOT_FOUND, "route_not_sold", message)
+    }
+
+    pub(crate) fn model_not_found(model: &str) -> Self {
+        Self {
+            param: Some("model".to_owned()),
+            ..Self::new(
+                StatusCode::NOT_FOUND,
+                "model_not_priced",
+                format!("model {model:?} is not sold here"),
+            )
+        }
+    }
+
     pub(crate) fn shutting_down() -> Self {
         let message = "the provider is shutting down: try again later";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", message)
@@ -69,6 +90,25 @@ impl ApiError {
     pub(crate) fn body_too_large(limit: usize) -> Self {
         let message = format!("the body is longer than {limit} bytes");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    }
+
+    pub(crate) fn unpaid_body_too_large(limit: usize) -> Self {
+        let message = format!(
+            "the body is longer than {limit} bytes, which are read without a payment: send it with a payment (GET \
+             /.well-known/x402 has the prices)"
+        );
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    }
+
+    pub(crate) fn body_encoded() -> Self {
+        let message = "the body is compressed: send it without a Content-Encoding";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, "body_encoded", message)
+    }
+
+    pub(crate) fn body_malformed() -> Self {
+        let message = "the request's body broke off or is malformed: send the request again";
+        Self::new(StatusCode::BAD_REQUEST, "body_malformed", message)
     }
 
     pub(crate) fn headers_too_large(limit: usize) -> Self {
@@ -163,6 +203,10 @@ impl IntoResponse for ApiError {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        if self.status == StatusCode::GATEWAY_TIMEOUT {
+            // Another try would make the upstream think in vain once more.
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -188,7 +232,7 @@ impl From<QuoteError> for ApiError {
         let message = error.to_string();
         match error {
             QuoteError::Invalid { param, .. } => Self::invalid_request(message, Some(param)),
-            QuoteError::NotBounded { param } => Self {
+            QuoteError::NotBounded { param, .. } => Self {
                 param: Some(param),
                 ..Self::new(StatusCode::BAD_REQUEST, "field_not_bounded", message)
             },

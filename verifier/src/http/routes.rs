@@ -12,7 +12,7 @@ use farthing_wire::receipt::{KEY_SET_PATH, KeySet};
 use serde_json::{Value, json};
 
 use super::app::App;
-use super::catalogue::{catalogue, models};
+use super::catalogue::{MODEL, catalogue, model, models};
 use super::error::ApiError;
 use super::sale::checkout::Checkout;
 use super::sale::models::Models;
@@ -28,8 +28,16 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let mut router = Router::new();
     for endpoint in Endpoint::ALL {
         let sold = move |State(app): State<Arc<App>>, request: Request| async move {
-            let upstream = Arc::clone(&app.upstream);
-            sell(&app.checkout, Models { endpoint, upstream }, request).await
+            let upstreams = app.upstreams.clone();
+            sell(
+                &app.checkout,
+                Models {
+                    endpoint,
+                    upstreams,
+                },
+                request,
+            )
+            .await
         };
         router = router.route(endpoint.path(), post(sold));
     }
@@ -38,6 +46,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     }
     router
         .route(MODELS, get(models))
+        .route(MODEL, get(model))
         .route(CATALOGUE, get(catalogue))
         .route(HEALTH, get(healthz))
         .merge(about_payments(Arc::clone(&app.checkout)))
@@ -68,8 +77,29 @@ async fn plain(State(app): State<Arc<App>>, request: Request) -> Response {
     let routes = &app.checkout.payments.offer().prices.routes;
     match routes.of(request.method().as_str(), request.uri().path()) {
         Some(route) => sell_plain(&app, route, request).await,
-        None => ApiError::route_not_sold().into_response(),
+        None => match resembled(request.uri().path()) {
+            Some(right) => ApiError::path_resembles(right).into_response(),
+            None => ApiError::route_not_sold().into_response(),
+        },
     }
+}
+
+/// The path that a client meant whose base URL lacks the `/v1`, or has it or a slash too much.
+fn resembled(path: &str) -> Option<&'static str> {
+    let segments = |path: &str| {
+        let segments = path
+            .split('/')
+            .filter(|segment| !segment.is_empty() && *segment != "v1");
+        segments.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let asked = segments(path);
+    let paths = Endpoint::ALL.iter().map(|endpoint| endpoint.path());
+    let mut matching: Vec<_> = paths
+        .chain([MODELS])
+        .filter(|path| asked.ends_with(&segments(path)))
+        .collect();
+    matching.sort_by_key(|path| path.len());
+    matching.pop()
 }
 
 async fn sell_plain(app: &App, route: &Route, request: Request) -> Response {
@@ -77,7 +107,9 @@ async fn sell_plain(app: &App, route: &Route, request: Request) -> Response {
         Some(price) => PlainPrice::Listed(Arc::clone(&route.name), price),
         None => PlainPrice::Free,
     };
-    let upstream = Arc::clone(&app.upstream);
+    let Some(upstream) = app.upstreams.first() else {
+        return ApiError::route_not_sold().into_response();
+    };
     let serve = move |request| pass_on(upstream, request);
     sell(&app.checkout, Plain { price, serve }, request).await
 }
@@ -118,4 +150,28 @@ async fn healthz() -> Json<Value> {
 /// The key set with which receipts are checked: the settler's key, which a channel on the chain names as well.
 async fn key_set(State(checkout): State<Arc<Checkout>>) -> Json<KeySet> {
     Json(KeySet::of(&checkout.issuer.settler()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_that_was_meant_is_found() {
+        for (path, meant) in [
+            ("/chat/completions", Some("/v1/chat/completions")),
+            ("/v1/chat/completions/", Some("/v1/chat/completions")),
+            ("/v1//chat/completions", Some("/v1/chat/completions")),
+            ("/v1/v1/chat/completions", Some("/v1/chat/completions")),
+            ("/api/v1/responses", Some("/v1/responses")),
+            ("/completions", Some("/v1/completions")),
+            ("/messages/count_tokens", Some("/v1/messages/count_tokens")),
+            ("/models", Some("/v1/models")),
+            ("/", None),
+            ("/v1", None),
+            ("/v1/files", None),
+        ] {
+            assert_eq!(resembled(path), meant, "{path}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! of a sale are the same for all of them: [`checkout`] reads the request and collects the payment,
 //! [`serve`](mod@serve) runs the service and passes its answer on, [`bill`] charges.
 
+mod asking;
 pub(crate) mod bill;
 pub(crate) mod checkout;
 mod event_stream;
@@ -77,9 +78,19 @@ pub(crate) enum Bought<G: Goods> {
 pub(crate) struct Service<F> {
     pub(crate) bill: Bill,
     pub(crate) metering: Metering,
-    /// Whether the service stops when its client disconnects, even if the client may retry; true for streams.
-    pub(crate) stops_with_client: bool,
+    pub(crate) kind: ServiceKind,
     pub(crate) answer: F,
+}
+
+/// How a service answers, and what becomes of it when its client disconnects.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ServiceKind {
+    /// Whether a stream of events was asked for.
+    pub(crate) streams: bool,
+    /// Whether it is finished when its client disconnects, even if the client cannot retry.
+    pub(crate) finishes_alone: bool,
+    /// The model whose pace is measured, and estimated for clients that disconnect; `None` for services without one.
+    pub(crate) model: Option<String>,
 }
 
 /// What a request leads to.
@@ -133,14 +144,14 @@ async fn order<G: Goods>(
     let Service {
         bill,
         metering,
-        stops_with_client,
+        kind,
         answer,
     } = goods.service(checkout, bought, head, body);
     let sale = Sale {
         asked,
         bill,
         metering,
-        stops_with_client,
+        kind,
         place,
     };
     Ok(Order::Sale(Box::new(sale), answer))

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use farthing_protocol::BaseUnits;
-use farthing_wire::pricing::{ByteUsage, ModelPrice, Quote, Usage};
-use farthing_wire::receipt::{CountedUsage, Sold, SoldRoute, SoldTokens};
-use serde_json::Value;
+use farthing_wire::pricing::{ByteUsage, ModelPrice, Quote, RequestBody, Usage};
+use farthing_wire::receipt::{CountedBy, CountedUsage, Sold, SoldRoute, SoldTokens};
 
-use super::produced::{BYTES_PER_TOKEN, Produced};
-use super::tokens;
+use super::produced::{BYTES_PER_TOKEN, Count, Produced};
+use super::text::{self, MediaTokens};
 use crate::prices::RouteQuote;
 
 /// The charge of a request, and what its receipt says was sold.
@@ -33,7 +32,7 @@ pub(crate) struct TokenTariff {
     maximum: BaseUnits,
     bounds: Usage,
     /// The request's body, whose tokens are counted here if the upstream does not count them.
-    body: Arc<Value>,
+    body: Arc<RequestBody>,
 }
 
 #[derive(Debug)]
@@ -44,8 +43,8 @@ pub(crate) struct ByteTariff {
 }
 
 impl Tariff {
-    /// The tariff of a model request. `body` is the body that is sent to the upstream.
-    pub(crate) fn of_model(quote: &Quote, body: Arc<Value>) -> Self {
+    /// The tariff of a model request. `body` is the client's body.
+    pub(crate) fn of_model(quote: &Quote, body: Arc<RequestBody>) -> Self {
         Self::Tokens(TokenTariff {
             model: quote.model.clone(),
             price: quote.price,
@@ -68,7 +67,7 @@ impl Tariff {
 
     /// A cheap estimate of the cost, for charges that a precise one replaces unless the client disconnects or this
     /// process crashes.
-    pub(crate) fn glance(&self, produced: Produced) -> BaseUnits {
+    pub(crate) fn glance(&self, produced: &Produced) -> BaseUnits {
         match self {
             Self::Tokens(tariff) => tariff.charge(tariff.glance(produced)),
             Self::Bytes(tariff) => tariff.cost(produced).charge,
@@ -76,7 +75,7 @@ impl Tariff {
     }
 
     /// The precise cost.
-    pub(crate) fn cost(&self, produced: Produced) -> Cost {
+    pub(crate) fn cost(&self, produced: &Produced) -> Cost {
         match self {
             Self::Tokens(tariff) => tariff.cost(produced),
             Self::Bytes(tariff) => tariff.cost(produced),
@@ -85,8 +84,8 @@ impl Tariff {
 }
 
 impl ByteTariff {
-    fn cost(&self, produced: Produced) -> Cost {
-        let Produced::Bytes(answer_bytes) = produced else {
+    fn cost(&self, produced: &Produced) -> Cost {
+        let Produced::Bytes(answer_bytes) = *produced else {
             let charge = BaseUnits::ZERO;
             return Cost { charge, sold: None };
         };
@@ -114,32 +113,38 @@ impl TokenTariff {
         })
     }
 
-    fn cost(&self, produced: Produced) -> Cost {
-        let usage = self.count(produced);
-        let sold = usage.map(|usage| {
+    fn cost(&self, produced: &Produced) -> Cost {
+        let counted = produced.count().map(|count| self.count(count));
+        let sold = counted.map(|(usage, by)| {
             Sold::Tokens(SoldTokens {
                 model: self.model.clone(),
-                usage: CountedUsage::new(usage, produced.counted_by()),
+                usage: CountedUsage::new(usage, by),
                 price: self.price,
                 maximum: self.maximum,
             })
         });
         Cost {
-            charge: self.charge(usage),
+            charge: self.charge(counted.map(|(usage, _)| usage)),
             sold,
         }
     }
 
     /// An estimate of the usage: the bound of the input counts bytes, and a quarter of it is close to its tokens.
-    fn glance(&self, produced: Produced) -> Option<Usage> {
+    fn glance(&self, produced: &Produced) -> Option<Usage> {
         let input = self.bounds.prompt_tokens.div_ceil(BYTES_PER_TOKEN);
-        produced.with_input(|| input)
+        produced.count().map(|count| count.usage(|| input).0)
     }
 
     /// The usage, with the input's tokens counted if the upstream did not count them.
-    fn count(&self, produced: Produced) -> Option<Usage> {
-        produced.with_input(|| {
-            let counted = tokens::of_input(&self.body, self.price.tokens_per_image);
+    fn count(&self, count: &Count) -> (Usage, CountedBy) {
+        let per = |tokens: Option<u32>| tokens.map_or(0, u64::from);
+        let media = MediaTokens {
+            per_image: per(self.price.tokens_per_image),
+            per_audio_kib: per(self.price.tokens_per_audio_kib),
+            per_file_kib: per(self.price.tokens_per_file_kib),
+        };
+        count.usage(|| {
+            let counted = text::of_input(self.body.fields(), media);
             counted.min(self.bounds.prompt_tokens)
         })
     }

@@ -111,7 +111,7 @@ impl ProviderOffer {
         let tiers = self.prices.tiers.iter().enumerate();
         let ways = tiers.map(|(index, tier)| {
             let prices = tier.models.all();
-            let models = prices.map(|(name, price)| (name.to_owned(), *price));
+            let models = prices.map(|(name, sold)| (name.to_owned(), sold.price));
             let pricing = PriceList {
                 models: models.collect(),
                 ..PriceList::default()

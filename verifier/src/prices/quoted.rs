@@ -31,22 +31,23 @@ impl Quoted for TierQuote {
     }
 
     fn maximum(&self) -> BaseUnits {
-        self.quote.maximum
+        self.model.quote.maximum
     }
 
     fn pricing(&self) -> PriceList {
+        let quote = &self.model.quote;
         PriceList {
-            models: [(self.quote.model.clone(), self.quote.price)].into(),
+            models: [(quote.model.clone(), quote.price)].into(),
             ..PriceList::default()
         }
     }
 
     fn description(&self) -> String {
-        format!("Inference by {}", self.quote.model)
+        format!("Inference by {}", self.model.quote.model)
     }
 
     fn mime_type(&self) -> Option<&'static str> {
-        Some(if self.quote.stream {
+        Some(if self.model.quote.stream {
             "text/event-stream"
         } else {
             "application/json"

@@ -9,9 +9,10 @@ use super::Verifier;
 use crate::config::{Config, in_memory};
 use crate::http::admin;
 use crate::http::app::App;
+use crate::http::catalogue::UpstreamModels;
 use crate::http::routes::router;
 use crate::http::server::{self, ConnectionLimits, accept_all};
-use crate::http::upstream::Upstream;
+use crate::http::upstream::Upstreams;
 use crate::http::x402::facilitator_token::FacilitatorToken;
 use crate::metering;
 use crate::seller::{Keys, Ports, Seller, StartError};
@@ -38,8 +39,8 @@ async fn start_on(
     ports: Option<Ports>,
 ) -> Result<Verifier, StartError> {
     config.check()?;
-    let upstream = Upstream::new(&config.http)?;
-    let prices = config.pricing.prices();
+    let upstreams = Upstreams::new(&config)?;
+    let prices = config.prices();
     let seller = Seller::start_priced(config.seller(), keys, ports, prices).await?;
     let (listener, address) = listen("http.listen", config.http.listen)?;
     let admin_address = match config.admin.listen {
@@ -49,7 +50,8 @@ async fn start_on(
     metering::prepare();
     let app = Arc::new(App {
         checkout: Arc::clone(seller.checkout()),
-        upstream: Arc::new(upstream),
+        upstreams,
+        upstream_models: UpstreamModels::default(),
         max_header_bytes: in_memory(config.http.max_header_bytes),
         cors_origins: config.http.cors_origins.clone(),
         facilitator: config.facilitator.as_ref().map(FacilitatorToken::new),

@@ -102,7 +102,7 @@ async fn verifier(upstream: &str, store: &Path) -> Result<()> {
     };
     let long = ModelConfig {
         max_output_tokens: MAX_LONG_OUTPUT_TOKENS,
-        ..price
+        ..price.clone()
     };
     let (keys, chain) = (keys(), chain());
     let config = Config {

@@ -38,10 +38,10 @@ enum Price {
 impl From<&Prices> for PriceTable {
     fn from(prices: &Prices) -> Self {
         let models = prices.tiers.iter().flat_map(|tier| {
-            tier.models.all().map(|(name, price)| Sold {
+            tier.models.all().map(|(name, sold)| Sold {
                 name: name.to_owned(),
                 tier: Some(tier.name().to_owned()),
-                price: Some(Price::Model(*price)),
+                price: Some(Price::Model(sold.price)),
             })
         });
         let free = prices.free.all().map(|(name, _)| Sold {
@@ -122,13 +122,14 @@ fn listed<const N: usize>(parts: [(BaseUnits, &str); N]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use farthing_verifier::Config;
     use farthing_verifier::config::PricingConfig;
 
     use super::*;
 
     #[test]
     fn all_that_is_sold_is_listed_with_its_price() {
-        let config: PricingConfig = toml::from_str(
+        let pricing: PricingConfig = toml::from_str(
             r#"
             free_models = ["health"]
             [models."small-*"]
@@ -145,6 +146,10 @@ mod tests {
             "#,
         )
         .expect("a price list");
+        let config = Config {
+            pricing,
+            ..Config::default()
+        };
         let prices = PriceTable::from(&config.prices());
         let shown = prices.to_string();
         let lines = [

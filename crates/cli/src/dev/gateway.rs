@@ -65,6 +65,7 @@ fn model_config() -> ModelConfig {
 pub fn config(sale: &Sale, economy: &Economy, rpc_url: &str, folder: &Path) -> Config {
     Config {
         http: HttpConfig::new(&sale.upstream),
+        upstream: Vec::new(),
         pricing: PricingConfig {
             models: [(sale.model.clone(), model_config())].into(),
             free_models: sale.free_model.iter().cloned().collect(),

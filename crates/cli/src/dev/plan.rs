@@ -144,7 +144,9 @@ fn planned_request(
     if stream {
         body["stream"] = json!(true);
     }
-    let maximum = prices.quote(Endpoint::ChatCompletions, &body)?.maximum;
+    let maximum = prices
+        .quote(Endpoint::ChatCompletions, &body.clone().try_into()?)?
+        .maximum;
     Ok(PlannedRequest {
         body,
         stream,

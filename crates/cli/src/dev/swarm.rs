@@ -82,6 +82,9 @@ pub fn client(
         pay_to: Some(channel.channel.payee()),
         settler: Some(channel.channel.settler()),
         max_price_per_request: None,
+        max_price_jump: None,
+        max_wait: Duration::ZERO,
+        budgets: Vec::new(),
         tier: None,
     };
     PayingClient::new(config, payer, key.insecure_clone())

@@ -9,12 +9,14 @@ use farthing_client::paying_client::PayError;
 use farthing_wire::idempotency::InvalidKey;
 use serde_json::{Value, json};
 
+use crate::error::CliError;
+
 /// Header by which OpenAI's clients decide whether to retry. Their retry has another idempotency key, so the request
 /// may be charged again.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// An error response of the proxy itself.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ProxyError {
     status: StatusCode,
     code: String,
@@ -32,10 +34,66 @@ impl ProxyError {
         }
     }
 
-    pub(super) fn web_page() -> Self {
-        let message = "web pages may not spend from this lane (the request has an Origin header): send it from a \
-        program";
+    fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "origin_refused", message)
+    }
+
+    pub(super) fn web_page() -> Self {
+        let message = "web pages may not spend from this lane: send the request from a program, or allow the page's \
+        origin with --allow-origin";
+        Self::forbidden(message)
+    }
+
+    pub(super) fn origin(origin: &str) -> Self {
+        Self::forbidden(format!(
+            "pages of {origin} may not spend from this lane: to allow them, start the proxy with --allow-origin {origin}"
+        ))
+    }
+
+    pub(super) fn host(name: &str) -> Self {
+        Self::forbidden(format!(
+            "the name {name:?} is not one of this machine's own: use 127.0.0.1 or localhost, or start the proxy with \
+             --allow-host {name}"
+        ))
+    }
+
+    pub(super) fn token() -> Self {
+        let message = "give the proxy's token as the API key (with several lanes TOKEN.lane-7)";
+        Self::new(StatusCode::UNAUTHORIZED, "token_invalid", message)
+    }
+
+    pub(super) fn lane_unknown(name: &str) -> Self {
+        let message = if name.is_empty() {
+            "choose a lane with the API key: the name of a key file of --lane-keys, such as lane-7"
+                .to_owned()
+        } else {
+            format!(
+                "there is no key file {name}.json in the folder of --lane-keys: choose a lane with the API key"
+            )
+        };
+        Self::new(StatusCode::UNAUTHORIZED, "lane_unknown", message)
+    }
+
+    pub(super) fn lane(error: &CliError) -> Self {
+        Self::new(
+            StatusCode::PAYMENT_REQUIRED,
+            "lane_cannot_pay",
+            error.to_string(),
+        )
+    }
+
+    pub(super) fn delivered_elsewhere() -> Self {
+        let message = "another attempt of this request has got its answer";
+        Self::new(StatusCode::CONFLICT, "answer_delivered", message)
+    }
+
+    pub(super) fn failed() -> Self {
+        let message = "internal error of the proxy";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+    }
+
+    pub(super) const fn status(&self) -> u16 {
+        self.status.as_u16()
     }
 
     pub(super) fn not_read(rejection: &BytesRejection) -> Self {
@@ -44,11 +102,6 @@ impl ProxyError {
             _ => "invalid_request",
         };
         Self::new(rejection.status(), code, rejection.body_text())
-    }
-
-    pub(super) fn not_json(error: &serde_json::Error) -> Self {
-        let message = format!("the body is not JSON: {error}");
-        Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
     }
 
     pub(super) fn key(error: InvalidKey) -> Self {
@@ -82,6 +135,8 @@ impl From<&PayError> for ProxyError {
             | PayError::Terms(_)
             | PayError::UnreadableTerms(_)
             | PayError::TooExpensive { .. }
+            | PayError::Budget(_)
+            | PayError::PriceJumped { .. }
             | PayError::Refused { .. } => StatusCode::PAYMENT_REQUIRED,
             _ => StatusCode::BAD_GATEWAY,
         };

@@ -16,7 +16,7 @@ use super::retryable::RetryableRequest;
 use super::seen::{Differs, Seen};
 
 /// Longest answer that [`PaidAnswer::finish`] reads, in bytes.
-const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// Reason of a lost answer: the provider's answer to a retry does not begin with what was already received.
 const DIFFERS: &str = "the provider gave a different answer to the retry";
@@ -73,6 +73,8 @@ pub struct FinishedAnswer {
     pub status: u16,
     /// Type of the body.
     pub content_type: Option<String>,
+    /// The provider's headers.
+    pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
     /// What the request cost; `None` if no voucher was signed, or no receipt arrived.
@@ -143,6 +145,12 @@ impl PaidAnswer {
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status.as_u16()
+    }
+
+    /// The provider's headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.response.headers()
     }
 
     /// Type of the body.
@@ -292,6 +300,7 @@ impl PaidAnswer {
         Ok(FinishedAnswer {
             status: self.status(),
             receipt: self.receipt().cloned(),
+            headers: self.response.headers().clone(),
             content_type: self.content_type,
             body: body.into(),
         })

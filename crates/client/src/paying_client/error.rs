@@ -7,6 +7,7 @@ use farthing_wire::idempotency::{IdempotencyKey, PAYMENT_IDENTIFIER};
 use farthing_wire::x402::{HeaderError, PAYMENT_REQUIRED, PaymentRequired, decode_header};
 use serde_json::Value;
 
+use super::budget::BudgetSpent;
 use super::notary::DisputedReceipt;
 use crate::payer::{PayerError, ReceiptError, ResynchroniseError};
 
@@ -51,6 +52,26 @@ pub enum PayError {
         maximum: BaseUnits,
         /// The configured limit.
         limit: BaseUnits,
+    },
+    /// A budget does not cover the request.
+    #[error(transparent)]
+    Budget(#[from] BudgetSpent),
+    /// The provider's price rose by more than it may.
+    #[error(
+        "the price of {what} rose from {} to {} base units, more than {factor} times: check the provider's prices, and \
+         restart this client to accept them",
+        before.0,
+        now.0
+    )]
+    PriceJumped {
+        /// What is priced.
+        what: String,
+        /// The earlier price.
+        before: BaseUnits,
+        /// The new price.
+        now: BaseUnits,
+        /// The factor by which a price may rise.
+        factor: u32,
     },
     /// The provider refused the payment.
     #[error("the provider refused the payment ({code}): {message}")]
@@ -112,6 +133,8 @@ impl PayError {
             Self::Lane(_) => "lane_cannot_pay",
             Self::Terms(_) | Self::UnreadableTerms(_) => "terms",
             Self::TooExpensive { .. } => "too_expensive",
+            Self::Budget(_) => "budget_spent",
+            Self::PriceJumped { .. } => "price_jumped",
             Self::Refused { code, .. } => code,
             Self::Resynchronise(_) => "state_not_trusted",
             Self::Receipt(_) | Self::SignedReceipt(_) => "receipt_disputed",

@@ -5,23 +5,67 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use farthing_protocol::BaseUnits;
 use farthing_wire::x402::{ReceiptExtra, VoucherStateInfo};
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+use super::budget::BudgetReservation;
 use crate::payer::{LanePayer, ReceiptError, Reservation, ResynchroniseError};
+
+/// A lane, with a signal for every change that may make room for a waiting request.
+#[derive(Debug)]
+pub(super) struct Lane {
+    payer: Mutex<LanePayer>,
+    released: Notify,
+}
+
+impl Lane {
+    pub(super) fn new(payer: LanePayer) -> Self {
+        Self {
+            payer: Mutex::new(payer),
+            released: Notify::new(),
+        }
+    }
+
+    /// Locks the lane, even if the lock is poisoned: a panic cannot leave the lane in a state that spends more, because
+    /// reservations only add to what counts as spent.
+    pub(super) fn lock(&self) -> MutexGuard<'_, LanePayer> {
+        self.payer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a reservation ends. It must be polled before the lane is looked at, so that no end is missed.
+    pub(super) fn released(&self) -> Notified<'_> {
+        self.released.notified()
+    }
+}
 
 /// The reservation of an in-flight request. If it is dropped without an outcome, the request counts as lost, because a
 /// cancelled request may have been served.
 #[derive(Debug)]
 pub(super) struct InFlight {
-    lane: Arc<Mutex<LanePayer>>,
+    lane: Arc<Lane>,
     reservation: Option<Reservation>,
+    budgets: Vec<BudgetReservation>,
     maximum: BaseUnits,
 }
 
 impl InFlight {
-    pub(super) fn new(lane: Arc<Mutex<LanePayer>>, reservation: Reservation) -> Self {
+    pub(super) fn new(
+        lane: Arc<Lane>,
+        reservation: Reservation,
+        budgets: Vec<BudgetReservation>,
+    ) -> Self {
         Self {
             maximum: reservation.maximum(),
             lane,
             reservation: Some(reservation),
+            budgets,
+        }
+    }
+
+    /// Tells the budgets what the request cost.
+    fn charged(&mut self, charged: BaseUnits) {
+        for budget in &mut self.budgets {
+            budget.charged(charged);
         }
     }
 
@@ -30,21 +74,27 @@ impl InFlight {
     }
 
     pub(super) fn settled(mut self, receipt: &ReceiptExtra) -> Result<(), ReceiptError> {
-        match self.reservation.take() {
-            Some(reservation) => lock(&self.lane).settled(reservation, receipt),
-            None => Ok(()),
+        let Some(reservation) = self.reservation.take() else {
+            return Ok(());
+        };
+        let settled = self.lane.lock().settled(reservation, receipt);
+        if settled.is_ok() {
+            self.charged(receipt.charged);
         }
+        settled
     }
 
     pub(super) fn refused(mut self) {
         if let Some(reservation) = self.reservation.take() {
-            lock(&self.lane).refused(reservation);
+            self.lane.lock().refused(reservation);
+            self.charged(BaseUnits::ZERO);
         }
     }
 
     pub(super) fn refused_as_used(mut self, distance: u64) {
         if let Some(reservation) = self.reservation.take() {
-            lock(&self.lane).refused_as_used(reservation, distance);
+            self.lane.lock().refused_as_used(reservation, distance);
+            self.charged(BaseUnits::ZERO);
         }
     }
 
@@ -52,8 +102,9 @@ impl InFlight {
         mut self,
         state: &VoucherStateInfo,
     ) -> Result<(), ResynchroniseError> {
+        self.charged(BaseUnits::ZERO);
         match self.reservation.take() {
-            Some(reservation) => lock(&self.lane).resynchronise(reservation, state),
+            Some(reservation) => self.lane.lock().resynchronise(reservation, state),
             None => Ok(()),
         }
     }
@@ -62,13 +113,8 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         if let Some(reservation) = self.reservation.take() {
-            lock(&self.lane).lost(reservation);
+            self.lane.lock().lost(reservation);
         }
+        self.lane.released.notify_waiters();
     }
-}
-
-/// Locks a lane, even if the lock is poisoned: a panic cannot leave the lane in a state that spends more, because
-/// reservations only add to what counts as spent.
-pub(super) fn lock(lane: &Mutex<LanePayer>) -> MutexGuard<'_, LanePayer> {
-    lane.lock().unwrap_or_else(PoisonError::into_inner)
 }

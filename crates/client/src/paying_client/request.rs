@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::HeaderValue;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 
 use farthing_wire::idempotency::IdempotencyKey;
-use farthing_wire::pricing::Endpoint;
+use farthing_wire::pricing::{Endpoint, RequestBody};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -16,10 +16,11 @@ pub struct PaidRequest {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) query: Option<String>,
-    pub(super) content_type: Option<HeaderValue>,
+    /// Further headers.
+    pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     /// Endpoint and body of a request to a model, which is priced by its body; `None` for plain routes.
-    pub(super) of_model: Option<(Endpoint, Value)>,
+    pub(super) of_model: Option<(Endpoint, RequestBody)>,
     pub(super) key: Option<IdempotencyKey>,
 }
 
@@ -27,11 +28,18 @@ impl PaidRequest {
     /// A request to a model, with a random idempotency key unless [`Self::with_key`] sets one.
     #[must_use]
     pub fn new(endpoint: Endpoint, body: Value) -> Self {
+        Self::of_model(endpoint, body.to_string())
+    }
+
+    /// A request to a model, whose body is sent byte for byte as it is given.
+    #[must_use]
+    pub fn of_model(endpoint: Endpoint, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        let request = Self::plain(Method::POST, endpoint.path(), body.clone());
         Self {
-            content_type: Some(JSON),
-            body: body.to_string().into(),
-            of_model: Some((endpoint, body)),
-            ..Self::plain(Method::POST, endpoint.path(), Bytes::new())
+            // The provider says what is wrong with a body that cannot be priced here.
+            of_model: RequestBody::parse(body).ok().map(|body| (endpoint, body)),
+            ..request.with_content_type(JSON)
         }
     }
 
@@ -47,20 +55,34 @@ impl PaidRequest {
             method,
             path: format!("/{}", path.trim_start_matches('/')),
             query,
-            content_type: None,
+            headers: HeaderMap::new(),
             body: body.into(),
             of_model: None,
             key: None,
         }
     }
 
-    /// Sets the content type of the body.
+    /// Sets the query of the URL.
     #[must_use]
-    pub fn with_content_type(self, content_type: HeaderValue) -> Self {
+    pub fn with_query(self, query: Option<&str>) -> Self {
         Self {
-            content_type: Some(content_type),
+            query: query.map(str::to_owned),
             ..self
         }
+    }
+
+    /// Sets the content type of the body.
+    #[must_use]
+    pub fn with_content_type(mut self, content_type: HeaderValue) -> Self {
+        self.headers.insert(CONTENT_TYPE, content_type);
+        self
+    }
+
+    /// Adds headers, which replace those of the same names. The provider decides which of them its upstream gets.
+    #[must_use]
+    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers.extend(headers);
+        self
     }
 
     /// Sets the idempotency key. Sending the same request with the same key again returns the stored answer and costs

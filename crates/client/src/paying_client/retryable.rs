@@ -11,7 +11,7 @@ use farthing_protocol::BaseUnits;
 use farthing_wire::idempotency::{IDEMPOTENCY_KEY, IdempotencyKey};
 use farthing_wire::x402::PAYMENT_SIGNATURE;
 use rand::Rng;
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 
 use super::PayError;
@@ -37,7 +37,7 @@ pub(super) enum Unanswered {
 pub(super) struct OutgoingRequest {
     pub(super) method: Method,
     pub(super) url: Url,
-    pub(super) content_type: Option<HeaderValue>,
+    pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     /// The expected content of the receipt.
     pub(super) notary: Arc<Notary>,
@@ -140,10 +140,8 @@ impl RetryableRequest {
 impl OutgoingRequest {
     /// The request without a payment.
     pub(super) fn to(&self, http: &reqwest::Client) -> RequestBuilder {
-        let mut request = http.request(self.method.clone(), self.url.clone());
-        if let Some(content_type) = &self.content_type {
-            request = request.header(CONTENT_TYPE, content_type.clone());
-        }
+        let request = http.request(self.method.clone(), self.url.clone());
+        let request = request.headers(self.headers.clone());
         if self.body.is_empty() {
             request
         } else {

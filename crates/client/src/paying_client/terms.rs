@@ -48,6 +48,36 @@ impl KnownTerms {
         }
     }
 
+    /// Requires that no price of these is more than `factor` times what it was.
+    pub(super) fn require_no_jump(&self, prices: &PriceList, factor: u32) -> Result<(), PayError> {
+        let rises = |before: BaseUnits, now: BaseUnits| {
+            before > BaseUnits::ZERO && now.0 > before.0.saturating_mul(u64::from(factor))
+        };
+        let models = prices.models.iter().filter_map(|(name, now)| {
+            let before = self.prices.models.get(name)?;
+            let pairs = [
+                (before.input_per_million, now.input_per_million),
+                (before.output_per_million, now.output_per_million),
+                (before.per_request, now.per_request),
+                (before.minimum, now.minimum),
+            ];
+            Some((name, pairs))
+        });
+        for (name, pairs) in models {
+            if let Some((before, now)) =
+                pairs.into_iter().find(|(before, now)| rises(*before, *now))
+            {
+                return Err(PayError::PriceJumped {
+                    what: name.clone(),
+                    before,
+                    now,
+                    factor,
+                });
+            }
+        }
+        Ok(())
+    }
+
     pub(super) const fn prices(&self) -> &PriceList {
         &self.prices
     }
@@ -167,6 +197,9 @@ mod tests {
             pay_to: Some(Pubkey::new_from_array([3; 32])),
             settler: None,
             max_price_per_request: None,
+            max_price_jump: None,
+            max_wait: std::time::Duration::ZERO,
+            budgets: Vec::new(),
             tier: None,
         }
     }

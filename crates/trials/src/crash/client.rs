@@ -92,7 +92,10 @@ impl Client {
     /// # Errors
     /// If its model is not sold.
     pub fn maximum(&self, body: &Value) -> std::result::Result<BaseUnits, QuoteError> {
-        Ok(self.prices.quote(Endpoint::ChatCompletions, body)?.maximum)
+        Ok(self
+            .prices
+            .quote(Endpoint::ChatCompletions, &body.clone().try_into()?)?
+            .maximum)
     }
 
     /// Sends a request with a payment and reads the answer as far as it arrives.

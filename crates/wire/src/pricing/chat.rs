@@ -2,56 +2,31 @@
 
 use serde_json::Value;
 
+use super::content::content;
 use super::fields::{
-    Fields, MAX_DEPTH, MAX_MESSAGES, TEMPLATE_TOKENS_PER_MESSAGE, image_bound, invalid,
-    not_bounded, text_bytes,
+    Fields, MAX_DEPTH, MAX_MESSAGES, TEMPLATE_TOKENS_PER_MESSAGE, invalid, not_bounded, text_bytes,
 };
-use super::{Bounded, ModelPrice, QuoteError, Usage};
+use super::{Bounded, Change, ModelPrice, QuoteError, Usage, tools};
 
-/// The accepted fields, which cost nothing beyond the tokens that are bounded here.
-const FIELDS: &[&str] = &[
-    "model",
-    "messages",
-    "stream",
-    "stream_options",
-    "max_tokens",
-    "max_completion_tokens",
-    "n",
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "stop",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "repetition_penalty",
-    "logit_bias",
-    "logprobs",
-    "top_logprobs",
-    "response_format",
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "reasoning_effort",
-    "user",
-    "metadata",
-];
-
-pub(super) fn bound(fields: &Fields<'_>, price: &ModelPrice) -> Result<Bounded, QuoteError> {
-    fields.only(FIELDS)?;
-    let stream = fields.stream()?;
-    let (output_field, output) =
-        fields.output_bound(&["max_tokens", "max_completion_tokens"], price)?;
+pub(super) fn bound(fields: &Fields<'_>) -> Result<Bounded, QuoteError> {
+    let (counted, mut changes) = fields.admit()?;
+    let (default, takes) = fields.chat_limit_field();
+    let output = fields.output_limit(&["max_tokens", "max_completion_tokens"], default, takes)?;
+    changes.extend(output.changes);
+    if fields.given("store") == Some(&Value::Bool(true)) {
+        // What is stored at the upstream would be the provider's.
+        changes.push(Change::remove("store"));
+    }
     let bounds = Usage {
-        prompt_tokens: input_bound(fields, price)?,
-        completion_tokens: output * fields.choices()?,
+        prompt_tokens: counted + messages_bound(fields)? + tools::bound(fields)?,
+        completion_tokens: output.tokens * fields.choices()?,
         ..Usage::default()
     };
-    fields.bounded(bounds, (output_field, output), stream)
+    fields.bounded(bounds, changes)
 }
 
-fn input_bound(fields: &Fields<'_>, price: &ModelPrice) -> Result<u64, QuoteError> {
+/// The most input tokens of the messages.
+pub(super) fn messages_bound(fields: &Fields<'_>) -> Result<u64, QuoteError> {
     let messages = fields
         .given("messages")
         .and_then(Value::as_array)
@@ -62,9 +37,9 @@ fn input_bound(fields: &Fields<'_>, price: &ModelPrice) -> Result<u64, QuoteErro
                 format!("\"messages\" must be an array of 1 to {MAX_MESSAGES} messages"),
             )
         })?;
-    let mut tokens = fields.json_bytes(&["tools", "tool_choice", "response_format"]);
+    let mut tokens = 0;
     for message in messages {
-        tokens += TEMPLATE_TOKENS_PER_MESSAGE + message_bound(message, price)?;
+        tokens += TEMPLATE_TOKENS_PER_MESSAGE + message_bound(message, fields.price)?;
     }
     Ok(tokens)
 }
@@ -76,30 +51,15 @@ fn message_bound(message: &Value, price: &ModelPrice) -> Result<u64, QuoteError>
     let mut tokens = 0;
     for (name, value) in fields {
         tokens += match (name.as_str(), value) {
-            ("content", Value::Array(parts)) => {
-                let mut sum = 0;
-                for part in parts {
-                    sum += part_bound(part, price)?;
-                }
-                sum
+            ("content", Value::Array(_) | Value::Object(_)) => {
+                content(value, "messages.content", price)?
             }
-            ("audio", Value::Object(_)) => return Err(not_bounded("messages.audio")),
+            ("audio", Value::Object(_)) => {
+                let why = "stored speech has a length that this body does not show";
+                return Err(not_bounded("messages.audio", why));
+            }
             _ => text_bytes(value, "messages", MAX_DEPTH)?,
         };
     }
     Ok(tokens)
-}
-
-fn part_bound(part: &Value, price: &ModelPrice) -> Result<u64, QuoteError> {
-    match part.get("type").and_then(Value::as_str) {
-        Some("text" | "refusal") => text_bytes(part, "messages", MAX_DEPTH),
-        Some("image_url") => {
-            let url = part.pointer("/image_url/url").and_then(Value::as_str);
-            image_bound(url, "messages.content.image_url", price)
-        }
-        other => Err(not_bounded(format!(
-            "messages.content.{}",
-            other.unwrap_or("type")
-        ))),
-    }
 }

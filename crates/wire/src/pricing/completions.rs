@@ -3,45 +3,23 @@
 use serde_json::Value;
 
 use super::fields::{Fields, MAX_MESSAGES, invalid};
-use super::{Bounded, ModelPrice, QuoteError, Usage};
+use super::{Bounded, OutputLimitField, QuoteError, Usage};
 
-/// The accepted fields, which cost nothing beyond the tokens that are bounded here.
-const FIELDS: &[&str] = &[
-    "model",
-    "prompt",
-    "suffix",
-    "stream",
-    "stream_options",
-    "max_tokens",
-    "n",
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "stop",
-    "seed",
-    "echo",
-    "logprobs",
-    "presence_penalty",
-    "frequency_penalty",
-    "repetition_penalty",
-    "logit_bias",
-    "user",
-];
-
-pub(super) fn bound(fields: &Fields<'_>, price: &ModelPrice) -> Result<Bounded, QuoteError> {
-    fields.only(FIELDS)?;
-    let stream = fields.stream()?;
-    let (output_field, output) = fields.output_bound(&["max_tokens"], price)?;
+pub(super) fn bound(fields: &Fields<'_>) -> Result<Bounded, QuoteError> {
+    let (counted, mut changes) = fields.admit()?;
+    let takes_none = fields.rules.output_limit_field == Some(OutputLimitField::None);
+    let default = (!takes_none).then_some("max_tokens");
+    let output = fields.output_limit(&["max_tokens"], default, |_| true)?;
+    changes.extend(output.changes);
     let (prompts, prompt_tokens) = prompts(fields, "prompt")?;
     let suffix = fields.optional("suffix", Value::as_str, "a string")?;
     let bounds = Usage {
-        prompt_tokens: prompt_tokens + suffix.map_or(0, |suffix| suffix.len() as u64),
+        prompt_tokens: counted + prompt_tokens + suffix.map_or(0, |suffix| suffix.len() as u64),
         // Each prompt is answered with its own `n` choices.
-        completion_tokens: output * fields.choices()? * prompts,
+        completion_tokens: output.tokens * fields.choices()? * prompts,
         ..Usage::default()
     };
-    fields.bounded(bounds, (output_field, output), stream)
+    fields.bounded(bounds, changes)
 }
 
 /// The number of texts, each a string or an array of tokens, and the most tokens that they have together: for each text

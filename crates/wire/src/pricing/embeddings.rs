@@ -1,24 +1,23 @@
 //! Embeddings: input tokens only.
 
-use serde_json::Value;
-
 use super::completions::prompts;
 use super::fields::Fields;
-use super::{Bounded, QuoteError, Usage};
-
-/// The accepted fields, which cost nothing beyond the tokens that are bounded here.
-const FIELDS: &[&str] = &["model", "input", "dimensions", "encoding_format", "user"];
+use super::{Bounded, QuoteError, StreamUsage, Usage};
 
 pub(super) fn bound(fields: &Fields<'_>) -> Result<Bounded, QuoteError> {
-    fields.only(FIELDS)?;
+    let (counted, changes) = fields.admit()?;
+    if fields.stream()? {
+        let message = "embeddings are not streamed: leave \"stream\" out";
+        return Err(super::fields::invalid("stream", message));
+    }
     let (_, prompt_tokens) = prompts(fields, "input")?;
     Ok(Bounded {
         bounds: Usage {
-            prompt_tokens,
+            prompt_tokens: counted + prompt_tokens,
             ..Usage::default()
         },
         stream: false,
-        wants_usage: false,
-        upstream_body: Value::Object(fields.0.clone()),
+        usage: StreamUsage::Hidden,
+        changes,
     })
 }

@@ -1,8 +1,13 @@
-//! Reads the fields of a request body and counts the bytes of its text.
+//! Reads the fields of a request body, decides which of them pass, and sets the output limit.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Bounded, ModelPrice, QuoteError, Usage};
+use super::body::Change;
+use super::dialect::OutputLimitField;
+use super::known::{Found, Rule, known};
+use super::{
+    BodyRules, Bounded, Endpoint, ModelPrice, QuoteError, RequestBody, StreamUsage, Usage,
+};
 
 /// Tokens that a chat template may add to a message or an item.
 pub(super) const TEMPLATE_TOKENS_PER_MESSAGE: u64 = 16;
@@ -11,7 +16,7 @@ pub(super) const MAX_MESSAGES: usize = 4_096;
 /// The most choices (`n`) of one request.
 const MAX_CHOICES: u64 = 16;
 /// Deepest nesting of content whose text is counted.
-pub(super) const MAX_DEPTH: usize = 16;
+pub(super) const MAX_DEPTH: usize = 64;
 
 pub(super) fn invalid(param: &str, message: impl Into<String>) -> QuoteError {
     QuoteError::Invalid {
@@ -20,35 +25,79 @@ pub(super) fn invalid(param: &str, message: impl Into<String>) -> QuoteError {
     }
 }
 
-pub(super) fn not_bounded(param: impl Into<String>) -> QuoteError {
+pub(super) fn not_bounded(param: impl Into<String>, why: impl Into<String>) -> QuoteError {
     QuoteError::NotBounded {
         param: param.into(),
+        why: why.into(),
     }
 }
 
-/// The fields of a body.
+/// The output limit of one answer.
+pub(super) struct OutputLimit {
+    /// The most tokens of one answer.
+    pub(super) tokens: u64,
+    pub(super) changes: Vec<Change>,
+}
+
+/// A body that is being priced.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fields<'a>(pub(super) &'a Map<String, Value>);
+pub(super) struct Fields<'a> {
+    pub(super) endpoint: Endpoint,
+    pub(super) body: &'a RequestBody,
+    pub(super) price: &'a ModelPrice,
+    pub(super) rules: &'a BodyRules,
+}
 
 impl<'a> Fields<'a> {
-    pub(super) fn of(body: &'a Value) -> Result<Self, QuoteError> {
-        body.as_object()
-            .map(Self)
-            .ok_or_else(|| invalid("body", "the body must be a JSON object"))
-    }
-
-    /// Requires that all fields are known.
-    pub(super) fn only(&self, known: &[&str]) -> Result<(), QuoteError> {
-        let mut names = self.0.keys();
-        match names.find(|name| !known.contains(&name.as_str())) {
-            Some(unknown) => Err(not_bounded(unknown.as_str())),
-            None => Ok(()),
+    /// Decides of every field whether it passes. Returns the bytes of those that count as input, and the changes that
+    /// remove those that are dropped.
+    pub(super) fn admit(&self) -> Result<(u64, Vec<Change>), QuoteError> {
+        let mut bytes = 0;
+        let mut changes = Vec::new();
+        for (name, value) in self.body.fields() {
+            let found = known(self.endpoint, name, self.rules.dialect);
+            let is_read = matches!(&found, Found::Known(field) if matches!(field.rule, Rule::Read));
+            if is_read {
+                continue;
+            }
+            if self.rules.drop_fields.contains(name) {
+                changes.push(Change::remove(name.clone()));
+                continue;
+            }
+            if asks_for_nothing(name, value) {
+                continue;
+            }
+            if self.rules.allow_fields.contains(name) {
+                bytes += json_length(value);
+                continue;
+            }
+            match found {
+                Found::Known(field) => match field.rule {
+                    Rule::Read | Rule::Passes => {}
+                    Rule::Counts => bytes += json_length(value),
+                    Rule::Only(is_harmless) if is_harmless(value) => {}
+                    Rule::Only(_) | Rule::Refused => {
+                        return Err(not_bounded(name, with_settings(field.why)));
+                    }
+                },
+                Found::OfAnotherDialect => {
+                    let dialect = self.rules.dialect.map_or("unknown", |known| known.name());
+                    let why =
+                        format!("the upstream, whose dialect is {dialect}, has no such field");
+                    return Err(not_bounded(name, with_settings(&why)));
+                }
+                Found::Unknown => {
+                    return Err(not_bounded(name, with_settings("it is not a known field")));
+                }
+            }
         }
+        Ok((bytes, changes))
     }
 
     /// A field that is neither missing nor null.
     pub(super) fn given(&self, param: &str) -> Option<&'a Value> {
-        self.0.get(param).filter(|value| !value.is_null())
+        let value = self.body.fields().get(param);
+        value.filter(|value| !value.is_null())
     }
 
     /// An optional field: `None` if it is missing or null, an error if `read` does not accept its value.
@@ -71,7 +120,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn choices(&self) -> Result<u64, QuoteError> {
-        let choices = self.optional("n", Value::as_u64, "a whole number")?;
+        let choices = self.optional("n", whole_number, "a whole number")?;
         let choices = choices.unwrap_or(1);
         if (1..=MAX_CHOICES).contains(&choices) {
             Ok(choices)
@@ -83,83 +132,176 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The most output tokens of one answer, with the name of the field that sets them: the one of `params` that is
-    /// given, else the first of `params` with the model's limit.
-    pub(super) fn output_bound(
+    /// The output limit: the smallest of what the body asks for and the model's limit. `params` are the names that the
+    /// API has for it; `target` is the one that the upstream takes, if it takes only one.
+    pub(super) fn output_limit(
         &self,
         params: &[&'static str],
-        price: &ModelPrice,
-    ) -> Result<(&'static str, u64), QuoteError> {
-        let limit = u64::from(price.max_output_tokens);
-        let mut given = None;
-        for param in params {
-            let tokens = self.optional(param, Value::as_u64, "a positive whole number")?;
-            match (tokens, given) {
-                (Some(_), Some((earlier, _))) => {
+        default: Option<&'static str>,
+        takes: impl Fn(&str) -> bool,
+    ) -> Result<OutputLimit, QuoteError> {
+        let limit = u64::from(self.price.max_output_tokens);
+        let mut asked: Option<(&'static str, u64)> = None;
+        for &param in params {
+            // A few servers take -1 for no limit.
+            let unlimited = self
+                .given(param)
+                .is_some_and(|value| value.as_i64() == Some(-1));
+            if unlimited {
+                continue;
+            }
+            let tokens = self.optional(param, whole_number, "a positive whole number")?;
+            match (tokens, asked) {
+                (Some(0), _) => {
+                    return Err(invalid(param, format!("\"{param}\" must be at least 1")));
+                }
+                (Some(tokens), Some((earlier, other))) if tokens != other => {
                     return Err(invalid(
                         earlier,
-                        format!("give either \"{earlier}\" or \"{param}\""),
+                        format!("\"{earlier}\" and \"{param}\" differ: give one of them"),
                     ));
                 }
-                (Some(tokens), None) => given = Some((*param, tokens)),
-                (None, _) => {}
+                (Some(tokens), None) => asked = Some((param, tokens)),
+                (Some(_) | None, _) => {}
             }
         }
-        let (param, tokens) = given.unwrap_or((params[0], limit));
-        if tokens == 0 || tokens > limit {
+        if let Some((param, tokens)) = asked.filter(|(_, tokens)| *tokens > limit)
+            && self.rules.refuse_above_limit
+        {
             return Err(invalid(
                 param,
-                format!("\"{param}\" must be between 1 and {limit} for this model"),
+                format!(
+                    "\"{param}\" is {tokens}, but this model's answers have at most {limit} tokens"
+                ),
             ));
         }
-        Ok((param, tokens))
+        let target = match asked {
+            Some((param, _)) if takes(param) => Some(param),
+            _ => default,
+        };
+        let tokens = match (asked, target) {
+            (Some((_, tokens)), _) => tokens.min(limit),
+            (None, Some(_)) => self.price.default_output(),
+            (None, None) => limit,
+        };
+        let mut changes = Vec::new();
+        for &param in params {
+            let value = self.body.fields().get(param);
+            if Some(param) == target {
+                if value.and_then(Value::as_u64) != Some(tokens) {
+                    changes.push(Change::set(param, &tokens));
+                }
+            } else if value.is_some_and(|value| !value.is_null()) {
+                changes.push(Change::remove(param));
+            }
+        }
+        Ok(OutputLimit { tokens, changes })
+    }
+
+    /// The name under which the upstream takes a limit that the body does not have, and whether it takes a name.
+    pub(super) fn chat_limit_field(&self) -> (Option<&'static str>, impl Fn(&str) -> bool + use<>) {
+        let set = self.rules.output_limit_field;
+        let dialect = self.rules.dialect;
+        let default = set
+            .or(dialect.map(super::Dialect::output_limit_field))
+            .unwrap_or(OutputLimitField::MaxCompletionTokens);
+        let takes = move |name: &str| match (set, dialect) {
+            (Some(OutputLimitField::None), _) | (None, None) => true,
+            (Some(only), _) => only.name() == Some(name),
+            (None, Some(dialect)) => dialect.takes_limit(name),
+        };
+        (default.name(), takes)
     }
 
     /// Bytes of fields that a template writes into the prompt as JSON.
     pub(super) fn json_bytes(&self, params: &[&str]) -> u64 {
         let values = params.iter().filter_map(|param| self.given(param));
-        values.map(|value| value.to_string().len() as u64).sum()
+        values.map(json_length).sum()
     }
 
-    /// The request with its bounds. The upstream body gets an explicit output limit and, for a stream, a request for
-    /// usage.
+    /// The request with its bounds. For a stream, usage is asked for.
     pub(super) fn bounded(
         &self,
         bounds: Usage,
-        (output_field, output): (&str, u64),
-        stream: bool,
+        mut changes: Vec<Change>,
     ) -> Result<Bounded, QuoteError> {
-        let (wants_usage, mut body) = self.with_usage(stream)?;
-        body.insert(output_field.to_owned(), output.into());
+        let stream = self.stream()?;
+        let usage = if stream {
+            self.ask_for_usage(&mut changes)?
+        } else {
+            StreamUsage::Hidden
+        };
         Ok(Bounded {
             bounds,
             stream,
-            wants_usage,
-            upstream_body: Value::Object(body),
+            usage,
+            changes,
         })
     }
 
-    /// Whether the client requested usage at the end of its stream, and the fields with that request added.
-    fn with_usage(&self, stream: bool) -> Result<(bool, Map<String, Value>), QuoteError> {
-        let mut fields = self.0.clone();
-        if !stream {
-            return Ok((false, fields));
+    /// Adds the request for usage, and returns what the client itself asked for.
+    fn ask_for_usage(&self, changes: &mut Vec<Change>) -> Result<StreamUsage, QuoteError> {
+        let options = self.optional("stream_options", Value::as_object, "an object")?;
+        let asked =
+            |name: &str| options.and_then(|options| options.get(name)) == Some(&Value::Bool(true));
+        let (at_end, continuously) = (asked("include_usage"), asked("continuous_usage_stats"));
+        let dialect = self.rules.dialect;
+        // Of several choices, each chunk would report only its own.
+        let continuous =
+            dialect.is_some_and(super::Dialect::reports_usage_continuously) && self.choices()? == 1;
+        if !at_end || (continuous && !continuously) {
+            let mut options = options.cloned().unwrap_or_default();
+            options.insert("include_usage".to_owned(), true.into());
+            if continuous {
+                options.insert("continuous_usage_stats".to_owned(), true.into());
+            }
+            changes.push(Change::set("stream_options", &options));
         }
-        let options = fields
-            .entry("stream_options")
-            .or_insert_with(|| Value::Object(Map::new()));
-        if options.is_null() {
-            *options = Value::Object(Map::new());
-        }
-        let options = options
-            .as_object_mut()
-            .ok_or_else(|| invalid("stream_options", "\"stream_options\" must be an object"))?;
-        let before = options.insert("include_usage".to_owned(), Value::Bool(true));
-        Ok((before == Some(Value::Bool(true)), fields))
+        Ok(match (at_end, continuously) {
+            (false, _) => StreamUsage::Hidden,
+            (true, false) => StreamUsage::AtEnd,
+            (true, true) => StreamUsage::Continuous,
+        })
     }
 }
 
-/// Bytes of all text in a value: strings, and names of fields, since tool calls carry both.
+/// Whether a field says nothing. An empty object of options for a search still asks for a search.
+fn asks_for_nothing(name: &str, value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty() && name != "web_search_options",
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn with_settings(why: &str) -> String {
+    format!(
+        "{why} (the provider can let it pass with pricing.allow_fields, or leave it out with pricing.drop_fields)"
+    )
+}
+
+/// A whole number, also if it is written with a fraction of zero: JSON has one kind of number.
+pub(super) fn whole_number(value: &Value) -> Option<u64> {
+    let whole = |number: f64| {
+        let is_whole = number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is within the range"
+        )]
+        is_whole.then_some(number as u64)
+    };
+    value.as_u64().or_else(|| value.as_f64().and_then(whole))
+}
+
+/// Length of a value as JSON, in bytes.
+pub(super) fn json_length(value: &Value) -> u64 {
+    value.to_string().len() as u64
+}
+
+/// Bytes of all text in a value: strings, numbers, and names of fields, since tool calls carry all of them.
 pub(super) fn text_bytes(value: &Value, param: &str, depth: usize) -> Result<u64, QuoteError> {
     if depth == 0 {
         return Err(invalid(param, format!("\"{param}\" is nested too deeply")));
@@ -183,17 +325,4 @@ pub(super) fn text_bytes(value: &Value, param: &str, depth: usize) -> Result<u64
             sum
         }
     })
-}
-
-/// The most tokens of an image in a message, as configured. Only inline images (`data:` URLs) are accepted: a remote
-/// file would make the upstream fetch content that was not checked.
-pub(super) fn image_bound(
-    url: Option<&str>,
-    param: &str,
-    price: &ModelPrice,
-) -> Result<u64, QuoteError> {
-    match (price.tokens_per_image, url) {
-        (Some(tokens), Some(url)) if url.starts_with("data:") => Ok(u64::from(tokens)),
-        _ => Err(not_bounded(param)),
-    }
 }

@@ -33,11 +33,20 @@ pub struct ModelPrice {
     /// The least that a request costs, in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub minimum: BaseUnits,
-    /// The most output tokens of one choice; also the default for a body that sets no limit.
+    /// The most output tokens of one choice.
     pub max_output_tokens: u32,
+    /// The output tokens of one choice for a body that sets no limit; `max_output_tokens` applies if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_output_tokens: Option<u32>,
     /// The most tokens that one inline image may cost; images are refused if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_image: Option<u32>,
+    /// The most tokens that 1,024 characters of inline audio in base64 may cost; audio is refused if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_audio_kib: Option<u32>,
+    /// The most tokens that 1,024 characters of an inline file in base64 may cost; files are refused if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_file_kib: Option<u32>,
 }
 
 impl ModelPrice {
@@ -52,8 +61,17 @@ impl ModelPrice {
             per_request: BaseUnits::ZERO,
             minimum: BaseUnits::ZERO,
             max_output_tokens,
+            default_output_tokens: None,
             tokens_per_image: None,
+            tokens_per_audio_kib: None,
+            tokens_per_file_kib: None,
         }
+    }
+
+    /// The output tokens of one choice for a body that sets no limit.
+    pub(super) fn default_output(&self) -> u64 {
+        let limit = self.max_output_tokens;
+        u64::from(self.default_output_tokens.unwrap_or(limit).min(limit))
     }
 
     fn token_price(&self) -> TokenPrice {

@@ -1,84 +1,48 @@
-//! Responses whose cost follows from the body alone. Earlier responses, conversations and tools that the provider runs
+//! Responses whose cost follows from the body alone. Earlier responses, conversations and tools that the upstream runs
 //! are refused with an error that names the field.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::content::content;
 use super::fields::{
-    Fields, MAX_DEPTH, MAX_MESSAGES, TEMPLATE_TOKENS_PER_MESSAGE, image_bound, invalid,
-    not_bounded, text_bytes,
+    Fields, MAX_DEPTH, MAX_MESSAGES, TEMPLATE_TOKENS_PER_MESSAGE, invalid, not_bounded, text_bytes,
 };
-use super::{Bounded, ModelPrice, QuoteError, Usage};
+use super::{Bounded, Change, ModelPrice, OutputLimitField, QuoteError, StreamUsage, Usage, tools};
 
-/// The accepted fields, which cost nothing beyond the tokens that are bounded here.
-const FIELDS: &[&str] = &[
-    "model",
-    "input",
-    "instructions",
-    "stream",
-    "max_output_tokens",
-    "temperature",
-    "top_p",
-    "top_logprobs",
-    "text",
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "reasoning",
-    "include",
-    "truncation",
-    "user",
-    "metadata",
-    "store",
-];
-
-pub(super) fn bound(fields: &Fields<'_>, price: &ModelPrice) -> Result<Bounded, QuoteError> {
-    fields.only(FIELDS)?;
-    // A stored response could be continued by a later request, whose body would not show the cost.
-    if fields.optional("store", Value::as_bool, "a boolean")? == Some(true) {
-        return Err(not_bounded("store"));
+pub(super) fn bound(fields: &Fields<'_>) -> Result<Bounded, QuoteError> {
+    let (counted, mut changes) = fields.admit()?;
+    let takes_none = fields.rules.output_limit_field == Some(OutputLimitField::None);
+    let default = (!takes_none).then_some("max_output_tokens");
+    let output = fields.output_limit(&["max_output_tokens"], default, |_| true)?;
+    changes.extend(output.changes);
+    // Nothing is to be stored: a later request could continue it, and its body would not show the cost. The API stores
+    // unless it is told not to, so clients that ask for the default get an answer that is not stored.
+    if fields.optional("store", Value::as_bool, "a boolean")? != Some(false) {
+        changes.push(Change::set("store", &false));
     }
-    require_functions(fields)?;
-    let stream = fields.stream()?;
-    let (output_field, output) = fields.output_bound(&["max_output_tokens"], price)?;
     let instructions = fields.optional("instructions", Value::as_str, "a string")?;
-    let bounds = Usage {
-        prompt_tokens: input_bound(fields, price)?
-            + instructions.map_or(0, |text| TEMPLATE_TOKENS_PER_MESSAGE + text.len() as u64)
-            + fields.json_bytes(&["tools", "tool_choice", "text"]),
-        completion_tokens: output,
-        ..Usage::default()
-    };
-    let mut body = fields.0.clone();
-    body.insert(output_field.to_owned(), output.into());
-    body.insert("store".to_owned(), Value::Bool(false));
+    let instructions =
+        instructions.map_or(0, |text| TEMPLATE_TOKENS_PER_MESSAGE + text.len() as u64);
     Ok(Bounded {
-        bounds,
-        stream,
-        // The last event of a responses stream always reports usage.
-        wants_usage: true,
-        upstream_body: Value::Object(body),
+        bounds: Usage {
+            prompt_tokens: counted + input_bound(fields)? + instructions + tools::bound(fields)?,
+            completion_tokens: output.tokens,
+            ..Usage::default()
+        },
+        stream: fields.stream()?,
+        // The last event of a stream always reports usage.
+        usage: StreamUsage::Continuous,
+        changes,
     })
 }
 
-/// Requires that all tools are functions or custom tools, which the client runs. All others are run by the provider.
-fn require_functions(fields: &Fields<'_>) -> Result<(), QuoteError> {
-    let tools = fields.optional("tools", Value::as_array, "an array")?;
-    for tool in tools.into_iter().flatten() {
-        match tool.get("type").and_then(Value::as_str) {
-            Some("function" | "custom") => {}
-            other => return Err(not_bounded(format!("tools.{}", other.unwrap_or("type")))),
-        }
-    }
-    Ok(())
-}
-
-fn input_bound(fields: &Fields<'_>, price: &ModelPrice) -> Result<u64, QuoteError> {
+fn input_bound(fields: &Fields<'_>) -> Result<u64, QuoteError> {
     match fields.given("input") {
         Some(Value::String(text)) => Ok(TEMPLATE_TOKENS_PER_MESSAGE + text.len() as u64),
         Some(Value::Array(items)) if (1..=MAX_MESSAGES).contains(&items.len()) => {
             let mut tokens = 0;
             for item in items {
-                tokens += TEMPLATE_TOKENS_PER_MESSAGE + item_bound(item, price)?;
+                tokens += TEMPLATE_TOKENS_PER_MESSAGE + item_bound(item, fields.price)?;
             }
             Ok(tokens)
         }
@@ -93,44 +57,68 @@ fn item_bound(item: &Value, price: &ModelPrice) -> Result<u64, QuoteError> {
     let fields = item
         .as_object()
         .ok_or_else(|| invalid("input", "each item must be a JSON object"))?;
-    match fields.get("type").and_then(Value::as_str) {
-        None | Some("message") => {}
+    let kind = fields.get("type").and_then(Value::as_str);
+    match kind {
+        None | Some("message") => with_content(fields, "content", "input.content", price),
+        // Calls and reasoning were output of this upstream before.
         Some(
-            "function_call"
-            | "function_call_output"
+            "reasoning"
+            | "compaction"
+            | "compaction_summary"
+            | "function_call"
             | "custom_tool_call"
-            | "custom_tool_call_output",
-        ) => {
-            return text_bytes(item, "input", MAX_DEPTH);
-        }
-        Some(other) => return Err(not_bounded(format!("input.{other}"))),
-    }
-    let mut tokens = 0;
-    for (name, value) in fields {
-        tokens += match (name.as_str(), value) {
-            ("content", Value::Array(parts)) => {
-                let mut sum = 0;
-                for part in parts {
-                    sum += part_bound(part, price)?;
+            | "local_shell_call"
+            | "shell_call"
+            | "apply_patch_call"
+            | "tool_search_call"
+            | "web_search_call"
+            | "file_search_call"
+            | "computer_call"
+            | "code_interpreter_call"
+            | "mcp_call"
+            | "mcp_list_tools"
+            | "mcp_approval_request"
+            | "mcp_approval_response",
+        ) => text_bytes(item, "input", MAX_DEPTH),
+        Some(
+            "function_call_output"
+            | "custom_tool_call_output"
+            | "local_shell_call_output"
+            | "shell_call_output"
+            | "apply_patch_call_output"
+            | "computer_call_output",
+        ) => with_content(fields, "output", "input.output", price),
+        Some("additional_tools" | "tool_search_output") => tools::of_item(item, "input.tools"),
+        Some(kind) => {
+            let why = match kind {
+                "item_reference" => {
+                    "nothing is stored here that it could refer to: send the item itself (a client with \"store\": \
+                    false does)"
                 }
-                sum
-            }
-            _ => text_bytes(value, "input", MAX_DEPTH)?,
-        };
+                _ => "the length of such an item does not follow from this body",
+            };
+            Err(not_bounded(format!("input.{kind}"), why))
+        }
     }
-    Ok(tokens)
 }
 
-fn part_bound(part: &Value, price: &ModelPrice) -> Result<u64, QuoteError> {
-    match part.get("type").and_then(Value::as_str) {
-        Some("input_text" | "output_text" | "refusal") => text_bytes(part, "input", MAX_DEPTH),
-        Some("input_image") => {
-            let url = part.get("image_url").and_then(Value::as_str);
-            image_bound(url, "input.content.input_image", price)
+/// The most tokens of an item, one field of which holds text or parts.
+fn with_content(
+    fields: &Map<String, Value>,
+    holder: &str,
+    param: &str,
+    price: &ModelPrice,
+) -> Result<u64, QuoteError> {
+    let mut tokens = 0;
+    for (name, value) in fields {
+        tokens += match value {
+            Value::Array(_) | Value::Object(_) if name == holder => content(value, param, price)?,
+            _ => text_bytes(value, "input", MAX_DEPTH)?,
+        };
+        if holder == "output" {
+            // The result of a call is written into the prompt with its fields.
+            tokens += name.len() as u64;
         }
-        other => Err(not_bounded(format!(
-            "input.content.{}",
-            other.unwrap_or("type")
-        ))),
     }
+    Ok(tokens)
 }

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::fields::not_bounded;
 use super::*;
 
 fn list() -> PriceList {
@@ -19,8 +18,26 @@ fn list() -> PriceList {
     }
 }
 
-fn quoted(endpoint: Endpoint, body: &Value) -> Result<Quote, QuoteError> {
-    list().quote(endpoint, body)
+fn body(body: &Value) -> RequestBody {
+    RequestBody::try_from(body.clone()).expect("an object")
+}
+
+fn quoted(endpoint: Endpoint, value: &Value) -> Result<Quote, QuoteError> {
+    quoted_by(endpoint, value, &BodyRules::default())
+}
+
+fn quoted_by(endpoint: Endpoint, value: &Value, rules: &BodyRules) -> Result<Quote, QuoteError> {
+    let body = RequestBody::try_from(value.clone())?;
+    match list().models.get(model_of(&body)?) {
+        Some(price) => price.quote(endpoint, &body, rules),
+        None => list().quote(endpoint, &body),
+    }
+}
+
+/// The body that is sent upstream.
+fn sent(endpoint: Endpoint, value: &Value, rules: &BodyRules) -> Value {
+    let quote = quoted_by(endpoint, value, rules).expect("it has a price");
+    serde_json::from_slice(&body(value).with(&quote.changes)).expect("JSON")
 }
 
 fn chat(extra: Value) -> Value {
@@ -38,7 +55,7 @@ fn refuses_what_has_no_bound_and_names_it() {
             chat(json!({"web_search_options": {}})),
             "web_search_options",
         ),
-        (chat(json!({"audio": {}})), "audio"),
+        (chat(json!({"audio": {"voice": "a"}})), "audio"),
         (
             chat(json!({"messages": [{"role": "user", "content": [
                 {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]}]})),
@@ -50,8 +67,8 @@ fn refuses_what_has_no_bound_and_names_it() {
         ),
     ] {
         assert_eq!(
-            quoted(Endpoint::ChatCompletions, &body),
-            Err(not_bounded(param))
+            refused(Endpoint::ChatCompletions, body),
+            format!("unbounded {param}")
         );
     }
 }
@@ -65,10 +82,11 @@ fn refuses_what_is_malformed_and_names_it() {
         (chat(json!({"messages": []})), "messages"),
         (chat(json!({"messages": ["hi"]})), "messages"),
         (chat(json!({"max_tokens": 0})), "max_tokens"),
-        (chat(json!({"max_tokens": 101})), "max_tokens"),
-        (chat(json!({"max_tokens": -1})), "max_tokens"),
+        (chat(json!({"max_tokens": -2})), "max_tokens"),
+        (chat(json!({"max_tokens": 1.5})), "max_tokens"),
+        (chat(json!({"max_tokens": "5"})), "max_tokens"),
         (
-            chat(json!({"max_tokens": 5, "max_completion_tokens": 5})),
+            chat(json!({"max_tokens": 5, "max_completion_tokens": 6})),
             "max_tokens",
         ),
         (chat(json!({"n": 0})), "n"),
@@ -102,18 +120,422 @@ fn bounds_input_by_bytes_and_output_by_the_model() {
     assert_eq!(quote.bounds.prompt_tokens, 4 + 5 + 16);
     assert_eq!(quote.bounds.completion_tokens, 100);
     assert_eq!(quote.maximum, BaseUnits(10 + 25 + 200));
-    assert_eq!(quote.upstream_body["max_tokens"], 100);
-    assert!(quote.upstream_body.get("stream_options").is_none());
-
-    let quote = quoted(
+    let plain = sent(
         Endpoint::ChatCompletions,
-        &chat(json!({"max_completion_tokens": 7, "n": 3, "stream": true})),
-    )
-    .expect("a streaming chat has a price");
+        &chat(json!({})),
+        &BodyRules::default(),
+    );
+    assert_eq!(plain["max_completion_tokens"], 100);
+    assert!(plain.get("stream_options").is_none());
+
+    let streamed = chat(json!({"max_completion_tokens": 7, "n": 3, "stream": true}));
+    let quote = quoted(Endpoint::ChatCompletions, &streamed).expect("it has a price");
     assert_eq!(quote.bounds.completion_tokens, 21);
-    assert_eq!(quote.upstream_body["max_completion_tokens"], 7);
-    assert!(quote.upstream_body.get("max_tokens").is_none());
-    assert_eq!(quote.upstream_body["stream_options"]["include_usage"], true);
+    let streamed = sent(Endpoint::ChatCompletions, &streamed, &BodyRules::default());
+    assert_eq!(streamed["max_completion_tokens"], 7);
+    assert!(streamed.get("max_tokens").is_none());
+    assert_eq!(streamed["stream_options"]["include_usage"], true);
+}
+
+/// The output limit that is reserved, and the limits in the body that is sent upstream.
+fn limits(body: &Value, rules: &BodyRules) -> (u64, Value, Value) {
+    let quote = quoted_by(Endpoint::ChatCompletions, body, rules).expect("it has a price");
+    let sent = sent(Endpoint::ChatCompletions, body, rules);
+    (
+        quote.bounds.completion_tokens,
+        sent["max_tokens"].clone(),
+        sent["max_completion_tokens"].clone(),
+    )
+}
+
+#[test]
+fn the_output_limit_is_what_was_asked_for_within_the_models() {
+    let any = BodyRules::default();
+    let dialect = |dialect| BodyRules {
+        dialect: Some(dialect),
+        ..BodyRules::default()
+    };
+    let field = |field| BodyRules {
+        output_limit_field: Some(field),
+        ..BodyRules::default()
+    };
+    let null = Value::Null;
+    for (asked, rules, expected) in [
+        (json!({"max_tokens": 7}), &any, (7, json!(7), null.clone())),
+        (
+            json!({"max_tokens": 7.0}),
+            &any,
+            (7, json!(7), null.clone()),
+        ),
+        (
+            json!({"max_tokens": 101}),
+            &any,
+            (100, json!(100), null.clone()),
+        ),
+        (
+            json!({"max_completion_tokens": 32_000}),
+            &any,
+            (100, null.clone(), json!(100)),
+        ),
+        (
+            json!({"max_tokens": 7, "max_completion_tokens": 7}),
+            &any,
+            (7, json!(7), null.clone()),
+        ),
+        (
+            json!({"max_tokens": -1}),
+            &any,
+            (100, null.clone(), json!(100)),
+        ),
+        (
+            json!({"max_tokens": null}),
+            &any,
+            (100, null.clone(), json!(100)),
+        ),
+        (
+            json!({}),
+            &dialect(Dialect::OpenAi),
+            (100, null.clone(), json!(100)),
+        ),
+        (
+            json!({}),
+            &dialect(Dialect::Vllm),
+            (100, json!(100), null.clone()),
+        ),
+        (
+            json!({"max_tokens": 7}),
+            &dialect(Dialect::OpenAi),
+            (7, json!(7), null.clone()),
+        ),
+        (
+            json!({"max_completion_tokens": 7}),
+            &dialect(Dialect::Ollama),
+            (7, json!(7), null.clone()),
+        ),
+        (
+            json!({"max_tokens": 7}),
+            &field(OutputLimitField::MaxCompletionTokens),
+            (7, null.clone(), json!(7)),
+        ),
+        (
+            json!({}),
+            &field(OutputLimitField::None),
+            (100, null.clone(), null.clone()),
+        ),
+        (
+            json!({"max_tokens": 7}),
+            &field(OutputLimitField::None),
+            (7, json!(7), null.clone()),
+        ),
+    ] {
+        let body = chat(asked);
+        assert_eq!(limits(&body, rules), expected, "{body}");
+    }
+    let strict = BodyRules {
+        refuse_above_limit: true,
+        ..BodyRules::default()
+    };
+    let above = chat(json!({"max_tokens": 101}));
+    let error = quoted_by(Endpoint::ChatCompletions, &above, &strict).expect_err("it is above");
+    assert!(error.to_string().contains("at most 100"), "{error}");
+}
+
+#[test]
+fn a_default_limit_is_reserved_and_set() {
+    let price = ModelPrice {
+        default_output_tokens: Some(30),
+        ..list().models["m"]
+    };
+    let rules = BodyRules::default();
+    for (asked, expected) in [(json!({}), 30), (json!({"max_tokens": 80}), 80)] {
+        let value = chat(asked);
+        let quote = price.quote(Endpoint::ChatCompletions, &body(&value), &rules);
+        let quote = quote.expect("it has a price");
+        assert_eq!(quote.bounds.completion_tokens, expected);
+    }
+    let responses = body(&json!({"model": "m", "input": "a"}));
+    let quote = price
+        .quote(Endpoint::Responses, &responses, &rules)
+        .expect("it has a price");
+    let sent: Value = serde_json::from_slice(&responses.with(&quote.changes)).expect("JSON");
+    assert_eq!(
+        (quote.bounds.completion_tokens, &sent["max_output_tokens"]),
+        (30, &json!(30))
+    );
+}
+
+#[test]
+fn fields_pass_as_they_were_sent_unless_their_cost_has_no_bound() {
+    let chat_fields = json!({
+        "store": false, "user": "u", "metadata": {"a": "b"}, "prompt_cache_key": "k", "safety_identifier": "s",
+        "verbosity": "low", "modalities": ["text"], "service_tier": "auto", "parallel_tool_calls": false,
+        "functions": [{"name": "f", "parameters": {}}], "function_call": "auto", "audio": null, "web_search_options": null,
+        "prediction": {"type": "content", "content": "x"}, "chat_template_kwargs": {"enable_thinking": false},
+        "min_tokens": 1, "ignore_eos": true, "stop_token_ids": [2], "skip_special_tokens": true, "guided_json": {"a": 1},
+        "structured_outputs": {"choice": ["a"]}, "grammar": "root ::= x", "cache_prompt": true, "top_k": 3,
+        "enable_thinking": false, "plugins": [], "models": [], "provider": {}, "reasoning": {"effort": "low"},
+    });
+    let value = chat(chat_fields.clone());
+    let upstream = sent(Endpoint::ChatCompletions, &value, &BodyRules::default());
+    for (name, field) in chat_fields.as_object().expect("an object") {
+        assert_eq!(&upstream[name], field, "{name}");
+    }
+    let without = quoted(Endpoint::ChatCompletions, &chat(json!({}))).expect("it has a price");
+    let counted = chat(json!({"functions": [{"name": "f"}], "guided_json": {"a": 1}}));
+    let counted = quoted(Endpoint::ChatCompletions, &counted).expect("it has a price");
+    let bytes = r#"[{"name":"f"}]{"a":1}"#.len() as u64;
+    assert_eq!(
+        counted.bounds.prompt_tokens,
+        without.bounds.prompt_tokens + bytes
+    );
+    for (field, why) in [
+        (json!({"models": ["a", "b"]}), "another model"),
+        (json!({"provider": {"order": ["x"]}}), "another model"),
+        (json!({"plugins": [{"id": "web"}]}), "another model"),
+        (json!({"n_predict": 9}), "output limit"),
+        (json!({"service_tier": "flex"}), "another price"),
+        (json!({"modalities": ["text", "audio"]}), "other than text"),
+        (json!({"best_of": 3}), "\"n\""),
+        (json!({"extra_headers_in_body": 1}), "pricing.allow_fields"),
+    ] {
+        let error = quoted(Endpoint::ChatCompletions, &chat(field)).expect_err("it has no bound");
+        assert!(error.to_string().contains(why), "{error}");
+    }
+}
+
+#[test]
+fn a_provider_may_allow_and_drop_fields() {
+    let rules = BodyRules {
+        allow_fields: ["extra".to_owned()].into(),
+        drop_fields: ["models".to_owned(), "seed".to_owned()].into(),
+        ..BodyRules::default()
+    };
+    let value = chat(json!({"extra": [1, 2], "models": ["a"], "seed": 7}));
+    let upstream = sent(Endpoint::ChatCompletions, &value, &rules);
+    assert_eq!(upstream["extra"], json!([1, 2]));
+    assert!(upstream.get("models").is_none() && upstream.get("seed").is_none());
+    let quote = quoted_by(Endpoint::ChatCompletions, &value, &rules).expect("it has a price");
+    assert_eq!(
+        quote.bounds.prompt_tokens,
+        4 + 5 + 16 + "[1,2]".len() as u64
+    );
+}
+
+#[test]
+fn fields_of_another_dialect_are_refused() {
+    let vendor = chat(json!({"guided_json": {"a": 1}}));
+    for (dialect, is_sold) in [
+        (None, true),
+        (Some(Dialect::Vllm), true),
+        (Some(Dialect::OpenAi), false),
+    ] {
+        let rules = BodyRules {
+            dialect,
+            ..BodyRules::default()
+        };
+        let quote = quoted_by(Endpoint::ChatCompletions, &vendor, &rules);
+        assert_eq!(quote.is_ok(), is_sold, "{dialect:?}: {quote:?}");
+    }
+}
+
+#[test]
+fn tools_that_the_upstream_runs_are_refused_wherever_they_hide() {
+    let chat_tools = |tool: Value| (Endpoint::ChatCompletions, chat(json!({"tools": [tool]})));
+    let responses = |tool: Value| {
+        let body = json!({"model": "m", "input": "a", "tools": [tool]});
+        (Endpoint::Responses, body)
+    };
+    let messages = |tool: Value| (Endpoint::Messages, chat(json!({"tools": [tool]})));
+    let function = json!({"type": "function", "function": {"name": "f"}});
+    for ((endpoint, body), param) in [
+        (
+            chat_tools(json!({"type": "browser_search"})),
+            "tools.browser_search",
+        ),
+        (
+            chat_tools(json!({"type": "builtin_function", "function": {"name": "$web_search"}})),
+            "tools.builtin_function",
+        ),
+        (
+            chat_tools(json!({"type": "web_search_20250305", "name": "web_search"})),
+            "tools.web_search_20250305",
+        ),
+        (
+            chat_tools(json!({"googleSearch": {}})),
+            "tools.googleSearch",
+        ),
+        (
+            chat_tools(json!({"type": "function", "function": {"name": "f"}, "google_search": {}})),
+            "tools.google_search",
+        ),
+        (chat_tools(json!("web_search")), "tools.type"),
+        (
+            responses(json!({"type": "mcp", "server_url": "https://x"})),
+            "tools.mcp",
+        ),
+        (
+            responses(json!({"type": "namespace", "tools": [function, {"type": "web_search"}]})),
+            "tools.web_search",
+        ),
+        (
+            responses(json!({"type": "shell", "environment": {"type": "container_auto"}})),
+            "tools.shell",
+        ),
+        (
+            (
+                Endpoint::Responses,
+                json!({"model": "m", "input": [
+            {"type": "additional_tools", "tools": [{"type": "web_search"}]}]}),
+            ),
+            "input.tools.web_search",
+        ),
+        (
+            messages(json!({"type": "web_search_20250305", "name": "web_search"})),
+            "tools.web_search_20250305",
+        ),
+    ] {
+        assert_eq!(refused(endpoint, body), format!("unbounded {param}"));
+    }
+    for (endpoint, body) in [
+        chat_tools(function.clone()),
+        chat_tools(json!({"type": "custom", "custom": {"name": "c"}})),
+        responses(json!({"type": "local_shell"})),
+        responses(json!({"type": "apply_patch"})),
+        responses(json!({"type": "namespace", "tools": [{"type": "function", "name": "f"}]})),
+        messages(json!({"name": "f", "input_schema": {}})),
+        messages(json!({"type": "bash_20250124", "name": "bash"})),
+    ] {
+        assert!(quoted(endpoint, &body).is_ok(), "{body}");
+    }
+}
+
+#[test]
+fn media_are_inline_and_priced_wherever_they_stand() {
+    let price = ModelPrice {
+        tokens_per_image: Some(1_000),
+        tokens_per_audio_kib: Some(10),
+        tokens_per_file_kib: Some(100),
+        ..list().models["m"]
+    };
+    let quote =
+        |endpoint, value: &Value| price.quote(endpoint, &body(value), &BodyRules::default());
+    let in_chat = |part: Value| {
+        (
+            Endpoint::ChatCompletions,
+            json!({"model": "m", "messages": [{"role": "user", "content": [part]}]}),
+        )
+    };
+    let in_messages = |part: Value| {
+        (
+            Endpoint::Messages,
+            json!({"model": "m", "messages": [{"role": "user", "content": [part]}]}),
+        )
+    };
+    let in_output = |part: Value| {
+        let item = json!({"type": "function_call_output", "call_id": "c", "output": [part]});
+        (Endpoint::Responses, json!({"model": "m", "input": [item]}))
+    };
+    let image = "data:image/png;base64,AAAA";
+    for (endpoint, value) in [
+        in_chat(json!({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}})),
+        in_chat(json!({"image_url": "https://example.com/a.png"})),
+        in_chat(json!({"type": "text", "text": "a", "image_url": "https://example.com/a.png"})),
+        in_chat(json!({"type": "video_url", "video_url": {"url": "https://example.com/v.mp4"}})),
+        in_chat(json!({"type": "file", "file": {"file_id": "f"}})),
+        in_chat(json!({"type": "file", "file": {"file_data": "AAAA", "file_id": "f"}})),
+        in_chat(
+            json!({"type": "image_url", "image_url": {"url": image}, "file": {"file_id": "f"}}),
+        ),
+        in_output(json!({"type": "input_file", "file_url": "https://example.com/1000pages.pdf"})),
+        in_output(
+            json!({"type": "input_image", "image_url": "https://example.com/a.png", "detail": "high"}),
+        ),
+        in_messages(
+            json!({"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}),
+        ),
+        in_messages(
+            json!({"type": "tool_result", "tool_use_id": "t", "content": [
+            {"type": "document", "source": {"type": "file", "file_id": "f"}}]}),
+        ),
+        in_messages(json!({"type": "container_upload", "file_id": "f"})),
+    ] {
+        let quote = quote(endpoint, &value);
+        assert!(
+            matches!(quote, Err(QuoteError::NotBounded { .. })),
+            "{value}: {quote:?}"
+        );
+    }
+    let kib = "A".repeat(2_048);
+    for ((endpoint, value), tokens) in [
+        (
+            in_chat(json!({"type": "image_url", "image_url": {"url": image, "detail": "low"}})),
+            1_000,
+        ),
+        (
+            in_chat(json!({"type": "input_audio", "input_audio": {"data": kib, "format": "wav"}})),
+            20,
+        ),
+        (
+            in_chat(json!({"type": "file", "file": {"file_data": kib, "filename": "a.pdf"}})),
+            200,
+        ),
+        (
+            in_output(json!({"type": "input_image", "image_url": image})),
+            1_000,
+        ),
+        (
+            in_messages(
+                json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}),
+            ),
+            1_000,
+        ),
+        (
+            in_messages(
+                json!({"type": "tool_result", "tool_use_id": "t", "content": [
+            {"type": "document", "source": {"type": "base64", "data": kib}}]}),
+            ),
+            200,
+        ),
+    ] {
+        let bounds = quote(endpoint, &value).expect("it has a price").bounds;
+        assert!(
+            (tokens..tokens + 80).contains(&bounds.prompt_tokens),
+            "{value}: {bounds:?}"
+        );
+    }
+    let text = in_messages(
+        json!({"type": "text", "text": "see", "citations": [{"file_id": "f", "url": "https://x"}]}),
+    );
+    assert!(quote(text.0, &text.1).is_ok());
+}
+
+#[test]
+fn messages_are_priced_like_chat() {
+    use Endpoint::{CountTokens, Messages};
+    let body = json!({"model": "m", "max_tokens": 7, "system": [{"type": "text", "text": "be kind"}], "messages": [
+        {"role": "user", "content": "hello"},
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+            {"type": "tool_use", "id": "t", "name": "f", "input": {"file_id": "f"}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "42"}]}],
+        "tools": [{"name": "f", "input_schema": {"type": "object"}}], "stream": true, "metadata": {"user_id": "u"},
+        "thinking": {"type": "enabled", "budget_tokens": 5}, "service_tier": "auto", "stop_sequences": ["x"]});
+    let quote = quoted(Messages, &body).expect("it has a price");
+    assert_eq!(quote.bounds.completion_tokens, 7);
+    assert!(quote.changes.is_empty() && quote.stream);
+    assert_eq!(
+        refused(
+            Messages,
+            json!({"model": "m", "max_tokens": 7, "messages": [{"role": "user", "content": "a"}],
+        "mcp_servers": [{"url": "https://x"}]})
+        ),
+        "unbounded mcp_servers"
+    );
+    let count = json!({"model": "m", "messages": [{"role": "user", "content": "hello"}]});
+    let quote = quoted(CountTokens, &count).expect("it has a price");
+    assert_eq!(
+        (quote.bounds, quote.maximum),
+        (Usage::default(), BaseUnits(50))
+    );
 }
 
 #[test]
@@ -141,7 +563,7 @@ fn never_charges_above_the_maximum() {
 
 fn bounded(endpoint: Endpoint, body: Value) -> (u64, u64) {
     let quote = quoted(endpoint, &body).expect("the body has a price");
-    let again = quoted(endpoint, &quote.upstream_body);
+    let again = quoted(endpoint, &sent(endpoint, &body, &BodyRules::default()));
     let again = again.expect("what is sent upstream has one as well");
     assert_eq!((again.bounds, again.maximum), (quote.bounds, quote.maximum));
     (quote.bounds.prompt_tokens, quote.bounds.completion_tokens)
@@ -150,7 +572,7 @@ fn bounded(endpoint: Endpoint, body: Value) -> (u64, u64) {
 fn refused(endpoint: Endpoint, body: Value) -> String {
     match quoted(endpoint, &body) {
         Err(QuoteError::Invalid { param, .. }) => param,
-        Err(QuoteError::NotBounded { param }) => format!("unbounded {param}"),
+        Err(QuoteError::NotBounded { param, .. }) => format!("unbounded {param}"),
         other => panic!("{body}: {other:?}"),
     }
 }
@@ -169,7 +591,7 @@ fn completions_are_bounded_by_their_prompts() {
             "unbounded best_of",
         ),
         (
-            json!({"model": "m", "prompt": "a", "max_tokens": 101}),
+            json!({"model": "m", "prompt": "a", "max_tokens": 0}),
             "max_tokens",
         ),
     ] {
@@ -192,7 +614,7 @@ fn embeddings_have_no_output() {
     use Endpoint::Embeddings;
     assert_eq!(refused(Embeddings, json!({"model": "m"})), "input");
     let stream = json!({"model": "m", "input": "a", "stream": true});
-    assert_eq!(refused(Embeddings, stream), "unbounded stream");
+    assert_eq!(refused(Embeddings, stream), "stream");
     assert_eq!(
         bounded(Embeddings, json!({"model": "m", "input": ["ab", "c"]})),
         (5, 0)
@@ -216,10 +638,6 @@ fn responses_are_sold_without_what_their_provider_keeps_or_runs() {
         (
             json!({"model": "m", "input": "a", "background": true}),
             "unbounded background",
-        ),
-        (
-            json!({"model": "m", "input": "a", "store": true}),
-            "unbounded store",
         ),
         (
             json!({"model": "m", "input": "a", "tools": [{"type": "web_search"}]}),
@@ -267,23 +685,49 @@ fn responses_are_sold_without_what_their_provider_keeps_or_runs() {
         &json!({"model": "m", "input": "a", "stream": true}),
     );
     let quote = quote.expect("a plain response has a price");
-    assert_eq!(quote.upstream_body["store"], json!(false));
-    assert!(quote.stream && quote.wants_usage);
+    assert!(quote.stream && quote.usage == StreamUsage::Continuous);
+    for store in [json!(null), json!(true), json!(false)] {
+        let body = json!({"model": "m", "input": "a", "store": store});
+        assert_eq!(
+            sent(Responses, &body, &BodyRules::default())["store"],
+            json!(false)
+        );
+    }
+    let reasoning = json!({"model": "m", "input": [
+        {"type": "reasoning", "id": "r", "summary": [], "encrypted_content": "b".repeat(600)},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "a.txt"}]});
+    assert!(bounded(Responses, reasoning).0 > 600);
 }
 
 #[test]
 fn whether_the_client_asked_for_usage_is_known() {
     for (options, wants) in [
-        (json!(null), false),
-        (json!({}), false),
-        (json!({"include_usage": false}), false),
-        (json!({"include_usage": true}), true),
+        (json!(null), StreamUsage::Hidden),
+        (json!({}), StreamUsage::Hidden),
+        (json!({"include_usage": false}), StreamUsage::Hidden),
+        (json!({"include_usage": true}), StreamUsage::AtEnd),
+        (
+            json!({"include_usage": true, "continuous_usage_stats": true}),
+            StreamUsage::Continuous,
+        ),
     ] {
         let body = chat(json!({"stream": true, "stream_options": options}));
         let quote = quoted(Endpoint::ChatCompletions, &body).expect("it has a price");
-        assert_eq!(quote.wants_usage, wants, "{options}");
-        assert_eq!(quote.upstream_body["stream_options"]["include_usage"], true);
+        assert_eq!(quote.usage, wants, "{options}");
+        let sent = sent(Endpoint::ChatCompletions, &body, &BodyRules::default());
+        assert_eq!(sent["stream_options"]["include_usage"], true);
     }
+    let vllm = BodyRules {
+        dialect: Some(Dialect::Vllm),
+        ..BodyRules::default()
+    };
+    let sent = sent(
+        Endpoint::ChatCompletions,
+        &chat(json!({"stream": true})),
+        &vllm,
+    );
+    assert_eq!(sent["stream_options"]["continuous_usage_stats"], true);
 }
 
 #[test]
@@ -304,35 +748,4 @@ fn cached_and_reasoning_tokens_have_their_prices() {
     assert_eq!(price.charge(usage, BaseUnits(1_000)), expected);
     // All of the output may turn out to be reasoning.
     assert_eq!(price.maximum(usage), Some(BaseUnits(100 + 200 + 10)));
-}
-
-#[test]
-fn usage_is_read_by_either_name() {
-    let chat = json!({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7,
-        "prompt_tokens_details": {"cached_tokens": 3}, "completion_tokens_details": {"reasoning_tokens": 1}});
-    let responses = json!({"input_tokens": 5, "output_tokens": 2, "total_tokens": 7,
-        "input_tokens_details": {"cached_tokens": 3}, "output_tokens_details": {"reasoning_tokens": 1}});
-    let expected = Usage {
-        prompt_tokens: 5,
-        cached_tokens: 3,
-        completion_tokens: 2,
-        reasoning_tokens: 1,
-    };
-    assert_eq!(Usage::read(&chat), Some(expected));
-    assert_eq!(Usage::read(&responses), Some(expected));
-    assert_eq!(
-        Usage::read(&json!({"prompt_tokens": 5})),
-        Some(Usage {
-            prompt_tokens: 5,
-            ..Usage::default()
-        })
-    );
-    for none in [
-        json!(null),
-        json!({}),
-        json!({"prompt_tokens": -1}),
-        json!({"completion_tokens": 2}),
-    ] {
-        assert_eq!(Usage::read(&none), None, "{none}");
-    }
 }

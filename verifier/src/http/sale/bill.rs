@@ -70,7 +70,7 @@ impl Bill {
     }
 
     /// Sets the amount that is charged if the bill is dropped from here on, as when the client disconnects.
-    pub(crate) fn if_dropped(&mut self, produced: Produced) {
+    pub(crate) fn if_dropped(&mut self, produced: &Produced) {
         if let Self::Paid(bill) = self {
             bill.reservation.if_dropped(bill.tariff.glance(produced));
         }
@@ -125,7 +125,7 @@ impl Bill {
         let Cost {
             charge: charged,
             sold,
-        } = bill.tariff.cost(produced);
+        } = bill.tariff.cost(&produced);
         let draft = sold.map(|sold| bill.issuer.draft(Some(sold)));
         let kept = draft.as_ref().filter(|_| bill.reservation.has_key());
         let remembered = Remembered {

@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use bytes::Bytes;
 use farthing_wire::x402::PaymentPayload;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,6 +20,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::http::error::ApiError;
 use crate::http::x402::challenge::{self, Resource};
 use crate::http::x402::idempotency;
+use crate::metering::Paces;
 use crate::metrics::Requests;
 use crate::payment::{Admission, ClientKey, Payments};
 use crate::ports::Clock;
@@ -34,6 +36,8 @@ pub(crate) struct Checkout {
     pub(crate) limits: CheckoutLimits,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) requests: Arc<Requests>,
+    /// How fast models answer.
+    pub(crate) paces: Arc<Paces>,
     pub(crate) public_url: Option<String>,
     /// Cancelled when the drain begins: no new request is served from then on.
     pub(crate) draining: CancellationToken,
@@ -45,12 +49,17 @@ pub(crate) struct Checkout {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CheckoutLimits {
+    /// Maximum length of the body of a request with a payment.
     pub(crate) max_body_bytes: usize,
+    /// Maximum length of the body of a request without one.
+    pub(crate) max_unpaid_body_bytes: usize,
     pub(crate) body_timeout: Duration,
     /// Maximum length of an answer that is not a stream.
     pub(crate) max_answer_bytes: usize,
     /// Maximum time for which an answer may pause, and for which a client may stop reading one.
     pub(crate) idle_timeout: Duration,
+    /// Time after which a silent stream gets a comment; zero sends none.
+    pub(crate) keep_alive_interval: Duration,
     pub(crate) checkpoint_interval: Duration,
     /// Maximum length of an answer that is stored for idempotent retries.
     pub(crate) max_stored_answer_bytes: usize,
@@ -90,7 +99,9 @@ impl Checkout {
         let place = self.place()?;
         let (head, body) = request.into_parts();
         let payload = challenge::payment(&head.headers)?;
-        let body = self.read_body(&head.headers, body).await?;
+        let body = self
+            .read_body(&head.headers, body, payload.is_some())
+            .await?;
         // The digest is only needed for paid requests.
         let payment = payload
             .map(|payload| {
@@ -165,20 +176,28 @@ impl Checkout {
         &self,
         headers: &HeaderMap,
         body: Body,
+        is_paid: bool,
     ) -> Result<Bytes, ApiError> {
-        let limit = self.limits.max_body_bytes;
+        let limits = self.limits;
+        let (limit, too_large): (usize, fn(usize) -> ApiError) = if is_paid {
+            (limits.max_body_bytes, ApiError::body_too_large)
+        } else {
+            let limit = limits.max_unpaid_body_bytes.min(limits.max_body_bytes);
+            (limit, ApiError::unpaid_body_too_large)
+        };
         let announced = headers
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok())
             .and_then(|length| length.parse::<usize>().ok());
         if announced.is_some_and(|length| length > limit) {
-            return Err(ApiError::body_too_large(limit));
+            return Err(too_large(limit));
         }
-        let reading = axum::body::to_bytes(body, limit);
-        match tokio::time::timeout(self.limits.body_timeout, reading).await {
-            Ok(Ok(body)) => Ok(body),
-            // Any other error means that the client disconnected, so that it sees no answer anyway.
-            Ok(Err(_)) => Err(ApiError::body_too_large(limit)),
+        let reading = Limited::new(body, limit).collect();
+        match tokio::time::timeout(limits.body_timeout, reading).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
+            // Usually the client has disconnected, so that it sees no answer anyway.
+            Ok(Err(_)) => Err(ApiError::body_malformed()),
             Err(_) => Err(ApiError::body_incomplete()),
         }
     }

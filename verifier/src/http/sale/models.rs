@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
+use axum::http::header::CONTENT_ENCODING;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use farthing_wire::pricing::{Endpoint, Quote};
-use serde_json::Value;
+use farthing_wire::pricing::{Endpoint, Quote, RequestBody};
 
 use super::bill::Bill;
 use super::checkout::{Arrived, Checkout};
-use super::{Bought, Goods, Price, Service};
+use super::{Bought, Goods, Price, Service, ServiceKind};
 use crate::http::error::ApiError;
-use crate::http::upstream::{JSON, Upstream, UpstreamRequest};
+use crate::http::upstream::{JSON, UpstreamRequest, Upstreams};
 use crate::metering::{Metering, Tariff};
 use crate::metrics::RequestKind;
-use crate::prices::{Order, TierQuote};
+use crate::prices::{ModelQuote, Order, TierQuote, WhenClientLeaves};
 
 /// The request header by which a client chooses a tier.
 const TIER: &str = "farthing-tier";
@@ -24,21 +24,20 @@ const TIER: &str = "farthing-tier";
 /// One model endpoint of the upstream.
 pub(crate) struct Models {
     pub(crate) endpoint: Endpoint,
-    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) upstreams: Upstreams,
 }
 
 impl Goods for Models {
     type Quote = TierQuote;
-    type Free = Quote;
+    type Free = ModelQuote;
 
     fn asked(&self) -> RequestKind {
         RequestKind::Model(self.endpoint)
     }
 
     fn price(&self, checkout: &Checkout, arrived: &Arrived) -> Result<Price<Self>, ApiError> {
-        let body: Value = serde_json::from_slice(&arrived.body).map_err(|error| {
-            ApiError::invalid_request(format!("the body is not JSON: {error}"), None)
-        })?;
+        require_plain(&arrived.head.headers)?;
+        let body = Arc::new(RequestBody::parse(arrived.body.clone())?);
         let prices = &checkout.payments.offer().prices;
         let order = prices.order(self.endpoint, &body, tier(&arrived.head.headers)?)?;
         Ok(match order {
@@ -54,16 +53,29 @@ impl Goods for Models {
         head: Parts,
         _: Bytes,
     ) -> Service<impl Future<Output = Response> + Send + 'static> {
-        let Self { endpoint, upstream } = self;
-        let (mut quote, paid) = match bought {
-            Bought::Free(quote) => (quote, None),
-            Bought::Paid(TierQuote { tier, quote }, accepted) => (quote, Some((tier, accepted))),
+        let Self {
+            endpoint,
+            upstreams,
+        } = self;
+        let (model, paid) = match bought {
+            Bought::Free(model) => (model, None),
+            Bought::Paid(TierQuote { tier, model }, accepted) => (model, Some((tier, accepted))),
         };
-        let body = Arc::new(std::mem::take(&mut quote.upstream_body));
+        let ModelQuote {
+            quote,
+            body: asked,
+            upstream,
+            when_client_leaves,
+        } = model;
+        let upstream = upstreams.at(upstream);
+        let strips = upstream
+            .as_ref()
+            .is_some_and(|upstream| upstream.reports_usage_continuously());
+        let body = asked.with(&quote.changes);
         let (bill, tier_headers) = match paid {
             None => (Bill::Free, Vec::new()),
             Some((tier, accepted)) => {
-                let tariff = Tariff::of_model(&quote, Arc::clone(&body));
+                let tariff = Tariff::of_model(&quote, asked);
                 let tier = checkout.payments.offer().prices.tiers.get(tier);
                 let headers = tier.map(|tier| tier.upstream_headers.clone());
                 let bill = Bill::paid(*accepted, tariff, checkout);
@@ -73,9 +85,12 @@ impl Goods for Models {
         let client_headers = head.headers;
         Service {
             bill,
-            metering: Metering::of_model(quote.bounds.completion_tokens, !quote.wants_usage),
-            // A stream stops when its client disconnects; what was produced until then is charged and stored.
-            stops_with_client: quote.stream,
+            metering: Metering::of_model(most_said(endpoint, &quote), quote.usage, strips),
+            kind: ServiceKind {
+                streams: quote.stream,
+                finishes_alone: when_client_leaves == WhenClientLeaves::Finish,
+                model: Some(quote.model),
+            },
             answer: async move {
                 let request = UpstreamRequest {
                     method: Method::POST,
@@ -83,9 +98,12 @@ impl Goods for Models {
                     client_headers: &client_headers,
                     content_type: Some(JSON),
                     tier_headers: &tier_headers,
-                    body: body.to_string().into(),
+                    body,
                 };
-                upstream.ask(request).await
+                match upstream {
+                    Some(upstream) => upstream.ask(request).await,
+                    None => ApiError::upstream_unreachable().into_response(),
+                }
             },
         }
     }
@@ -104,5 +122,23 @@ fn tier(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
             let message = "give the Farthing-Tier header once";
             Err(ApiError::invalid_request(message, None))
         }
+    }
+}
+
+/// The most tokens of the answer's text. A completion may repeat its prompt.
+fn most_said(endpoint: Endpoint, quote: &Quote) -> u64 {
+    let repeated = match endpoint {
+        Endpoint::Completions => quote.bounds.prompt_tokens,
+        _ => 0,
+    };
+    quote.bounds.completion_tokens + repeated
+}
+
+/// Refuses a body that is compressed: its price could not be computed without unpacking what nobody has paid for.
+fn require_plain(headers: &HeaderMap) -> Result<(), ApiError> {
+    let encoding = headers.get(CONTENT_ENCODING);
+    match encoding {
+        Some(encoding) if encoding != "identity" => Err(ApiError::body_encoded()),
+        _ => Ok(()),
     }
 }

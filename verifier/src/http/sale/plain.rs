@@ -12,7 +12,7 @@ use farthing_wire::pricing::RoutePrice;
 
 use super::bill::Bill;
 use super::checkout::{Arrived, Checkout, original_uri};
-use super::{Bought, Goods, Price, Service};
+use super::{Bought, Goods, Price, Service, ServiceKind};
 use crate::http::error::ApiError;
 use crate::http::upstream::{Upstream, UpstreamRequest};
 use crate::metering::{Metering, Tariff};
@@ -75,7 +75,7 @@ where
         Service {
             bill,
             metering: Metering::of_route(bound),
-            stops_with_client: false,
+            kind: ServiceKind::default(),
             answer: (self.serve)(Request::from_parts(head, Body::from(body))),
         }
     }

@@ -6,15 +6,17 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::body::Body;
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use farthing_protocol::BaseUnits;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, StreamExt, stream};
 
+use super::ServiceKind;
+use super::asking::Asking;
 use super::bill::Bill;
 use super::checkout::{Checkout, Place};
 use super::event_stream::is_event_stream_type;
@@ -35,8 +37,7 @@ pub(crate) struct Sale {
     pub(crate) asked: RequestKind,
     pub(crate) bill: Bill,
     pub(crate) metering: Metering,
-    /// Whether the service stops when its client disconnects, even if the client may retry; true for streams.
-    pub(crate) stops_with_client: bool,
+    pub(crate) kind: ServiceKind,
     pub(crate) place: Place,
 }
 
@@ -72,10 +73,12 @@ pub(crate) async fn serve(
     sale: Sale,
     service: impl Future<Output = Response> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    if sale.stops_with_client || !sale.bill.is_repeatable() {
+    // A stream stops when its client disconnects; what was produced until then is charged and stored. Any other answer is
+    // stored for a retry, so its service runs to its end.
+    let is_finished = sale.kind.finishes_alone || (!sale.kind.streams && sale.bill.is_repeatable());
+    if !is_finished {
         return run(checkout, sale, service).await;
     }
-    // A retry gets the stored answer, so the service runs to its end even if the client disconnects.
     let cut_off = checkout.cut_off.clone();
     let serving = checkout.tasks.spawn({
         let checkout = Arc::clone(checkout);
@@ -101,8 +104,8 @@ async fn run(
         asked,
         mut bill,
         metering,
+        kind,
         place,
-        ..
     } = sale;
     if matches!(bill, Bill::Paid(_)) {
         // Lets requests that wait to be verified go first, so that all of them are sent to the upstream together and it
@@ -110,9 +113,12 @@ async fn run(
         tokio::task::yield_now().await;
     }
     // From here on the service works: if the client disconnects, the input is charged.
-    bill.if_dropped(metering.begun());
-    let asked_at = Instant::now();
-    let served = AssertUnwindSafe(service).catch_unwind().await;
+    bill.if_dropped(&metering.begun());
+    let asking = Asking::new(checkout, kind);
+    let served = {
+        let _watch = asking.watch(&mut bill, &metering);
+        AssertUnwindSafe(service).catch_unwind().await
+    };
     let mut response = served.unwrap_or_else(|_| {
         tracing::error!("panic in the service of a request");
         ApiError::failed().into_response()
@@ -120,7 +126,7 @@ async fn run(
     // An outcome is set only on errors that this server made, which means that the service did not answer.
     let failure: Option<Outcome> = response.extensions_mut().remove();
     if failure.is_none() {
-        checkout.requests.answered_after(asked_at.elapsed());
+        checkout.requests.answered_after(asking.elapsed());
     }
     CrashPoint::UpstreamAnswered.pass();
     if let Some(Charged(charge)) = response.extensions_mut().remove() {
@@ -128,15 +134,19 @@ async fn run(
     }
     // This is the length of the service's body, which may differ from the body that is sent.
     response.headers_mut().remove(CONTENT_LENGTH);
-    if response.status().is_success() && is_event_stream_type(response.headers()) {
-        return relay(checkout, response, asked, bill, metering, place).await;
+    if response.status().is_success() && failure.is_none() {
+        let is_stream;
+        (is_stream, response) = told_apart(checkout, response, asking.streams()).await;
+        if is_stream {
+            return relay(checkout, response, asked, bill, metering, place, asking).await;
+        }
     }
     let outcome = failure.unwrap_or(Outcome::Served(if response.status().is_success() {
         bill.served()
     } else {
         Served::UpstreamError
     }));
-    let mut response = pass_whole(checkout, response, bill, &metering).await?;
+    let mut response = pass_whole(checkout, response, bill, &metering, &asking).await?;
     response.extensions_mut().insert(outcome);
     Ok(response)
 }
@@ -148,12 +158,14 @@ async fn pass_whole(
     response: Response,
     mut bill: Bill,
     metering: &Metering,
+    asking: &Asking,
 ) -> Result<Response, ApiError> {
     let (mut head, body) = response.into_parts();
-    let read = read_whole(checkout, body, |length| {
-        bill.if_dropped(metering.so_far(length));
-    });
-    let body = match read.await {
+    let read = {
+        let mut watch = asking.watch(&mut bill, metering);
+        read_whole(checkout, body, |length| watch.has_read(length)).await
+    };
+    let body = match read {
         Ok(body) => body,
         Err(error) => return Err(bill.fail(error).await),
     };
@@ -166,11 +178,49 @@ async fn pass_whole(
         // A failed service is not charged, whatever its body contains.
         Produced::Nothing
     };
+    asking.answered(&produced);
     let is_kept = bill.is_repeatable() && body.len() <= checkout.limits.max_stored_answer_bytes;
     let answer = is_kept.then(|| kept(head.status, &head.headers, &body, true));
     let payment = bill.settle_with_headers(produced, answer).await?;
     payment.write_to(&mut head.headers);
     Ok(Response::from_parts(head, Body::from(body)))
+}
+
+/// Whether a successful answer is a stream of events, which one with another content type may be if a stream was asked
+/// for: then its first bytes tell. The answer of a stream says so afterwards.
+async fn told_apart(
+    checkout: &Checkout,
+    mut response: Response,
+    stream_was_asked_for: bool,
+) -> (bool, Response) {
+    if is_event_stream_type(response.headers()) {
+        return (true, response);
+    }
+    if !stream_was_asked_for {
+        return (false, response);
+    }
+    let body = std::mem::take(response.body_mut());
+    let mut chunks = body.into_data_stream();
+    let mut first = Vec::new();
+    let mut begins_with = None;
+    while begins_with.is_none() {
+        let next = AssertUnwindSafe(chunks.next()).catch_unwind();
+        match tokio::time::timeout(checkout.limits.idle_timeout, next).await {
+            Ok(Ok(Some(chunk))) => {
+                let text = chunk.as_ref().map(|chunk| chunk.trim_ascii_start());
+                begins_with = text.map_or(Some(b'{'), |text| text.first().copied());
+                first.push(chunk);
+            }
+            _ => break,
+        }
+    }
+    let is_stream = begins_with.is_some_and(|byte| !matches!(byte, b'{' | b'[' | b'<'));
+    *response.body_mut() = Body::from_stream(stream::iter(first).chain(chunks));
+    if is_stream {
+        let kind = HeaderValue::from_static("text/event-stream");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    (is_stream, response)
 }
 
 /// Reads a whole answer, with limits on its length and on pauses. `progress` is called with the length so far.

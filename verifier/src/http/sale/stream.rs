@@ -15,9 +15,10 @@ use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, timeout, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::asking::Asking;
 use super::bill::Bill;
 use super::checkout::{Checkout, Place};
 use super::event_stream::{Ending, receipt_line};
@@ -30,9 +31,14 @@ use crate::metrics::{Counting, Outcome, RequestKind};
 /// Maximum number of chunks that are buffered for a slow client; beyond it the service is not read further.
 const CHUNKS_IN_FLIGHT: usize = 16;
 
+/// Comment that is sent while the upstream is silent.
+const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
+
 /// Limits and handles that a stream needs.
 struct Surroundings {
     idle_timeout: Duration,
+    /// Time after which a silent stream gets a comment; zero sends none.
+    keep_alive_interval: Duration,
     checkpoint_interval: Duration,
     /// Maximum length of a stream that is stored for idempotent retries, in bytes.
     max_stored_bytes: usize,
@@ -56,6 +62,7 @@ pub(crate) async fn relay(
     mut bill: Bill,
     metering: Metering,
     place: Place,
+    asking: Asking,
 ) -> Result<Response, ApiError> {
     let payment = bill.reserved().await?;
     let (mut head, body) = response.into_parts();
@@ -74,8 +81,12 @@ pub(crate) async fn relay(
         copy,
         sender,
         counting: checkout.requests.begin(asked),
+        asking,
+        first_output: None,
+        client_is_gone: false,
         surroundings: Surroundings {
             idle_timeout: checkout.limits.idle_timeout,
+            keep_alive_interval: checkout.limits.keep_alive_interval,
             checkpoint_interval: checkout.limits.checkpoint_interval,
             max_stored_bytes: checkout.limits.max_stored_answer_bytes,
             cut_off: checkout.cut_off.clone(),
@@ -120,6 +131,11 @@ struct Pump {
     copy: Option<Copy>,
     sender: mpsc::Sender<io::Result<Bytes>>,
     counting: Counting,
+    asking: Asking,
+    /// Time from the request to the first output.
+    first_output: Option<Duration>,
+    /// Whether the client has disconnected from a stream that is finished without it.
+    client_is_gone: bool,
     surroundings: Surroundings,
 }
 
@@ -135,10 +151,13 @@ impl Pump {
         let ending = self.pass_all().await;
         let produced = match ending {
             Ending::Complete => self.metering.complete(),
-            Ending::ClientGone | Ending::ReserveSpent => self.metering.stopped(),
+            Ending::ClientGone => self.metering.left(self.asking.estimate()),
+            Ending::ReserveSpent => self.metering.stopped(),
             _ => self.metering.cut(),
         };
-        if ending != Ending::Complete {
+        if ending == Ending::Complete {
+            self.asking.streamed(self.first_output, &produced);
+        } else {
             tracing::info!(?ending, "stream ended early");
         }
         let spent = (ending == Ending::ReserveSpent)
@@ -199,11 +218,32 @@ impl Pump {
         let mut ticks = tokio::time::interval(self.surroundings.checkpoint_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_byte_at = Instant::now();
-        self.bill.if_dropped(self.metering.begun());
+        let mut last_passed_at = last_byte_at;
+        self.bill.if_dropped(&self.metering.begun());
+        let keep_alive = self.surroundings.keep_alive_interval;
         loop {
+            let silent_at = last_passed_at + keep_alive;
+            let may_interject = !keep_alive.is_zero()
+                && !self.line_is_open
+                && !self.client_is_gone
+                && self.metering.is_between_events();
             let deadline = last_byte_at + self.surroundings.idle_timeout;
             let chunk = tokio::select! {
-                () = self.sender.closed() => return Ending::ClientGone,
+                () = self.sender.closed(), if !self.client_is_gone => {
+                    if !self.asking.finishes_alone() {
+                        return Ending::ClientGone;
+                    }
+                    self.client_is_gone = true;
+                    continue;
+                }
+                () = sleep_until(silent_at), if may_interject => {
+                    last_passed_at = Instant::now();
+                    let comment = self.keep(Bytes::from_static(KEEP_ALIVE));
+                    if !self.pass(comment).await {
+                        return Ending::ClientGone;
+                    }
+                    continue;
+                }
                 () = self.surroundings.cut_off.cancelled() => return Ending::ShuttingDown,
                 _ = ticks.tick() => {
                     if self.bill.store_has_failed() {
@@ -234,10 +274,14 @@ impl Pump {
             };
             last_byte_at = Instant::now();
             let bytes = self.passing(&bytes);
+            if self.first_output.is_none() && self.metering.has_begun() {
+                self.first_output = Some(self.asking.elapsed());
+            }
             if bytes.is_empty() {
                 continue;
             }
-            self.bill.if_dropped(self.metering.stopped());
+            last_passed_at = last_byte_at;
+            self.bill.if_dropped(&self.metering.stopped());
             if !self.pass(bytes).await {
                 return Ending::ClientGone;
             }
@@ -247,11 +291,17 @@ impl Pump {
         }
     }
 
-    /// Sends bytes to the client. `false` if it disconnected or stopped reading.
+    /// Sends bytes to the client. `false` if it disconnected or stopped reading, unless the stream is finished without
+    /// it.
     async fn pass(&mut self, bytes: Bytes) -> bool {
         self.line_is_open = !bytes.ends_with(b"\n");
+        if self.client_is_gone {
+            return true;
+        }
         let passed = timeout(self.surroundings.idle_timeout, self.sender.send(Ok(bytes)));
-        matches!(passed.await, Ok(Ok(())))
+        let has_passed = matches!(passed.await, Ok(Ok(())));
+        self.client_is_gone = !has_passed && self.asking.finishes_alone();
+        has_passed || self.client_is_gone
     }
 }
 

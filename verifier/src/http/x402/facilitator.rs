@@ -152,7 +152,7 @@ impl Admitted {
             return Err(ApiError::token_invalid());
         }
         let place = place(&app.checkout)?;
-        let body = app.checkout.read_body(&head.headers, body).await?;
+        let body = app.checkout.read_body(&head.headers, body, true).await?;
         let request = serde_json::from_slice(&body).map_err(|error| {
             let message = format!("the body is not a payment with its requirements: {error}");
             ApiError::invalid_request(message, None)

@@ -1,12 +1,13 @@
 //! Tests of token counting, for answers that are complete, split into chunks, and broken off.
 
 use bytes::Bytes;
-use farthing_wire::pricing::Usage;
+use farthing_wire::pricing::StreamUsage;
+use farthing_wire::receipt::CountedBy;
 use proptest::{collection, proptest};
 
 use super::{Meter, of_answer, tokens};
 use crate::metering::Produced;
-use crate::metering::events::MAX_EVENT_BYTES;
+use crate::metering::produced::Count;
 
 const STREAM: &str = concat!(
     "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"hé\"}}]}\n\n",
@@ -17,15 +18,15 @@ const STREAM: &str = concat!(
 );
 
 fn counted(prompt_tokens: u64, completion_tokens: u64) -> Produced {
-    Produced::Counted(Usage {
-        prompt_tokens,
-        completion_tokens,
-        ..Usage::default()
+    Produced::Tokens(Count {
+        input: Some(prompt_tokens),
+        by: CountedBy::Upstream,
+        ..Count::estimated(completion_tokens)
     })
 }
 
 fn fed(pieces: &[&[u8]]) -> Meter {
-    let mut meter = Meter::default();
+    let mut meter = Meter::new(StreamUsage::Hidden, false);
     for piece in pieces {
         meter.feed(&Bytes::copy_from_slice(piece));
     }
@@ -54,7 +55,7 @@ fn counts_a_json_answer_without_usage() {
         );
         assert_eq!(
             of_answer(body.as_bytes()),
-            Some(Produced::Estimated(expected))
+            Some(Produced::estimated(expected))
         );
     }
     let response = format!(
@@ -62,7 +63,7 @@ fn counts_a_json_answer_without_usage() {
     );
     assert_eq!(
         of_answer(response.as_bytes()),
-        Some(Produced::Estimated(expected))
+        Some(Produced::estimated(expected))
     );
     for body in ["", "<html>", "{", "[1]", "7"] {
         assert_eq!(of_answer(body.as_bytes()), None, "{body}");
@@ -76,32 +77,137 @@ fn counts_tool_calls_as_text() {
     let expected = tokens("ab") + tokens("{}");
     assert_eq!(
         of_answer(body.as_bytes()),
-        Some(Produced::Estimated(expected))
+        Some(Produced::estimated(expected))
     );
 }
 
 #[test]
 fn prefers_the_usage_of_a_stream() {
     let meter = fed(&[STREAM.as_bytes()]);
-    assert_eq!(meter.complete(), counted(5, 2));
+    assert_eq!(meter.produced(), counted(5, 2));
     // All of the text came before the count, so a cut after it changes nothing.
-    assert_eq!(meter.cut(), counted(5, 2));
+    assert_eq!(meter.produced(), counted(5, 2));
+}
+
+/// What passes of a stream.
+fn passed(meter: &mut Meter, stream: &str) -> String {
+    let parts = meter.feed(&Bytes::copy_from_slice(stream.as_bytes()));
+    parts
+        .iter()
+        .map(|part| std::str::from_utf8(part).expect("text"))
+        .collect()
 }
 
 #[test]
-fn the_chunk_with_nothing_but_usage_is_told_apart() {
-    let mut meter = Meter::default();
-    let passing = meter.feed(&Bytes::from_static(STREAM.as_bytes()));
-    let usage: Vec<bool> = passing.iter().map(|part| part.is_usage_chunk).collect();
-    assert_eq!(usage, [false, false, false, true, false]);
-    let all: Vec<u8> = passing
-        .iter()
-        .flat_map(|part| part.bytes.to_vec())
-        .collect();
-    assert_eq!(all, STREAM.as_bytes());
-    let text = "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":5}}\n\n";
-    let with_choice = meter.feed(&Bytes::from_static(text.as_bytes()));
-    assert!(!with_choice[0].is_usage_chunk);
+fn the_chunk_with_nothing_but_usage_is_shown_to_who_asked() {
+    let usage =
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}\n\n";
+    let mut hidden = Meter::new(StreamUsage::Hidden, false);
+    assert_eq!(passed(&mut hidden, STREAM), STREAM.replace(usage, ""));
+    let mut shown = Meter::new(StreamUsage::AtEnd, false);
+    assert_eq!(passed(&mut shown, STREAM), STREAM);
+    // A chunk with a choice passes, since it may end the answer.
+    let last = "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":5}}\n\n";
+    let mut meter = Meter::new(StreamUsage::Hidden, false);
+    assert_eq!(passed(&mut meter, last), last);
+}
+
+#[test]
+fn reports_that_only_the_gateway_asked_for_are_taken_out() {
+    let stream = concat!(
+        "data: {\"z\":1,\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1}}\n\n",
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1}}\n\n",
+    );
+    let without = "data: {\"z\":1,\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    let end = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1}}\n\n";
+    for (usage, expected) in [
+        (StreamUsage::Hidden, without.to_owned()),
+        (StreamUsage::AtEnd, format!("{without}{end}")),
+        (StreamUsage::Continuous, stream.to_owned()),
+    ] {
+        let mut meter = Meter::new(usage, true);
+        assert_eq!(passed(&mut meter, stream), expected);
+        assert_eq!(meter.produced(), counted(5, 1));
+    }
+}
+
+#[test]
+fn an_error_costs_nothing_unless_something_was_said() {
+    let error = "data: {\"error\":{\"message\":\"died\",\"code\":502}}\n\n";
+    let started =
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1}}\n\n";
+    assert_eq!(fed(&[error.as_bytes()]).produced(), Produced::Nothing);
+    assert_eq!(
+        fed(&[started.as_bytes(), error.as_bytes()]).produced(),
+        Produced::Nothing
+    );
+    let said = "data: {\"choices\":[{\"delta\":{\"content\":\"one two\"}}]}\n\n";
+    assert_eq!(
+        fed(&[said.as_bytes(), error.as_bytes()]).produced(),
+        Produced::estimated(2)
+    );
+    for whole in [
+        r#"{"error":{"message":"x","code":429}}"#,
+        r#"{"object":"error","message":"x"}"#,
+        r#"{"choices":null,"usage":{"prompt_tokens":5,"completion_tokens":3}}"#,
+        r#"{"detail":"Not Found"}"#,
+    ] {
+        assert_eq!(
+            of_answer(whole.as_bytes()),
+            Some(Produced::Nothing),
+            "{whole}"
+        );
+    }
+}
+
+#[test]
+fn messages_are_counted_by_their_two_halves() {
+    let stream = concat!(
+        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":50,\"output_tokens\":1}}}\n\n",
+        "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"one two\"}}\n\n",
+        "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"signature_delta\",\"signature\":\"c2ln\"}}\n\n",
+    );
+    let end = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"output_tokens\":40}}\n\n";
+    let meter = fed(&[stream.as_bytes()]);
+    assert_eq!(meter.said(), 2);
+    assert_eq!(
+        fed(&[stream.as_bytes(), end.as_bytes()]).produced(),
+        counted(50, 40)
+    );
+    let whole = r#"{"type":"message","content":[{"type":"text","text":"one two"}],"usage":{"input_tokens":5,"output_tokens":2}}"#;
+    assert_eq!(of_answer(whole.as_bytes()), Some(counted(5, 2)));
+}
+
+#[test]
+fn data_lines_need_no_blank_lines_between_them() {
+    let line = |index: u32| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":{index},\"delta\":{{\"content\":\" one\"}}}}]}}\n"
+        )
+    };
+    let lines: String = (0..3).map(line).collect();
+    let end = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":3}}";
+    for end in [format!("{end}\ndata: [DONE]\n"), end.to_owned()] {
+        let mut meter = fed(&[lines.as_bytes(), end.as_bytes()]);
+        meter.rest();
+        assert_eq!(meter.said(), 3);
+        assert_eq!(meter.produced(), counted(5, 3));
+    }
+}
+
+#[test]
+fn calls_of_the_upstreams_tools_are_counted() {
+    let whole = r#"{"output":[{"type":"web_search_call"},{"type":"web_search_call"},{"type":"function_call","name":"f"}],
+        "usage":{"input_tokens":5,"output_tokens":2}}"#;
+    let Some(Produced::Tokens(count)) = of_answer(whole.as_bytes()) else {
+        panic!("it is an answer");
+    };
+    assert_eq!(count.calls, [("web_search".to_owned(), 2)].into());
+    let messages = r#"{"content":[],"usage":{"input_tokens":5,"output_tokens":2,"server_tool_use":{"web_search_requests":3}}}"#;
+    let Some(Produced::Tokens(count)) = of_answer(messages.as_bytes()) else {
+        panic!("it is an answer");
+    };
+    assert_eq!(count.calls, [("web_search".to_owned(), 3)].into());
 }
 
 #[test]
@@ -111,8 +217,11 @@ fn a_count_older_than_the_text_is_a_lower_bound() {
         "data: {\"choices\":[{\"delta\":{\"content\":\"one two three\"}}]}\n\n",
     );
     let meter = fed(&[stream.as_bytes()]);
-    assert_eq!(meter.cut(), counted(5, 3));
-    assert_eq!(meter.complete(), counted(5, 0));
+    let estimated = Produced::Tokens(Count {
+        input: Some(5),
+        ..Count::estimated(3)
+    });
+    assert_eq!(meter.produced(), estimated);
 }
 
 #[test]
@@ -120,11 +229,11 @@ fn counts_a_stream_that_was_cut() {
     let cut = STREAM.find(": a comment").expect("the text has it");
     let meter = fed(&[&STREAM.as_bytes()[..cut]]);
     let said = tokens("hé");
-    assert_eq!(meter.cut(), Produced::Estimated(said));
-    assert_eq!(meter.stopped(), Produced::Estimated(said));
+    assert_eq!(meter.produced(), Produced::estimated(said));
+    assert_eq!(meter.stopped(), Produced::estimated(said));
     let nothing = fed(&[b"data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n"]);
-    assert_eq!(nothing.cut(), Produced::Nothing);
-    assert_eq!(nothing.stopped(), Produced::Estimated(0));
+    assert_eq!(nothing.produced(), Produced::Nothing);
+    assert_eq!(nothing.stopped(), Produced::estimated(0));
 }
 
 #[test]
@@ -136,36 +245,36 @@ fn counts_what_responses_add_once() {
         "data: {\"type\":\"response.output_item.done\",\"item\":{\"content\":[{\"text\":\"one two\"}]}}\n\n",
     );
     let meter = fed(&[stream.as_bytes()]);
-    assert_eq!(meter.cut(), Produced::Estimated(2));
+    assert_eq!(meter.produced(), Produced::estimated(2));
     let end = concat!(
         "data: {\"type\":\"response.completed\",\"response\":{\"output\":[{\"text\":\"one two\"}],",
         "\"usage\":{\"input_tokens\":5,\"output_tokens\":2}}}\n\n",
     );
     let meter = fed(&[stream.as_bytes(), end.as_bytes()]);
-    assert_eq!(meter.complete(), counted(5, 2));
+    assert_eq!(meter.produced(), counted(5, 2));
 }
 
 #[test]
 fn counts_text_where_there_are_no_events() {
     let not_json = fed(&[b"data: one two three\n\n"]);
-    assert_eq!(not_json.cut(), Produced::Estimated(3));
-    let endless = " one".repeat(MAX_EVENT_BYTES / 4 + 1);
+    assert_eq!(not_json.produced(), Produced::estimated(3));
+    let endless = " one".repeat(100_000);
     let meter = fed(&[endless.as_bytes(), b" two"]);
     let expected = tokens(&endless) + 1;
-    assert_eq!(meter.cut(), Produced::Estimated(expected));
+    assert_eq!(meter.produced(), Produced::estimated(expected));
 }
 
 #[test]
 fn survives_what_is_not_text() {
     let mark = fed(&[b"\xef", b"\xbb\xbf", STREAM.as_bytes()]);
-    assert_eq!(mark.complete(), counted(5, 2));
+    assert_eq!(mark.produced(), counted(5, 2));
     let broken = b"data: {\"choices\":[{\"delta\":{\"content\":\"\xff\xc3\"}}]}\n\n";
-    assert!(matches!(fed(&[broken]).cut(), Produced::Estimated(1..)));
+    assert!(matches!(fed(&[broken]).produced(), Produced::Tokens(_)));
     let usage = STREAM
         .find("data: {\"choices\":[],")
         .expect("the text has it");
     let usage = &STREAM.as_bytes()[usage..];
-    assert_eq!(fed(&[broken, usage]).complete(), counted(5, 2));
+    assert_eq!(fed(&[broken, usage]).produced(), counted(5, 2));
 }
 
 #[test]
@@ -179,10 +288,10 @@ fn what_was_asked_for_is_exceeded_only_beyond_doubt() {
     };
     assert!(!words(100).exceeds(100));
     assert!(
-        !words(264).exceeds(100),
-        "another tokenizer may count twice as much"
+        !words(864).exceeds(100),
+        "another tokenizer may count an eighth as much"
     );
-    assert!(words(265).exceeds(100));
+    assert!(words(865).exceeds(100));
     let reported =
         "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":101}}\n\n";
     let mut meter = fed(&[reported.as_bytes()]);
@@ -203,16 +312,16 @@ proptest! {
         let mut cuts = cuts;
         cuts.extend([0, STREAM.len()]);
         cuts.sort_unstable();
-        let mut meter = Meter::default();
+        let mut meter = Meter::new(StreamUsage::AtEnd, false);
         let mut passed = Vec::new();
         for cut in cuts.windows(2) {
             let piece = Bytes::copy_from_slice(&STREAM.as_bytes()[cut[0]..cut[1]]);
             for part in meter.feed(&piece) {
-                passed.extend_from_slice(&part.bytes);
+                passed.extend_from_slice(&part);
             }
         }
-        assert_eq!(meter.complete(), counted(5, 2));
-        assert_eq!(meter.said, tokens("hé") + tokens("llo"));
+        assert_eq!(meter.produced(), counted(5, 2));
+        assert_eq!(meter.said(), tokens("hé") + tokens("llo"));
         assert_eq!(passed, STREAM.as_bytes());
     }
 }

@@ -27,7 +27,7 @@ pub async fn run(args: PayArgs, output: Output) -> Result<(), CliError> {
         let required = ask_terms(&args.url, &body).await.map_err(pay_error)?;
         return output.report(&Quoted::new(&args.url, required));
     }
-    let client = connect(&args).await?;
+    let client = connect(&args, Vec::new()).await?;
     let answer = client.chat(body).await.map_err(pay_error)?;
     let answered = super::answer::read(answer, output).await?;
     output.report(&Paid::new(answered))

@@ -133,7 +133,7 @@ struct Listening {
     url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     admin: Option<String>,
-    upstream: Option<String>,
+    upstreams: Vec<String>,
     payee: String,
     settler: String,
     network: String,
@@ -147,12 +147,16 @@ impl Listening {
             event: "listening",
             url: String::new(),
             admin: None,
-            upstream: config.http.upstream.clone(),
+            upstreams: config
+                .upstreams()
+                .into_iter()
+                .map(|upstream| upstream.url)
+                .collect(),
             payee: config.chain.payee.to_string(),
             settler: settler.to_string(),
             network: config.chain.network.clone(),
             program: config.chain.program.to_string(),
-            prices: PriceTable::from(&config.pricing.prices()),
+            prices: PriceTable::from(&config.prices()),
         }
     }
 
@@ -165,8 +169,11 @@ impl Listening {
 impl fmt::Display for Listening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let admin = self.admin.iter().map(|url| ("operator", url.clone()));
-        let upstream = self.upstream.clone();
-        let selling = upstream.unwrap_or_else(|| "through other servers (no upstream)".to_owned());
+        let selling = if self.upstreams.is_empty() {
+            "through other servers (no upstream)".to_owned()
+        } else {
+            self.upstreams.join(", ")
+        };
         let rest = [
             ("selling", selling),
             ("payee", self.payee.clone()),

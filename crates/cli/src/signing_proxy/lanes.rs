@@ -1,0 +1,114 @@
+//! The lanes from which a proxy pays: one, or every lane of a folder of keys, chosen by the client's API key.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use farthing_client::paying_client::PayingClient;
+use tokio::sync::Mutex;
+
+use super::error::ProxyError;
+use crate::error::CliError;
+
+/// Makes the client that pays with the key in a file.
+pub type Opener = dyn Fn(PathBuf) -> Pin<Box<dyn Future<Output = Result<PayingClient, CliError>> + Send>>
+    + Send
+    + Sync;
+
+/// The lanes from which a proxy pays.
+pub enum Lanes {
+    /// One lane, whatever API key a client sends.
+    One(PayingClient),
+    /// The lanes whose keys are in a folder.
+    Folder(LaneFolder),
+}
+
+/// Lanes by the names of their key files.
+pub struct LaneFolder {
+    folder: PathBuf,
+    open: Box<Opener>,
+    /// The clients of lanes that were used.
+    clients: Mutex<BTreeMap<String, PayingClient>>,
+}
+
+impl std::fmt::Debug for Lanes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::One(_) => f.write_str("One"),
+            Self::Folder(folder) => write!(f, "Folder({})", folder.folder.display()),
+        }
+    }
+}
+
+impl LaneFolder {
+    /// Lanes whose key files are in a folder; `open` makes a lane's client when it is used first.
+    #[must_use]
+    pub fn new(folder: PathBuf, open: Box<Opener>) -> Self {
+        Self {
+            folder,
+            open,
+            clients: Mutex::default(),
+        }
+    }
+
+    /// The key file of a lane: `lane-7` or `lane-7.json`.
+    fn file(&self, name: &str) -> Option<PathBuf> {
+        let name = name.strip_suffix(".json").unwrap_or(name);
+        let mut parts = Path::new(name).components();
+        let is_plain = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
+        let file = self.folder.join(format!("{name}.json"));
+        (is_plain && !name.starts_with('.') && file.is_file()).then_some(file)
+    }
+
+    async fn client(&self, name: &str) -> Result<PayingClient, ProxyError> {
+        let file = self
+            .file(name)
+            .ok_or_else(|| ProxyError::lane_unknown(name))?;
+        let name = name.strip_suffix(".json").unwrap_or(name);
+        let mut clients = self.clients.lock().await;
+        if let Some(client) = clients.get(name) {
+            return Ok(client.clone());
+        }
+        let client = (self.open)(file)
+            .await
+            .map_err(|error| ProxyError::lane(&error))?;
+        clients.insert(name.to_owned(), client.clone());
+        Ok(client)
+    }
+}
+
+impl Lanes {
+    /// The client that pays for a request, and the name of its lane; the name is empty if there is only one.
+    pub(super) async fn chosen(&self, name: &str) -> Result<(Arc<str>, PayingClient), ProxyError> {
+        match self {
+            Self::One(client) => Ok((Arc::from(""), client.clone())),
+            Self::Folder(folder) => {
+                let client = folder.client(name).await?;
+                Ok((Arc::from(name), client))
+            }
+        }
+    }
+
+    /// Any lane's client, for what costs nothing.
+    pub(super) async fn any(&self, name: &str) -> Result<PayingClient, ProxyError> {
+        match self {
+            Self::One(client) => Ok(client.clone()),
+            Self::Folder(folder) => {
+                let used = folder.clients.lock().await.values().next().cloned();
+                match used {
+                    Some(client) if folder.file(name).is_none() => Ok(client),
+                    _ => folder.client(name).await,
+                }
+            }
+        }
+    }
+
+    /// The clients of all lanes that were used.
+    pub(super) async fn used(&self) -> Vec<PayingClient> {
+        match self {
+            Self::One(client) => vec![client.clone()],
+            Self::Folder(folder) => folder.clients.lock().await.values().cloned().collect(),
+        }
+    }
+}

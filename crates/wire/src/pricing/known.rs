@@ -1,0 +1,219 @@
+//! The fields of request bodies that are known, each with what becomes of it and why.
+//!
+//! A field is refused only if its cost has no bound. What cannot raise the cost passes; what may be put into the prompt
+//! counts by its bytes. `null`, an empty value and the API's own default ask for nothing and always pass.
+
+use serde_json::Value;
+
+use Rule::{Counts, Only, Passes, Read, Refused};
+
+use super::Endpoint::{
+    self, ChatCompletions, Completions, CountTokens, Embeddings, Messages, Responses,
+};
+use super::dialect::Dialect::{
+    self, DeepSeek, LiteLlm, LlamaCpp, Ollama, OpenRouter, SgLang, Vllm,
+};
+
+/// What becomes of a field.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rule {
+    /// It is read where its endpoint is priced.
+    Read,
+    /// It passes: the limits on input and output hold whatever it says.
+    Passes,
+    /// It passes, and its bytes count as input.
+    Counts,
+    /// It passes with a value that asks for nothing; any other value is refused.
+    Only(fn(&Value) -> bool),
+    /// It is refused, unless it is empty.
+    Refused,
+}
+
+/// Fields with the same rule for the same reason.
+pub(super) struct Known {
+    names: &'static [&'static str],
+    endpoints: &'static [Endpoint],
+    /// The dialects that have them; empty if they are part of the endpoint's own API.
+    dialects: &'static [Dialect],
+    pub(super) rule: Rule,
+    /// Why; for a refusal it completes the sentence "… is not sold here: ".
+    pub(super) why: &'static str,
+}
+
+/// What the table says of a field.
+pub(super) enum Found {
+    Known(&'static Known),
+    /// It is a field of other dialects than the upstream's.
+    OfAnotherDialect,
+    Unknown,
+}
+
+/// Looks a field up, for an upstream of a dialect or of an unknown one.
+pub(super) fn known(endpoint: Endpoint, name: &str, dialect: Option<Dialect>) -> Found {
+    let mut of_another = false;
+    for known in KNOWN {
+        if !known.endpoints.contains(&endpoint) || !known.names.contains(&name) {
+            continue;
+        }
+        let has_it = known.dialects.is_empty()
+            || dialect.is_none_or(|dialect| known.dialects.contains(&dialect));
+        if has_it {
+            return Found::Known(known);
+        }
+        of_another = true;
+    }
+    if of_another {
+        Found::OfAnotherDialect
+    } else {
+        Found::Unknown
+    }
+}
+
+const CHAT: &[Endpoint] = &[ChatCompletions];
+const RESPONSES: &[Endpoint] = &[Responses];
+const TEXT: &[Endpoint] = &[ChatCompletions, Completions];
+const CHAT_AND_RESPONSES: &[Endpoint] = &[ChatCompletions, Responses];
+const GENERATING: &[Endpoint] = &[ChatCompletions, Completions, Responses];
+const OPENAI: &[Endpoint] = &[ChatCompletions, Completions, Responses, Embeddings];
+const PROMPTS: &[Endpoint] = &[Completions, Embeddings];
+const EMBEDDINGS: &[Endpoint] = &[Embeddings];
+const ANTHROPIC: &[Endpoint] = &[Messages, CountTokens];
+const ALL: &[Endpoint] = &Endpoint::ALL;
+
+/// The endpoint's own API.
+const API: &[Dialect] = &[];
+/// Servers of open models.
+const ENGINES: &[Dialect] = &[Vllm, SgLang, LlamaCpp, LiteLlm];
+const SAMPLERS: &[Dialect] = &[Vllm, SgLang, LlamaCpp, Ollama, OpenRouter, LiteLlm];
+const PYTHON_ENGINES: &[Dialect] = &[Vllm, SgLang, LiteLlm];
+
+macro_rules! known {
+    ($([$($name:literal),+ $(,)?], $endpoints:expr, $dialects:expr, $rule:expr, $why:literal;)+) => {
+        &[$(Known {
+            names: &[$($name),+],
+            endpoints: $endpoints,
+            dialects: $dialects,
+            rule: $rule,
+            why: $why,
+        }),+]
+    };
+}
+
+#[rustfmt::skip]
+static KNOWN: &[Known] = known![
+    // Read where the endpoint is priced.
+    ["model", "stream"], ALL, API, Read, "chosen by the client";
+    ["messages", "max_tokens"], &[ChatCompletions, Messages], API, Read, "input and output limit";
+    ["messages"], &[CountTokens], API, Read, "input";
+    ["max_completion_tokens"], CHAT, API, Read, "output limit";
+    ["max_output_tokens"], RESPONSES, API, Read, "output limit";
+    ["max_tokens", "prompt", "suffix"], &[Completions], API, Read, "input and output limit";
+    ["n"], TEXT, API, Read, "multiplies the output";
+    ["best_of"], TEXT, API, Only(is_one), "it multiplies the output: ask for several answers with \"n\"";
+    ["stream_options"], GENERATING, API, Read, "usage is asked for in it";
+    ["tools", "tool_choice"], CHAT_AND_RESPONSES, API, Read, "input, unless the upstream runs them";
+    ["tools", "tool_choice"], ANTHROPIC, API, Read, "input, unless the upstream runs them";
+    ["input", "instructions"], RESPONSES, API, Read, "input";
+    ["store"], CHAT_AND_RESPONSES, API, Read, "nothing is stored: it would be the provider's";
+    ["input"], EMBEDDINGS, API, Read, "input";
+    ["system"], ANTHROPIC, API, Read, "input";
+
+    // Sampling: which token comes next, not how many.
+    ["temperature", "top_p"], GENERATING, API, Passes, "sampling";
+    ["temperature", "top_p", "top_k"], ANTHROPIC, API, Passes, "sampling";
+    ["stop", "seed", "presence_penalty", "frequency_penalty", "logit_bias"], TEXT, API, Passes, "sampling";
+    ["logprobs", "top_logprobs"], TEXT, API, Passes, "describes the tokens of the answer, adds none";
+    ["top_logprobs"], RESPONSES, API, Passes, "describes the tokens of the answer, adds none";
+    ["stop_sequences"], ANTHROPIC, API, Passes, "ends the answer earlier";
+    ["top_k", "min_p", "repetition_penalty", "top_a", "typical_p"], GENERATING, SAMPLERS, Passes, "sampling";
+    ["repeat_penalty", "repeat_last_n", "tfs_z", "mirostat", "mirostat_tau", "mirostat_eta", "dynatemp_range",
+     "dynatemp_exponent", "dry_multiplier", "dry_base", "dry_allowed_length", "dry_penalty_last_n",
+     "dry_sequence_breakers", "xtc_probability", "xtc_threshold", "top_n_sigma", "samplers", "n_probs", "min_keep",
+     "post_sampling_probs"], TEXT, &[LlamaCpp, Ollama, LiteLlm], Passes, "sampling";
+    ["min_tokens", "ignore_eos", "stop_token_ids", "include_stop_str_in_output", "skip_special_tokens",
+     "spaces_between_special_tokens", "no_stop_trim", "length_penalty", "logits_processors_args", "bad_words",
+     "allowed_token_ids"], GENERATING, ENGINES, Passes, "the output limit holds whatever it says";
+    ["add_special_tokens", "return_token_ids", "return_tokens_as_token_ids", "return_hidden_states",
+     "separate_reasoning", "stream_reasoning", "include_reasoning", "priority", "request_id", "vllm_xargs",
+     "thinking_token_budget", "add_generation_prompt", "continue_final_message", "rid", "return_tokens",
+     "return_progress", "timings_per_token", "reasoning_format", "parse_tool_calls"], GENERATING, ENGINES, Passes,
+     "form of the answer, or place in the queue";
+    ["cache_salt", "cache_prompt", "n_keep", "n_cache_reuse"], GENERATING, ENGINES, Passes, "what is cached only lowers the cost";
+    ["truncate_prompt_tokens"], OPENAI, PYTHON_ENGINES, Passes, "shortens the input";
+    ["keep_alive"], OPENAI, &[Ollama], Passes, "how long a model stays in memory after the answer";
+
+    // How the model thinks and answers: within the output limit.
+    ["reasoning_effort", "verbosity"], CHAT, API, Passes, "within the output limit";
+    ["reasoning"], RESPONSES, API, Passes, "within the output limit";
+    ["thinking"], ANTHROPIC, API, Passes, "within the output limit";
+    ["thinking", "enable_thinking", "think", "reasoning", "thinking_budget", "include_thoughts", "chat_id"], CHAT,
+     &[Vllm, SgLang, LlamaCpp, Ollama, OpenRouter, LiteLlm, DeepSeek], Passes, "within the output limit";
+    ["parallel_tool_calls", "modalities"], &[Responses], API, Passes, "within the output limit";
+    ["parallel_tool_calls"], CHAT, API, Passes, "within the output limit";
+    ["max_tool_calls", "truncation", "include"], RESPONSES, API, Passes, "limits or describes the answer";
+    ["modalities"], CHAT, API, Only(is_text_only), "output other than text has no bound by tokens";
+    ["output_config", "context_management"], ANTHROPIC, API, Counts, "form of the answer and of the input";
+
+    // Labels, and keys of caches.
+    ["user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "client_metadata",
+     "prompt_cache_options"], OPENAI, API, Passes, "a label";
+    ["metadata", "cache_control", "inference_geo"], ANTHROPIC, API, Passes, "a label";
+    ["usage"], CHAT, &[OpenRouter, LiteLlm], Passes, "asks for usage";
+    ["session_id", "trace"], CHAT, &[OpenRouter, LiteLlm], Passes, "a label";
+    ["dimensions", "encoding_format", "input_type"], EMBEDDINGS, API, Passes, "form of the vectors";
+    ["echo"], &[Completions], API, Passes, "repeats the input in the answer, which is counted as input";
+
+    // What is written into the prompt, or may be.
+    ["response_format"], CHAT, API, Counts, "a schema may be written into the prompt";
+    ["response_format"], &[Completions, Embeddings], ENGINES, Counts, "a schema may be written into the prompt";
+    ["functions", "function_call"], CHAT, API, Counts, "the older form of tools";
+    ["text"], RESPONSES, API, Counts, "a schema may be written into the prompt";
+    ["prediction"], CHAT, API, Counts, "text that the model compares its answer with";
+    ["chat_template_kwargs"], &[ChatCompletions, Responses, Messages], ENGINES, Counts, "values that the template may write into the prompt";
+    ["guided_json", "guided_regex", "guided_choice", "guided_grammar", "guided_decoding_backend",
+     "guided_whitespace_pattern", "structured_outputs", "structural_tag", "grammar", "json_schema", "regex", "ebnf",
+     "format", "grammar_lazy", "grammar_triggers", "preserved_tokens"], GENERATING, SAMPLERS, Counts, "a grammar for the answer";
+    ["documents"], CHAT, PYTHON_ENGINES, Counts, "texts that the template writes into the prompt";
+    ["enable_response_messages"], RESPONSES, PYTHON_ENGINES, Passes, "form of the answer";
+
+    // What depends on stored state, or costs more than tokens.
+    ["background"], RESPONSES, API, Only(is_false), "an answer in the background is not seen here and cannot be counted";
+    ["previous_response_id", "conversation"], RESPONSES, API, Refused, "it continues what the upstream has stored, which this body does not show: send the whole input";
+    ["prompt"], RESPONSES, API, Refused, "a stored prompt has a length that this body does not show: send its text";
+    ["service_tier"], CHAT_AND_RESPONSES, API, Only(is_common_tier), "another tier has another price: tiers are chosen with the header Farthing-Tier";
+    ["service_tier"], ANTHROPIC, API, Only(is_common_tier), "another tier has another price: tiers are chosen with the header Farthing-Tier";
+    ["speed"], ANTHROPIC, API, Only(is_common_tier), "another tier has another price: tiers are chosen with the header Farthing-Tier";
+    ["audio"], CHAT, API, Refused, "speech has no bound by tokens";
+    ["web_search_options"], CHAT, API, Refused, "the upstream would search the web, and what it finds is input without a bound";
+    ["mcp_servers", "container"], ANTHROPIC, API, Refused, "the upstream would run tools, and what they return is input without a bound";
+    ["fallbacks", "models", "route", "provider", "plugins", "transforms", "preset", "web_search", "context_window_fallback_dict",
+     "guardrails", "mock_response", "api_base", "base_url", "api_key", "custom_llm_provider", "model_list"], TEXT,
+     &[OpenRouter, LiteLlm], Refused, "it may choose another model or service, with another price";
+    ["fallbacks", "models", "route", "provider", "plugins", "preset"], &[Responses, Embeddings, Messages], &[OpenRouter, LiteLlm], Refused, "it may choose another model or service, with another price";
+    ["options"], OPENAI, &[Ollama, LlamaCpp], Refused, "it may set another output limit";
+    ["n_predict", "max_new_tokens", "num_predict", "max_length"], GENERATING, API, Refused, "it would set another output limit: use the API's own field";
+    ["id_slot", "lora", "lora_path", "t_max_predict_ms", "t_max_prompt_ms", "save_slot"], OPENAI, ENGINES, Refused, "it addresses what the server keeps";
+    ["use_beam_search"], TEXT, ENGINES, Only(is_false), "beams multiply the output: ask for several answers with \"n\"";
+    ["prompt_logprobs", "logprob_start_len"], TEXT, ENGINES, Refused, "it makes the answer as long as the input many times over";
+    ["chat_template", "custom_params", "mm_processor_kwargs", "kv_transfer_params", "custom_logit_processor",
+     "bootstrap_host", "bootstrap_port", "bootstrap_room", "previous_input_messages"], GENERATING, ENGINES, Refused, "it may make the prompt longer than its bytes";
+    ["prompt_embeds", "input_embeds", "data_parallel_rank"], PROMPTS, ENGINES, Refused, "embeddings have no bound by tokens";
+];
+
+fn is_false(value: &Value) -> bool {
+    *value == false
+}
+
+fn is_text_only(value: &Value) -> bool {
+    let kinds = value.as_array();
+    kinds.is_some_and(|kinds| kinds.iter().all(|kind| kind == "text"))
+}
+
+fn is_common_tier(value: &Value) -> bool {
+    let common = ["auto", "default", "standard", "standard_only"];
+    common.iter().any(|tier| value == tier)
+}
+
+fn is_one(value: &Value) -> bool {
+    value.as_f64() == Some(1.0)
+}
