@@ -283,9 +283,11 @@ pub(crate) mod tests {
 
         // The table itself comes before its parts.
         let (mut table, mut parts) = (String::new(), String::new());
+        let mut upstreams = String::new();
         for block in blocks(include_str!("../../docs/sell.md")) {
             match block.strip_prefix("[pricing]\n") {
                 Some(keys) => table.push_str(keys),
+                None if block.starts_with("[[upstream]]") => upstreams.push_str(&block),
                 None => parts.push_str(&block),
             }
         }
@@ -295,7 +297,11 @@ pub(crate) mod tests {
         let whole = format!("{rest}{pricing}{}", &MINIMAL[tables..]);
         let config = Config::from_toml(&whole).expect("the documentation's prices are complete");
         assert_eq!(config.pricing.tiers.len(), 1);
-        assert_eq!(config.pricing.routes.len(), 2);
+        assert_eq!(config.pricing.routes.len(), 7);
+        let without = MINIMAL.lines().filter(|line| !line.contains("upstream"));
+        let several = format!("{}\n{upstreams}", without.collect::<Vec<_>>().join("\n"));
+        let config = Config::from_toml(&several).expect("several upstreams are documented");
+        assert_eq!(config.upstreams().len(), 2);
     }
 
     #[test]

@@ -150,7 +150,7 @@ pub enum Order {
     /// The request must be paid for in one of these tiers; the standard tier comes first if it sells the model.
     Paid(Vec<TierQuote>),
     /// The request is free.
-    Free(ModelQuote),
+    Free(Box<ModelQuote>),
 }
 
 /// What a request to a model costs, and how it is served.
@@ -224,7 +224,7 @@ impl Prices {
             && tier.is_none()
             && (prices.is_empty() || !is_sold_by_name())
         {
-            return Ok(Order::Free(self.quote(free, endpoint, body)?));
+            return Ok(Order::Free(Box::new(self.quote(free, endpoint, body)?)));
         }
         if prices.is_empty() {
             let model = model.to_owned();

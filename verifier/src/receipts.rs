@@ -175,6 +175,7 @@ mod tests {
                 tokens_per_image: Some(1_500),
                 ..ModelPrice::free(4_096)
             },
+            tools: Vec::new(),
             maximum: BaseUnits(u64::MAX),
         })
     }

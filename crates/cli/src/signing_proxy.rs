@@ -108,8 +108,8 @@ impl Shared {
         }
     }
 
-    async fn spent(&self) -> Spent {
-        let used = self.lanes.used().await;
+    fn spent(&self) -> Spent {
+        let used = self.lanes.used();
         let at_most = used.iter().map(|client| client.spent_at_most().0).sum();
         Spent {
             requests: self.requests.load(Ordering::Relaxed),
@@ -121,11 +121,11 @@ impl Shared {
     /// Asks the provider what its books say of the lanes.
     async fn settled(&self) -> Spent {
         let mut by_books = Some(0_u64);
-        for client in self.lanes.used().await {
+        for client in self.lanes.used() {
             let charged = client.charged_since_first_state().await;
             by_books = by_books.zip(charged).map(|(sum, charged)| sum + charged.0);
         }
-        let spent = self.spent().await;
+        let spent = self.spent();
         Spent {
             charged: by_books.map_or(spent.charged, BaseUnits),
             ..spent
@@ -195,8 +195,9 @@ impl SigningProxy {
     }
 
     /// What was paid for so far.
-    pub async fn spent(&self) -> Spent {
-        self.shared.spent().await
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        self.shared.spent()
     }
 
     /// Stops accepting requests, and returns when the in-flight requests have ended.

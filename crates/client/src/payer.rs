@@ -216,6 +216,12 @@ impl LanePayer {
         BaseUnits(self.spent.0.saturating_add(self.in_flight.0))
     }
 
+    /// Lower bound of what was charged: the chain's counter, and the highest total that was accepted.
+    #[must_use]
+    pub const fn charged_at_least(&self) -> BaseUnits {
+        self.charged_floor
+    }
+
     /// Whether there are requests whose answers were lost and whose outcome is still unknown.
     #[must_use]
     pub fn has_losses(&self) -> bool {

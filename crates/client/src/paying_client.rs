@@ -295,13 +295,23 @@ impl PayingClient {
     /// provider that does not tell it says so in a refusal.
     async fn learn_first_state(&self) {
         let ask = || async {
-            let told = self.resynchronise().await;
-            if let Err(error) = &told {
-                tracing::debug!(%error, "cannot query the lane's state");
+            let error = match self.resynchronise().await {
+                Ok(told) => return Ok(Some(told.state.charged)),
+                Err(error) => error,
+            };
+            match error {
+                error @ PayError::Transport(_) => Err(error),
+                error if error.says_channel_unknown() => {
+                    Ok(Some(self.shared.lane.lock().charged_at_least()))
+                }
+                error => {
+                    tracing::debug!(%error, "the provider does not tell the lane's state");
+                    Ok(None)
+                }
             }
-            told.ok().map(|told| told.state.charged)
         };
-        self.shared.first_state.get_or_init(ask).await;
+        // A provider that cannot be reached is asked again before the next request.
+        let _known = self.shared.first_state.get_or_try_init(ask).await;
     }
 
     /// Resynchronises if possible, and returns whether it was. If not, the client continues with its upper bound.

@@ -38,7 +38,7 @@ pub use body::{Change, RequestBody, changed};
 pub use dialect::{Dialect, OutputLimitField};
 pub use price::ModelPrice;
 pub use route::{AnswerPrice, ByteUsage, RoutePattern, RoutePatternError, RoutePrice};
-pub use rules::{BodyRules, ToolPrice};
+pub use rules::{BodyRules, QuotedTool, ToolPrice};
 pub use usage::Usage;
 
 use fields::{Fields, invalid};
@@ -117,6 +117,8 @@ pub struct Quote {
     pub usage: StreamUsage,
     /// The most input and output tokens.
     pub bounds: Usage,
+    /// The tools that the upstream runs.
+    pub tools: Vec<QuotedTool>,
     /// The most that the request can cost, in base units.
     pub maximum: BaseUnits,
     /// The changes with which the client's body is sent upstream: an explicit output limit and, for a stream, a request
@@ -169,6 +171,7 @@ pub enum QuoteError {
 struct Bounded {
     /// The most tokens.
     bounds: Usage,
+    tools: Vec<QuotedTool>,
     stream: bool,
     usage: StreamUsage,
     changes: Vec<Change>,
@@ -240,6 +243,7 @@ impl ModelPrice {
         };
         let Bounded {
             bounds,
+            tools,
             stream,
             usage,
             mut changes,
@@ -254,13 +258,18 @@ impl ModelPrice {
         if let Some(upstream_model) = &rules.upstream_model {
             changes.push(Change::set("model", upstream_model));
         }
+        let maximum = self.maximum(bounds).and_then(|tokens| {
+            let mut tools = tools.iter();
+            tools.try_fold(tokens, |sum, tool| sum.checked_add(tool.price.maximum()?))
+        });
         Ok(Quote {
             model: model.to_owned(),
             price: *self,
             stream,
             usage,
             bounds,
-            maximum: self.maximum(bounds).ok_or(QuoteError::TooExpensive)?,
+            maximum: maximum.ok_or(QuoteError::TooExpensive)?,
+            tools,
             changes,
         })
     }

@@ -86,7 +86,12 @@ impl Sold {
     #[must_use]
     pub fn charge(&self) -> BaseUnits {
         match self {
-            Self::Tokens(sold) => sold.price.charge(sold.usage.tokens(), sold.maximum),
+            Self::Tokens(sold) => {
+                let tokens = sold.price.charge(sold.usage.tokens(), sold.maximum);
+                let tools = sold.tools.iter().map(SoldTool::charge);
+                let all = tools.fold(tokens.0, |sum, tool| sum.saturating_add(tool.0));
+                BaseUnits(all).min(sold.maximum)
+            }
             Self::Route(sold) => match sold.set {
                 Some(set) => set.min(sold.maximum),
                 None => sold.price.charge(sold.usage, sold.maximum),
@@ -115,9 +120,32 @@ pub struct SoldTokens {
     pub usage: CountedUsage,
     /// The price, as it was quoted.
     pub price: ModelPrice,
+    /// Calls of tools that the upstream ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<SoldTool>,
     /// The most that the request could cost, in base units.
     #[serde_as(as = "DisplayFromStr")]
     pub maximum: BaseUnits,
+}
+
+/// Calls of a tool that the upstream ran.
+#[serde_as]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SoldTool {
+    /// The tool.
+    pub tool: String,
+    /// The number of calls that are charged.
+    pub calls: u64,
+    /// Base units per call.
+    #[serde_as(as = "DisplayFromStr")]
+    pub per_call: BaseUnits,
+}
+
+impl SoldTool {
+    const fn charge(&self) -> BaseUnits {
+        BaseUnits(self.per_call.0.saturating_mul(self.calls))
+    }
 }
 
 /// A request of a plain route that was sold.

@@ -9,7 +9,7 @@ use solana_sdk::signature::Keypair;
 use solana_sdk::signer::Signer;
 
 use super::World;
-use super::world::{CAP, lane_key};
+use super::world::lane_key;
 
 /// Creates a client of a lane, for the provider at a URL.
 ///
@@ -40,7 +40,7 @@ pub fn paying_client_with(
         lane: LaneIndex(lane),
         generation: Generation(0),
         signer: key.pubkey(),
-        cap: BaseUnits(CAP),
+        cap: BaseUnits(world.channel.lanes[usize::from(lane)].cap),
     };
     let mut config = PayingClientConfig {
         base_url: url.to_owned(),

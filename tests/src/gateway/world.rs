@@ -452,6 +452,18 @@ impl World {
         }
     }
 
+    /// Sends a JSON body to a path, with or without a payment.
+    ///
+    /// # Panics
+    /// If the gateway does not answer.
+    pub async fn post(&self, path: &str, body: &Value, payment: Option<&str>) -> Answer {
+        let mut request = self.http.post(self.url(path)).json(body);
+        if let Some(payment) = payment {
+            request = request.header(PAYMENT_SIGNATURE, payment);
+        }
+        Answer::read(request.send().await.expect("the gateway answers")).await
+    }
+
     /// Waits until the running streams have written two checkpoints.
     pub async fn two_checkpoints(&self) {
         let commits = self.store.commits();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use farthing_protocol::BaseUnits;
-use farthing_wire::pricing::{ByteUsage, ModelPrice, Quote, RequestBody, Usage};
-use farthing_wire::receipt::{CountedBy, CountedUsage, Sold, SoldRoute, SoldTokens};
+use farthing_wire::pricing::{ByteUsage, ModelPrice, Quote, QuotedTool, RequestBody, Usage};
+use farthing_wire::receipt::{CountedBy, CountedUsage, Sold, SoldRoute, SoldTokens, SoldTool};
 
 use super::produced::{BYTES_PER_TOKEN, Count, Produced};
 use super::text::{self, MediaTokens};
@@ -31,6 +31,7 @@ pub(crate) struct TokenTariff {
     price: ModelPrice,
     maximum: BaseUnits,
     bounds: Usage,
+    tools: Vec<QuotedTool>,
     /// The request's body, whose tokens are counted here if the upstream does not count them.
     body: Arc<RequestBody>,
 }
@@ -50,6 +51,7 @@ impl Tariff {
             price: quote.price,
             maximum: quote.maximum,
             bounds: quote.bounds,
+            tools: quote.tools.clone(),
             body,
         })
     }
@@ -114,17 +116,18 @@ impl TokenTariff {
     }
 
     fn cost(&self, produced: &Produced) -> Cost {
-        let counted = produced.count().map(|count| self.count(count));
-        let sold = counted.map(|(usage, by)| {
+        let sold = produced.count().map(|count| {
+            let (usage, by) = self.count(count);
             Sold::Tokens(SoldTokens {
                 model: self.model.clone(),
                 usage: CountedUsage::new(usage, by),
                 price: self.price,
+                tools: self.calls(count),
                 maximum: self.maximum,
             })
         });
         Cost {
-            charge: self.charge(counted.map(|(usage, _)| usage)),
+            charge: sold.as_ref().map_or(BaseUnits::ZERO, Sold::charge),
             sold,
         }
     }
@@ -133,6 +136,19 @@ impl TokenTariff {
     fn glance(&self, produced: &Produced) -> Option<Usage> {
         let input = self.bounds.prompt_tokens.div_ceil(BYTES_PER_TOKEN);
         produced.count().map(|count| count.usage(|| input).0)
+    }
+
+    /// The calls of the upstream's tools that are charged: those that were made, at most those that were quoted.
+    fn calls(&self, count: &Count) -> Vec<SoldTool> {
+        let tools = self.tools.iter().filter_map(|quoted| {
+            let made = *count.calls.get(&quoted.tool)?;
+            Some(SoldTool {
+                tool: quoted.tool.clone(),
+                calls: made.min(u64::from(quoted.price.max_calls)),
+                per_call: quoted.price.per_call,
+            })
+        });
+        tools.filter(|tool| tool.calls > 0).collect()
     }
 
     /// The usage, with the input's tokens counted if the upstream did not count them.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use farthing_client::paying_client::PayingClient;
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 
 use super::error::ProxyError;
 use crate::error::CliError;
@@ -28,8 +28,8 @@ pub enum Lanes {
 pub struct LaneFolder {
     folder: PathBuf,
     open: Box<Opener>,
-    /// The clients of lanes that were used.
-    clients: Mutex<BTreeMap<String, PayingClient>>,
+    /// The clients of lanes that were used, each made once.
+    clients: Mutex<BTreeMap<String, Arc<OnceCell<PayingClient>>>>,
 }
 
 impl std::fmt::Debug for Lanes {
@@ -54,7 +54,7 @@ impl LaneFolder {
 
     /// The key file of a lane: `lane-7` or `lane-7.json`.
     fn file(&self, name: &str) -> Option<PathBuf> {
-        let name = name.strip_suffix(".json").unwrap_or(name);
+        let name = plain_name(name);
         let mut parts = Path::new(name).components();
         let is_plain = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
         let file = self.folder.join(format!("{name}.json"));
@@ -65,17 +65,26 @@ impl LaneFolder {
         let file = self
             .file(name)
             .ok_or_else(|| ProxyError::lane_unknown(name))?;
-        let name = name.strip_suffix(".json").unwrap_or(name);
-        let mut clients = self.clients.lock().await;
-        if let Some(client) = clients.get(name) {
-            return Ok(client.clone());
-        }
-        let client = (self.open)(file)
-            .await
-            .map_err(|error| ProxyError::lane(&error))?;
-        clients.insert(name.to_owned(), client.clone());
-        Ok(client)
+        let name = plain_name(name);
+        let cell = Arc::clone(self.lock().entry(name.to_owned()).or_default());
+        let client = cell.get_or_try_init(|| (self.open)(file)).await;
+        client.cloned().map_err(|error| ProxyError::lane(&error))
     }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<OnceCell<PayingClient>>>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn used(&self) -> Vec<PayingClient> {
+        let clients = self.lock();
+        let made = clients.values().filter_map(|cell| cell.get());
+        made.cloned().collect()
+    }
+}
+
+/// The name of a lane, also if its file was named.
+fn plain_name(name: &str) -> &str {
+    name.strip_suffix(".json").unwrap_or(name)
 }
 
 impl Lanes {
@@ -85,7 +94,7 @@ impl Lanes {
             Self::One(client) => Ok((Arc::from(""), client.clone())),
             Self::Folder(folder) => {
                 let client = folder.client(name).await?;
-                Ok((Arc::from(name), client))
+                Ok((Arc::from(plain_name(name)), client))
             }
         }
     }
@@ -94,21 +103,18 @@ impl Lanes {
     pub(super) async fn any(&self, name: &str) -> Result<PayingClient, ProxyError> {
         match self {
             Self::One(client) => Ok(client.clone()),
-            Self::Folder(folder) => {
-                let used = folder.clients.lock().await.values().next().cloned();
-                match used {
-                    Some(client) if folder.file(name).is_none() => Ok(client),
-                    _ => folder.client(name).await,
-                }
-            }
+            Self::Folder(folder) => match folder.used().into_iter().next() {
+                Some(client) if folder.file(name).is_none() => Ok(client),
+                _ => folder.client(name).await,
+            },
         }
     }
 
     /// The clients of all lanes that were used.
-    pub(super) async fn used(&self) -> Vec<PayingClient> {
+    pub(super) fn used(&self) -> Vec<PayingClient> {
         match self {
             Self::One(client) => vec![client.clone()],
-            Self::Folder(folder) => folder.clients.lock().await.values().cloned().collect(),
+            Self::Folder(folder) => folder.used(),
         }
     }
 }

@@ -396,8 +396,8 @@ async fn pay_for_others(world: &World, url: &str, channel: &str, lane_key: &Path
         "--channel",
         channel,
     ];
-    let lane = ["--lane", "6", "--lane-key", lane_key];
-    let (proxy, listening) = Served::run(world.command(&[&listen[..], &lane].concat()));
+    let lane = ["--lane", "6", "--lane-key", lane_key, "--log"];
+    let (mut proxy, listening) = Served::run(world.command(&[&listen[..], &lane].concat()));
     assert_eq!(listening["event"], "listening");
     let body = json!({"model": MODEL, "messages": [{"role": "user", "content": "whoever"}]});
     let answer = reqwest::Client::new()
@@ -409,7 +409,13 @@ async fn pay_for_others(world: &World, url: &str, channel: &str, lane_key: &Path
     let status = answer.status();
     let answer = answer.text().await.expect("the answer is whole");
     assert_eq!(status, 200, "{answer}");
+    let told = proxy.line();
+    assert_eq!(
+        (&told["event"], &told["what"], &told["status"]),
+        (&json!("request"), &json!(MODEL), &json!(200))
+    );
     let stopped = proxy.stop();
+    assert_eq!(stopped["charged"], told["charged"]);
     assert_eq!(
         (&stopped["event"], &stopped["requests"]),
         (&json!("stopped"), &json!(1))
@@ -530,7 +536,7 @@ async fn the_configuration_in_force_is_printed_without_its_secrets() {
         // By the flag, from the variable, by default, and from the cluster.
         "listen = \"127.0.0.1:4402\"",
         "upstream_api_key = \"<redacted>\"",
-        "idle_timeout_ms = 60000",
+        "idle_timeout_ms = 300000",
         "network = \"solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1\"",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}: {text}");

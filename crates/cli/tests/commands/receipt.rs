@@ -50,6 +50,7 @@ fn claims() -> Claims {
                 input_per_million: BaseUnits(2_000_000),
                 ..ModelPrice::free(100)
             },
+            tools: Vec::new(),
             maximum: BaseUnits(239),
         })),
         charged: BaseUnits(20),

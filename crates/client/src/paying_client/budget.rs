@@ -8,6 +8,7 @@ use farthing_protocol::BaseUnits;
 use farthing_wire::amount::Usdc;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A limit on what is spent. Requests in flight count with their maximum. Clones are separate budgets; share one with
 /// [`Arc`].
@@ -22,8 +23,34 @@ pub struct Budget {
 struct Spent {
     total: u64,
     in_flight: u64,
-    /// When and how much within the last hour, oldest first.
+    /// Sum of the following.
+    in_hour: u64,
+    /// When and how much within the last hour, oldest first; what was spent within one second is one entry.
     recent: VecDeque<(Instant, u64)>,
+}
+
+impl Spent {
+    /// Forgets what was spent more than an hour ago.
+    fn forget_before_the_hour(&mut self, now: Instant) {
+        while let Some((at, amount)) = self.recent.front()
+            && now.duration_since(*at) > HOUR
+        {
+            self.in_hour = self.in_hour.saturating_sub(*amount);
+            self.recent.pop_front();
+        }
+    }
+
+    fn add(&mut self, amount: u64, now: Instant) {
+        self.total = self.total.saturating_add(amount);
+        self.in_hour = self.in_hour.saturating_add(amount);
+        match self.recent.back_mut() {
+            Some((at, sum)) if now.duration_since(*at) < SECOND => {
+                *sum = sum.saturating_add(amount)
+            }
+            _ => self.recent.push_back((now, amount)),
+        }
+        self.forget_before_the_hour(now);
+    }
 }
 
 /// A budget does not cover a request.
@@ -63,16 +90,10 @@ impl Budget {
         maximum: BaseUnits,
     ) -> Result<BudgetReservation, BudgetSpent> {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        while let Some((at, _)) = spent.recent.front()
-            && now.duration_since(*at) > HOUR
-        {
-            spent.recent.pop_front();
-        }
-        let recent: u64 = spent.recent.iter().map(|(_, amount)| amount).sum();
+        spent.forget_before_the_hour(Instant::now());
         for (limit, used, is_hourly) in [
             (self.total, spent.total, false),
-            (self.per_hour, recent, true),
+            (self.per_hour, spent.in_hour, true),
         ] {
             let Some(limit) = limit else { continue };
             let left = limit.0.saturating_sub(used.saturating_add(spent.in_flight));
@@ -116,9 +137,8 @@ impl Drop for BudgetReservation {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         spent.in_flight = spent.in_flight.saturating_sub(self.maximum.0);
-        spent.total = spent.total.saturating_add(self.charged.0);
-        if self.budget.per_hour.is_some() && self.charged > BaseUnits::ZERO {
-            spent.recent.push_back((Instant::now(), self.charged.0));
+        if self.charged > BaseUnits::ZERO {
+            spent.add(self.charged.0, Instant::now());
         }
     }
 }

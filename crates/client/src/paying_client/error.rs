@@ -123,6 +123,11 @@ impl PayError {
         }
     }
 
+    /// Whether a query for a lane's state was answered that nobody has paid from its channel yet.
+    pub(super) fn says_channel_unknown(&self) -> bool {
+        matches!(self, Self::Unexpected { status: 404, body } if body.contains("\"channel_unknown\""))
+    }
+
     /// A stable code of the error, in snake case; the provider's own code if it refused the payment.
     #[must_use]
     pub fn code(&self) -> &str {

@@ -17,12 +17,16 @@ pub(super) fn bound(fields: &Fields<'_>) -> Result<Bounded, QuoteError> {
         // What is stored at the upstream would be the provider's.
         changes.push(Change::remove("store"));
     }
+    let tools = tools::bound(fields)?;
     let bounds = Usage {
-        prompt_tokens: counted + messages_bound(fields)? + tools::bound(fields)?,
+        prompt_tokens: counted + messages_bound(fields)? + tools.tokens,
         completion_tokens: output.tokens * fields.choices()?,
         ..Usage::default()
     };
-    fields.bounded(bounds, changes)
+    Ok(Bounded {
+        tools: tools.quoted,
+        ..fields.bounded(bounds, changes)?
+    })
 }
 
 /// The most input tokens of the messages.

@@ -114,8 +114,13 @@ fn part(
         (_, Some(name)) => {
             let label = kind.unwrap_or(name);
             let label = format!("{param}.{label}");
-            let medium = medium_of(kind, name);
-            bound(medium, payload(fields), &label, price)
+            let payload = payload(fields);
+            let Some(Payload::Inline(data)) = payload else {
+                return Err(remote(&label));
+            };
+            // Whatever stands beside the payload, such as a file's name or a text.
+            let beside = text_bytes(part, param, depth)?.saturating_sub(data.len() as u64);
+            Ok(beside + bound(medium_of(kind, name), data, &label, price)?)
         }
         (kind, None) => {
             let why = "content of this type has no bound by its bytes";
@@ -169,7 +174,7 @@ fn source(
                     Medium::File
                 };
                 let data = value.get("data").and_then(Value::as_str);
-                bound(medium, data.map(Payload::Inline), &label, price)?
+                bound(medium, data.ok_or_else(|| remote(&label))?, &label, price)?
             }
             ("source", _) => return Err(remote(&label)),
             _ => text_bytes(value, param, depth)?,
@@ -247,15 +252,7 @@ fn of_url(url: &str) -> Payload<'_> {
     }
 }
 
-fn bound(
-    medium: Medium,
-    payload: Option<Payload<'_>>,
-    label: &str,
-    price: &ModelPrice,
-) -> Result<u64, QuoteError> {
-    let Some(Payload::Inline(data)) = payload else {
-        return Err(remote(label));
-    };
+fn bound(medium: Medium, data: &str, label: &str, price: &ModelPrice) -> Result<u64, QuoteError> {
     let (setting, tokens) = match medium {
         Medium::Image => ("tokens_per_image", price.tokens_per_image.map(u64::from)),
         Medium::Audio => (

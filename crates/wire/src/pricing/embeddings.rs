@@ -12,6 +12,7 @@ pub(super) fn bound(fields: &Fields<'_>) -> Result<Bounded, QuoteError> {
     }
     let (_, prompt_tokens) = prompts(fields, "input")?;
     Ok(Bounded {
+        tools: Vec::new(),
         bounds: Usage {
             prompt_tokens: counted + prompt_tokens,
             ..Usage::default()

@@ -232,6 +232,7 @@ impl<'a> Fields<'a> {
             StreamUsage::Hidden
         };
         Ok(Bounded {
+            tools: Vec::new(),
             bounds,
             stream,
             usage,

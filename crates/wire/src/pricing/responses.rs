@@ -23,9 +23,12 @@ pub(super) fn bound(fields: &Fields<'_>) -> Result<Bounded, QuoteError> {
     let instructions = fields.optional("instructions", Value::as_str, "a string")?;
     let instructions =
         instructions.map_or(0, |text| TEMPLATE_TOKENS_PER_MESSAGE + text.len() as u64);
+    let tools = tools::bound(fields)?;
+    changes.extend(tools.changes);
     Ok(Bounded {
+        tools: tools.quoted,
         bounds: Usage {
-            prompt_tokens: counted + input_bound(fields)? + instructions + tools::bound(fields)?,
+            prompt_tokens: counted + input_bound(fields)? + instructions + tools.tokens,
             completion_tokens: output.tokens,
             ..Usage::default()
         },

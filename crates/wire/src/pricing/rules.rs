@@ -41,3 +41,21 @@ pub struct ToolPrice {
     /// The most input tokens that the results of one request's calls may add.
     pub max_input_tokens: u32,
 }
+
+impl ToolPrice {
+    /// The most that one request's calls can cost; `None` if it exceeds 64 bits.
+    #[must_use]
+    pub fn maximum(&self) -> Option<BaseUnits> {
+        let most = self.per_call.0.checked_mul(u64::from(self.max_calls))?;
+        Some(BaseUnits(most))
+    }
+}
+
+/// A tool that the upstream runs, with its price.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotedTool {
+    /// The name under which it is sold.
+    pub tool: String,
+    /// Its price.
+    pub price: ToolPrice,
+}

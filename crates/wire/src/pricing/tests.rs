@@ -410,6 +410,51 @@ fn tools_that_the_upstream_runs_are_refused_wherever_they_hide() {
 }
 
 #[test]
+fn tools_with_a_price_are_part_of_the_maximum() {
+    let price = ToolPrice {
+        per_call: BaseUnits(1_000),
+        max_calls: 3,
+        max_input_tokens: 500,
+    };
+    let rules = BodyRules {
+        tools: [("web_search".to_owned(), price)].into(),
+        ..BodyRules::default()
+    };
+    let request = |tools: Value| json!({"model": "m", "input": "a", "tools": tools});
+    let without = quoted(Endpoint::Responses, &request(json!([]))).expect("it has a price");
+    for kind in [
+        "web_search",
+        "web_search_preview",
+        "web_search_preview_2025_03_11",
+        "web_search_20250305",
+    ] {
+        let tools = json!([{"type": kind}, {"type": kind}]);
+        let bytes = tools.to_string().len() as u64 - 2;
+        let body = request(tools);
+        let quote = quoted_by(Endpoint::Responses, &body, &rules).expect("it has a price");
+        assert_eq!(
+            quote.bounds.prompt_tokens,
+            without.bounds.prompt_tokens + bytes + 500
+        );
+        let tokens = without.price.maximum(quote.bounds).expect("64 bits");
+        assert_eq!(quote.maximum.0, tokens.0 + 3 * 1_000, "{kind}");
+        assert_eq!(
+            sent(Endpoint::Responses, &body, &rules)["max_tool_calls"],
+            3
+        );
+    }
+    let few =
+        json!({"model": "m", "input": "a", "tools": [{"type": "web_search"}], "max_tool_calls": 2});
+    assert_eq!(sent(Endpoint::Responses, &few, &rules)["max_tool_calls"], 2);
+    let other = request(json!([{"type": "code_interpreter"}]));
+    let error = quoted_by(Endpoint::Responses, &other, &rules).expect_err("it has no price");
+    assert!(
+        error.to_string().contains("tools.code_interpreter]"),
+        "{error}"
+    );
+}
+
+#[test]
 fn media_are_inline_and_priced_wherever_they_stand() {
     let price = ModelPrice {
         tokens_per_image: Some(1_000),

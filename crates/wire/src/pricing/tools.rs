@@ -1,10 +1,10 @@
 //! Tools: those that the client runs count by their bytes; those that the upstream runs are refused unless the provider
-//! has a price for them.
+//! has a price for them. Such a price bounds the calls and the input that their results add.
 
 use serde_json::Value;
 
-use super::fields::{Fields, json_length, not_bounded};
-use super::{Endpoint, QuoteError};
+use super::fields::{Fields, json_length, not_bounded, whole_number};
+use super::{Change, Endpoint, QuoteError, QuotedTool};
 
 /// Fields of a tool by which some servers know tools that they run, whatever the tool's type.
 const RUN_BY_FIELD: &[&str] = &[
@@ -26,32 +26,90 @@ const RUN_BY_FIELD: &[&str] = &[
     "computerUse",
 ];
 
-/// The most input tokens of the tools of a request.
-pub(super) fn bound(fields: &Fields<'_>) -> Result<u64, QuoteError> {
+/// The tools of a request.
+pub(super) struct Tools {
+    /// The most input tokens of their descriptions and results.
+    pub(super) tokens: u64,
+    /// Those that the upstream runs, once each.
+    pub(super) quoted: Vec<QuotedTool>,
+    pub(super) changes: Vec<Change>,
+}
+
+/// The tools of a request, with the most input tokens that they add.
+pub(super) fn bound(fields: &Fields<'_>) -> Result<Tools, QuoteError> {
     let tools = fields.optional("tools", Value::as_array, "an array")?;
+    let mut quoted: Vec<QuotedTool> = Vec::new();
     for tool in tools.into_iter().flatten() {
-        require_client_runs(fields.endpoint, tool, "tools")?;
+        let Some(name) = run_by_upstream(fields.endpoint, tool) else {
+            continue;
+        };
+        let sold_as = sold_as(&name);
+        match fields.rules.tools.get(sold_as) {
+            Some(price) if quoted.iter().all(|known| known.tool != sold_as) => {
+                quoted.push(QuotedTool {
+                    tool: sold_as.to_owned(),
+                    price: *price,
+                });
+            }
+            Some(_) => {}
+            None => return Err(refused("tools", &name)),
+        }
     }
-    Ok(fields.json_bytes(&["tools", "tool_choice"]))
+    let results = quoted
+        .iter()
+        .map(|tool| u64::from(tool.price.max_input_tokens));
+    Ok(Tools {
+        tokens: fields.json_bytes(&["tools", "tool_choice"]) + results.sum::<u64>(),
+        changes: limit_calls(fields, &quoted)?,
+        quoted,
+    })
+}
+
+/// Limits the calls of the tools that the upstream runs, where the API has a field for it.
+fn limit_calls(fields: &Fields<'_>, quoted: &[QuotedTool]) -> Result<Vec<Change>, QuoteError> {
+    if fields.endpoint != Endpoint::Responses || quoted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let most: u64 = quoted
+        .iter()
+        .map(|tool| u64::from(tool.price.max_calls))
+        .sum();
+    let asked = fields.optional("max_tool_calls", whole_number, "a whole number")?;
+    Ok(match asked {
+        Some(asked) if asked <= most => Vec::new(),
+        _ => vec![Change::set("max_tool_calls", &most)],
+    })
+}
+
+/// The name under which a tool is sold: its type without a date or the word preview.
+fn sold_as(kind: &str) -> &str {
+    let kind = kind.find("_preview").map_or(kind, |at| &kind[..at]);
+    match kind.rsplit_once('_') {
+        Some((name, date)) if date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit()) => {
+            name
+        }
+        _ => kind,
+    }
 }
 
 /// The most input tokens of tools that an item of a request adds.
 pub(super) fn of_item(item: &Value, param: &str) -> Result<u64, QuoteError> {
     let tools = item.get("tools").and_then(Value::as_array);
     for tool in tools.into_iter().flatten() {
-        require_client_runs(Endpoint::Responses, tool, param)?;
+        if let Some(name) = run_by_upstream(Endpoint::Responses, tool) {
+            return Err(refused(param, &name));
+        }
     }
     Ok(json_length(item))
 }
 
-fn require_client_runs(endpoint: Endpoint, tool: &Value, param: &str) -> Result<(), QuoteError> {
-    match run_by_upstream(endpoint, tool) {
-        None => Ok(()),
-        Some(name) => {
-            let why = "the upstream would run this tool, and what that costs has no bound";
-            Err(not_bounded(format!("{param}.{name}"), why))
-        }
-    }
+fn refused(param: &str, name: &str) -> QuoteError {
+    let why = format!(
+        "the upstream would run this tool, and what that costs has no bound (the provider can set a price in \
+         [pricing.models.<model>.tools.{}])",
+        sold_as(name)
+    );
+    not_bounded(format!("{param}.{name}"), why)
 }
 
 /// The name of a tool that the upstream runs; `None` if the client runs it.

@@ -47,6 +47,7 @@ pub(crate) fn claims() -> Claims {
                 output_per_million: BaseUnits(2_000_000),
                 ..ModelPrice::free(100)
             },
+            tools: Vec::new(),
             maximum: BaseUnits(239),
         })),
         charged: BaseUnits(20),

@@ -92,6 +92,7 @@ fn claims() -> Claims {
                 output_per_million: BaseUnits(2_000_000),
                 ..ModelPrice::free(100)
             },
+            tools: Vec::new(),
             maximum: BaseUnits(239),
         })),
         charged: BaseUnits(20),

@@ -41,7 +41,7 @@ impl Goods for Models {
         let prices = &checkout.payments.offer().prices;
         let order = prices.order(self.endpoint, &body, tier(&arrived.head.headers)?)?;
         Ok(match order {
-            Order::Free(quote) => Price::Free(quote),
+            Order::Free(quote) => Price::Free(*quote),
             Order::Paid(quotes) => Price::Paid(quotes),
         })
     }

@@ -134,7 +134,7 @@ pub struct ProxyArgs {
     /// Let web pages and desktop apps of this origin spend from the lane, such as app://obsidian.md
     #[arg(long, value_name = "ORIGIN", requires = "listen")]
     pub allow_origin: Vec<String>,
-    /// Print a line for each request: model, tokens, charge
+    /// Print a line for each request: model, tokens, charge; with --json an event
     #[arg(long, requires = "listen")]
     pub log: bool,
 }

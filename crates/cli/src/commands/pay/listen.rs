@@ -45,7 +45,9 @@ pub(super) async fn run(
             token: proxy.token.clone(),
         },
         linger: Some(Duration::from_secs(proxy.retry_window)),
-        log: (proxy.log || output.is_json()).then(|| Box::new(Log(output)) as Box<dyn RequestLog>),
+        log: proxy
+            .log
+            .then(|| Box::new(Log(output)) as Box<dyn RequestLog>),
     };
     if !address.ip().is_loopback() {
         tracing::warn!(
@@ -67,7 +69,7 @@ pub(super) async fn run(
     })?;
     signals.wait().await;
     output.progress("waiting for in-flight requests; press Ctrl-C again to cut them off");
-    let so_far = proxy.spent().await;
+    let so_far = proxy.spent();
     let spent = tokio::select! {
         spent = proxy.shutdown() => spent,
         () = signals.wait() => so_far,
