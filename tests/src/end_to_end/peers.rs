@@ -22,6 +22,19 @@ pub fn node_modules() -> Option<PathBuf> {
     )
 }
 
+/// The folder of the npm packages that are coding agents, or `None` if they are not installed, as by default.
+///
+/// # Panics
+/// If they are missing and `FARTHING_REQUIRE` names `agents`.
+#[must_use]
+pub fn agent_modules() -> Option<PathBuf> {
+    installed(
+        "agents",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/peers/agents/node_modules"),
+        ".installed-lock.json",
+    )
+}
+
 /// The folder of the npm packages that Anchor's tools use, or `None` if they are not installed.
 ///
 /// # Panics
@@ -86,7 +99,10 @@ fn installed(peer: &str, folder: &str, file: &str) -> Option<PathBuf> {
     if folder.join(file).is_file() {
         return Some(folder);
     }
-    let advice = "install it with scripts/setup-test-peers";
+    let advice = match peer {
+        "agents" => "install it with scripts/setup-test-peers agents",
+        _ => "install it with scripts/setup-test-peers",
+    };
     let required = std::env::var(REQUIRED).unwrap_or_default();
     assert!(
         !required.split(',').any(|name| name.trim() == peer),

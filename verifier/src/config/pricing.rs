@@ -52,6 +52,10 @@ pub struct PricingConfig {
     /// Fields of requests to models that are removed before a request is passed on.
     #[serde(default)]
     pub drop_fields: Vec<String>,
+    /// Tools that the upstream would run, such as `web_search`, that are removed from requests to models that have no price
+    /// for them, before a request is passed on; without it, such a request is refused.
+    #[serde(default)]
+    pub drop_tools: Vec<String>,
     /// What becomes of a request for more output than a model's `max_output_tokens`: `lower`, the default, uses the
     /// maximum instead, `refuse` refuses it.
     #[serde(default)]
@@ -229,6 +233,7 @@ impl Default for PricingConfig {
             free_routes: Vec::new(),
             allow_fields: Vec::new(),
             drop_fields: Vec::new(),
+            drop_tools: Vec::new(),
             above_limit: AboveLimit::default(),
             estimate_abandoned: true,
         }
@@ -280,6 +285,7 @@ impl PricingConfig {
                 dialect: upstream.dialect,
                 allow_fields: self.allow_fields.iter().cloned().collect(),
                 drop_fields: self.drop_fields.iter().cloned().collect(),
+                drop_tools: self.drop_tools.iter().cloned().collect(),
                 refuse_above_limit: self.above_limit == AboveLimit::Refuse,
                 output_limit_field: model.output_limit_field,
                 tools: model.tool_prices(),

@@ -44,6 +44,15 @@ impl Change {
         }
     }
 
+    /// Sets a field to a list of values that are JSON already.
+    pub(super) fn set_list(field: &'static str, values: &[&RawValue]) -> Self {
+        let values: Vec<&str> = values.iter().map(|value| value.get()).collect();
+        Self {
+            field: field.into(),
+            value: Some(format!("[{}]", values.join(",")).into()),
+        }
+    }
+
     /// Removes a field.
     pub fn remove(field: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -89,6 +98,17 @@ impl RequestBody {
     #[must_use]
     pub const fn fields(&self) -> &Map<String, Value> {
         &self.fields
+    }
+
+    /// The text of each value in a field that is a list; empty if it is not.
+    pub(super) fn list(&self, field: &str) -> Vec<&RawValue> {
+        let fields = serde_json::from_slice::<RawFields<'_>>(&self.bytes).ok();
+        let list = fields.and_then(|RawFields(fields)| {
+            let mut named = fields.into_iter().rev();
+            named.find_map(|(name, value)| (name == field).then_some(value))
+        });
+        list.and_then(|list| serde_json::from_str(list.get()).ok())
+            .unwrap_or_default()
     }
 
     /// The body with these changes; the bytes themselves if there is nothing to change.

@@ -18,6 +18,7 @@ pub(super) fn bound(fields: &Fields<'_>) -> Result<Bounded, QuoteError> {
         changes.push(Change::remove("store"));
     }
     let tools = tools::bound(fields)?;
+    changes.extend(tools.changes);
     let bounds = Usage {
         prompt_tokens: counted + messages_bound(fields)? + tools.tokens,
         completion_tokens: output.tokens * fields.choices()?,

@@ -36,12 +36,13 @@ pub(super) fn bound_of_count(fields: &Fields<'_>) -> Result<Bounded, QuoteError>
 }
 
 fn input(fields: &Fields<'_>) -> Result<(u64, Vec<QuotedTool>, Vec<Change>), QuoteError> {
-    let (counted, changes) = fields.admit()?;
+    let (counted, mut changes) = fields.admit()?;
     let system = match fields.given("system") {
         Some(system) => TEMPLATE_TOKENS_PER_MESSAGE + content(system, "system", fields.price)?,
         None => 0,
     };
     let tools = tools::bound(fields)?;
+    changes.extend(tools.changes);
     let tokens = counted + system + messages_bound(fields)? + tools.tokens;
     Ok((tokens, tools.quoted, changes))
 }

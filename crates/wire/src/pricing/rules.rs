@@ -18,6 +18,8 @@ pub struct BodyRules {
     pub allow_fields: BTreeSet<String>,
     /// Fields that are removed before a request is passed on.
     pub drop_fields: BTreeSet<String>,
+    /// Tools that the upstream would run and that are removed before a request is passed on, by their `type`.
+    pub drop_tools: BTreeSet<String>,
     /// Whether a request for more output than the model's limit is refused. By default, the limit is used instead.
     pub refuse_above_limit: bool,
     /// The name of the output limit of a chat completion; by default that of the dialect.

@@ -455,6 +455,50 @@ fn tools_with_a_price_are_part_of_the_maximum() {
 }
 
 #[test]
+fn tools_may_be_left_out() {
+    let rules = BodyRules {
+        drop_tools: ["web_search".to_owned()].into(),
+        ..BodyRules::default()
+    };
+    let sent = |endpoint, text: &str| {
+        let body = RequestBody::parse(text.to_owned()).expect("it is JSON");
+        let quote = list().models["m"].quote(endpoint, &body, &rules);
+        quote.map(|quote| String::from_utf8_lossy(&body.with(&quote.changes)).into_owned())
+    };
+    let with = |tools: &str| {
+        format!(
+            r#"{{"model":"m","input":"a","max_output_tokens":5,"store":false,"tools":{tools},"tool_choice":"auto"}}"#
+        )
+    };
+    let function =
+        r#"{"type":"function","name":"f","parameters":{"b":1.0,"a":12345678901234567890123}}"#;
+    let both = with(&format!(
+        r#"[{{"type":"web_search","external_web_access":true}}, {function}]"#
+    ));
+    assert_eq!(
+        sent(Endpoint::Responses, &both),
+        Ok(with(&format!("[{function}]")))
+    );
+    let only = |tools: &str| {
+        format!(
+            r#"{{"model":"m","max_completion_tokens":5,"messages":[{{"role":"user"}}]{tools}}}"#
+        )
+    };
+    assert_eq!(
+        sent(
+            Endpoint::ChatCompletions,
+            &only(r#","tools":[{"type":"web_search_preview"}],"tool_choice":"auto""#)
+        ),
+        Ok(only(""))
+    );
+    let error = sent(Endpoint::Responses, &with(r#"[{"type":"mcp"}]"#)).expect_err("another tool");
+    assert!(
+        error.to_string().contains("pricing.drop_tools = [\"mcp\"]"),
+        "{error}"
+    );
+}
+
+#[test]
 fn media_are_inline_and_priced_wherever_they_stand() {
     let price = ModelPrice {
         tokens_per_image: Some(1_000),

@@ -39,7 +39,8 @@ pub(super) struct Tools {
 pub(super) fn bound(fields: &Fields<'_>) -> Result<Tools, QuoteError> {
     let tools = fields.optional("tools", Value::as_array, "an array")?;
     let mut quoted: Vec<QuotedTool> = Vec::new();
-    for tool in tools.into_iter().flatten() {
+    let mut dropped = Vec::new();
+    for (at, tool) in tools.into_iter().flatten().enumerate() {
         let Some(name) = run_by_upstream(fields.endpoint, tool) else {
             continue;
         };
@@ -52,17 +53,39 @@ pub(super) fn bound(fields: &Fields<'_>) -> Result<Tools, QuoteError> {
                 });
             }
             Some(_) => {}
+            None if fields.rules.drop_tools.contains(sold_as) => dropped.push(at),
             None => return Err(refused("tools", &name)),
         }
     }
     let results = quoted
         .iter()
         .map(|tool| u64::from(tool.price.max_input_tokens));
+    let mut changes = limit_calls(fields, &quoted)?;
+    changes.extend(without(fields, &dropped));
     Ok(Tools {
         tokens: fields.json_bytes(&["tools", "tool_choice"]) + results.sum::<u64>(),
-        changes: limit_calls(fields, &quoted)?,
+        changes,
         quoted,
     })
+}
+
+/// The changes that leave out some of the tools. Without any tool nothing may be said of which to choose.
+fn without(fields: &Fields<'_>, dropped: &[usize]) -> Vec<Change> {
+    if dropped.is_empty() {
+        return Vec::new();
+    }
+    let tools = fields.body.list("tools").into_iter().enumerate();
+    let kept: Vec<_> = tools
+        .filter_map(|(at, tool)| (!dropped.contains(&at)).then_some(tool))
+        .collect();
+    if !kept.is_empty() {
+        return vec![Change::set_list("tools", &kept)];
+    }
+    let about_tools = ["tools", "tool_choice", "parallel_tool_calls"];
+    let given = about_tools
+        .iter()
+        .filter(|name| fields.given(name).is_some());
+    given.map(|name| Change::remove(*name)).collect()
 }
 
 /// Limits the calls of the tools that the upstream runs, where the API has a field for it.
@@ -105,8 +128,8 @@ pub(super) fn of_item(item: &Value, param: &str) -> Result<u64, QuoteError> {
 
 fn refused(param: &str, name: &str) -> QuoteError {
     let why = format!(
-        "the upstream would run this tool, and what that costs has no bound (the provider can set a price in \
-         [pricing.models.<model>.tools.{}])",
+        "the upstream would run this tool, and what that costs has no bound: leave it out (the provider can set a price \
+         in [pricing.models.<model>.tools.{0}], or leave it out with pricing.drop_tools = [\"{0}\"])",
         sold_as(name)
     );
     not_bounded(format!("{param}.{name}"), why)
