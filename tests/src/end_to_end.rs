@@ -3,6 +3,7 @@
 
 pub mod aimock;
 pub mod example_server;
+pub mod llama;
 pub mod peers;
 pub mod raw;
 pub mod server;

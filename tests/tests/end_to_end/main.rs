@@ -8,5 +8,6 @@ mod anchor_client;
 mod economy;
 mod example_servers;
 mod real_clients;
+mod real_engine;
 mod real_upstream;
 mod replay;
