@@ -132,14 +132,24 @@ static KNOWN: &[Known] = known![
      "post_sampling_probs"], TEXT, &[LlamaCpp, Ollama, LiteLlm], Passes, "sampling";
     ["min_tokens", "ignore_eos", "stop_token_ids", "include_stop_str_in_output", "skip_special_tokens",
      "spaces_between_special_tokens", "no_stop_trim", "length_penalty", "logits_processors_args", "bad_words",
-     "allowed_token_ids"], GENERATING, ENGINES, Passes, "the output limit holds whatever it says";
+     "allowed_token_ids", "stop_regex", "repetition_detection", "watermarking"], GENERATING, ENGINES, Passes,
+     "the output limit holds whatever it says";
+    ["seed", "stop", "presence_penalty", "frequency_penalty", "logit_bias"], RESPONSES, ENGINES, Passes, "sampling";
     ["add_special_tokens", "return_token_ids", "return_tokens_as_token_ids", "return_hidden_states",
      "separate_reasoning", "stream_reasoning", "include_reasoning", "priority", "request_id", "vllm_xargs",
      "thinking_token_budget", "add_generation_prompt", "continue_final_message", "rid", "return_tokens",
-     "return_progress", "timings_per_token", "reasoning_format", "parse_tool_calls"], GENERATING, ENGINES, Passes,
-     "form of the answer, or place in the queue";
-    ["cache_salt", "cache_prompt", "n_keep", "n_cache_reuse"], GENERATING, ENGINES, Passes, "what is cached only lowers the cost";
-    ["truncate_prompt_tokens"], OPENAI, PYTHON_ENGINES, Passes, "shortens the input";
+     "return_progress", "timings_per_token", "reasoning_format", "parse_tool_calls", "logprob_token_ids",
+     "return_weight_versions", "return_token_offsets", "return_prompt_text", "return_routed_experts",
+     "return_cached_tokens_details", "return_mm_kwargs", "routed_experts_prompt_start", "stream_interval", "custom_labels"],
+     GENERATING, ENGINES, Passes, "form of the answer, or place in the queue";
+    ["echo"], CHAT, PYTHON_ENGINES, Passes, "repeats a text of the input in the answer";
+    ["request_id", "rid", "priority", "add_special_tokens", "use_activation", "embed_dtype", "endianness", "normalize"],
+     EMBEDDINGS, PYTHON_ENGINES, Passes, "form of the vectors, or place in the queue";
+    ["watermarking", "vllm_xargs"], ANTHROPIC, PYTHON_ENGINES, Passes, "the output limit holds whatever it says";
+    ["cache_salt", "cache_prompt", "n_keep", "n_cache_reuse", "extra_key"], GENERATING, ENGINES, Passes,
+     "what is cached only lowers the cost";
+    ["cache_salt"], &[Embeddings, Messages, CountTokens], PYTHON_ENGINES, Passes, "what is cached only lowers the cost";
+    ["truncate_prompt_tokens", "truncation_side"], OPENAI, PYTHON_ENGINES, Passes, "shortens the input";
     ["keep_alive"], OPENAI, &[Ollama], Passes, "how long a model stays in memory after the answer";
 
     // How the model thinks and answers: within the output limit.
@@ -159,7 +169,7 @@ static KNOWN: &[Known] = known![
      "prompt_cache_options"], OPENAI, API, Passes, "a label";
     ["metadata", "cache_control", "inference_geo"], ANTHROPIC, API, Passes, "a label";
     ["usage"], CHAT, &[OpenRouter, LiteLlm], Passes, "asks for usage";
-    ["session_id", "trace"], CHAT, &[OpenRouter, LiteLlm], Passes, "a label";
+    ["session_id", "trace"], GENERATING, &[OpenRouter, LiteLlm, Vllm], Passes, "a label";
     ["dimensions", "encoding_format", "input_type"], EMBEDDINGS, API, Passes, "form of the vectors";
     ["echo"], &[Completions], API, Passes, "repeats the input in the answer, which is counted as input";
 
@@ -192,12 +202,20 @@ static KNOWN: &[Known] = known![
     ["fallbacks", "models", "route", "provider", "plugins", "preset"], &[Responses, Embeddings, Messages], &[OpenRouter, LiteLlm], Refused, "it may choose another model or service, with another price";
     ["options"], OPENAI, &[Ollama, LlamaCpp], Refused, "it may set another output limit";
     ["n_predict", "max_new_tokens", "num_predict", "max_length"], GENERATING, API, Refused, "it would set another output limit: use the API's own field";
-    ["id_slot", "lora", "lora_path", "t_max_predict_ms", "t_max_prompt_ms", "save_slot"], OPENAI, ENGINES, Refused, "it addresses what the server keeps";
+    ["id_slot", "lora", "lora_path", "t_max_predict_ms", "t_max_prompt_ms", "save_slot", "data_parallel_rank",
+     "session_params"], OPENAI, ENGINES, Refused, "it addresses what the server keeps";
     ["use_beam_search"], TEXT, ENGINES, Only(is_false), "beams multiply the output: ask for several answers with \"n\"";
     ["prompt_logprobs", "logprob_start_len"], TEXT, ENGINES, Refused, "it makes the answer as long as the input many times over";
     ["chat_template", "custom_params", "mm_processor_kwargs", "kv_transfer_params", "custom_logit_processor",
-     "bootstrap_host", "bootstrap_port", "bootstrap_room", "previous_input_messages"], GENERATING, ENGINES, Refused, "it may make the prompt longer than its bytes";
-    ["prompt_embeds", "input_embeds", "data_parallel_rank"], PROMPTS, ENGINES, Refused, "embeddings have no bound by tokens";
+     "bootstrap_host", "bootstrap_port", "bootstrap_room", "previous_input_messages", "media_io_kwargs", "mm_payload",
+     "ec_transfer_params", "max_dynamic_patch", "min_dynamic_patch", "padding"],
+     &[ChatCompletions, Completions, Responses, Embeddings, Messages], ENGINES, Refused,
+     "it may make the prompt longer than its bytes";
+    ["drop_params", "additional_drop_params", "allowed_openai_params", "num_retries", "max_retries", "extra_headers",
+     "default_headers", "timeout", "request_timeout", "api_version", "deployment_id", "organization"],
+     &[ChatCompletions, Completions, Responses, Embeddings, Messages], &[LiteLlm], Refused,
+     "it may remove the output limit, ask again, or choose another service";
+    ["prompt_embeds", "input_embeds"], PROMPTS, ENGINES, Refused, "embeddings have no bound by tokens";
 ];
 
 fn is_false(value: &Value) -> bool {
