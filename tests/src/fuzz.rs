@@ -8,6 +8,8 @@
 
 pub mod account;
 pub mod amount;
+#[cfg(feature = "off-chain")]
+pub mod answer;
 pub mod bytecode;
 #[cfg(feature = "off-chain")]
 pub mod export;
@@ -45,6 +47,12 @@ pub const TARGETS: &[Target] = &[
         name: "amount",
         run: amount::run,
         mutations: 50_000,
+    },
+    #[cfg(feature = "off-chain")]
+    Target {
+        name: "answer",
+        run: answer::run,
+        mutations: 20_000,
     },
     #[cfg(feature = "off-chain")]
     Target {

@@ -90,6 +90,11 @@ fn amount() {
 }
 
 #[test]
+fn answer() {
+    run_all("answer");
+}
+
+#[test]
 fn export() {
     run_all("export");
 }

@@ -36,6 +36,8 @@ pub use farthing_protocol::BaseUnits;
 pub use farthing_wire::pricing::{AnswerPrice, RoutePrice};
 pub use http::sale::layer::{Paywall, PaywallLayer};
 pub use http::sale::serve::Charged;
+#[cfg(feature = "conformance")]
+pub use metering::rehearsal;
 pub use seller::{Keys, Ports, Seller, StartError};
 pub use settlement::{SettleError, SettlementReport};
 pub use verifier::{Verifier, start, start_with};

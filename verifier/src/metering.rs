@@ -8,6 +8,8 @@ mod events;
 mod failure;
 mod pace;
 mod produced;
+#[cfg(feature = "conformance")]
+pub mod rehearsal;
 mod report;
 mod text;
 mod tokens;

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::bodies::BodiesArgs;
 use crate::gateway::{self, GatewayArgs};
 use crate::growth::{self, GrowthArgs};
 use crate::program::ProgramArgs;
@@ -25,6 +26,8 @@ pub enum Command {
     /// What `growth` runs as a process of its own
     #[command(hide = true, subcommand)]
     GrowthPart(growth::part::GrowthPart),
+    /// Processor time to read and price large request bodies
+    Bodies(BodiesArgs),
     /// The gateway over HTTP: throughput, latency and processor time, beside the upstream and peers
     Gateway(GatewayArgs),
     /// What `gateway` runs as a process of its own

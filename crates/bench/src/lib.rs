@@ -4,6 +4,7 @@
 //! A measurement is a module with a command of its own; most write a page of `docs/`. [`figures`] has what is made of many
 //! measurements; nothing here decides what is measured but those modules.
 
+pub mod bodies;
 pub mod cli;
 pub mod figures;
 pub mod gateway;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use farthing_bench::cli::{Cli, Command};
-use farthing_bench::{gateway, growth, program};
+use farthing_bench::{bodies, gateway, growth, program};
 use mimalloc::MiMalloc;
 
 /// The one of `farthing`.
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Command::Program(args) => program::run(&args),
         Command::Growth(args) => growth::run(&args),
         Command::GrowthPart(part) => part.measure(),
+        Command::Bodies(args) => bodies::run(&args),
         Command::Gateway(args) => gateway::run(&args),
         Command::GatewayPart(part) => part.serve(),
     };

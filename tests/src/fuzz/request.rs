@@ -1,8 +1,9 @@
 //! Fuzz target for request bodies that are priced.
 //!
-//! A body has a price, or an error that names a field. The maximum is the price of the bounds, and nothing
-//! within the bounds costs more; the bound on input covers every byte of text in the messages; and the body
-//! that is sent upstream has the same price, so that client and verifier may each price either.
+//! At every endpoint a body has a price, or an error that names a field. The maximum is the price of the bounds, and
+//! nothing within the bounds costs more; the bound on input covers every byte of text that is asked; the body that is sent
+//! upstream has the same price, so that client and verifier may each price either; and what the gateway does not set in it
+//! has the client's bytes.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use farthing_wire::pricing::{
     Endpoint, ModelPrice, PriceList, Quote, QuoteError, RequestBody, Usage,
 };
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// A model whose requests may hold images.
 pub const WITH_IMAGES: &str = "sees";
@@ -18,6 +20,24 @@ pub const WITH_IMAGES: &str = "sees";
 pub const TEXT_ONLY: &str = "reads";
 /// A model so dear that amounts exceed 64 bits.
 pub const DEAR: &str = "dear";
+
+/// Fields with the text that a model reads.
+const ASKED: [&str; 6] = [
+    "messages",
+    "prompt",
+    "suffix",
+    "input",
+    "instructions",
+    "system",
+];
+/// Fields that the gateway sets.
+const SET: [&str; 5] = [
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "stream_options",
+    "store",
+];
 
 /// The bytes are a body.
 ///
@@ -28,18 +48,22 @@ pub fn run(data: &[u8]) {
         return;
     };
     let list = prices();
-    match list.quote(Endpoint::ChatCompletions, &body) {
-        Ok(quote) => check(&list, &body, &quote),
-        Err(QuoteError::Invalid { param, message }) => {
-            assert!(!param.is_empty() && !message.is_empty());
+    for endpoint in Endpoint::ALL {
+        match list.quote(endpoint, &body) {
+            Ok(quote) => check(endpoint, &list, &body, &quote),
+            Err(QuoteError::Invalid { param, message }) => {
+                assert!(!param.is_empty() && !message.is_empty());
+            }
+            Err(QuoteError::NotBounded { param, .. }) => assert_ne!(param, "model"),
+            Err(QuoteError::ModelNotPriced { model }) => {
+                assert!(!list.models.contains_key(&model));
+            }
+            Err(QuoteError::TooExpensive) => assert_eq!(body.fields()["model"], DEAR),
         }
-        Err(QuoteError::NotBounded { param, .. }) => assert_ne!(param, "model"),
-        Err(QuoteError::ModelNotPriced { model }) => assert!(!list.models.contains_key(&model)),
-        Err(QuoteError::TooExpensive) => assert_eq!(body.fields()["model"], DEAR),
     }
 }
 
-fn check(list: &PriceList, body: &RequestBody, quote: &Quote) {
+fn check(endpoint: Endpoint, list: &PriceList, body: &RequestBody, quote: &Quote) {
     assert_eq!(list.models.get(&quote.model), Some(&quote.price));
     assert!(quote.maximum >= quote.price.minimum);
     let charge = |prompt_tokens, completion_tokens| {
@@ -64,15 +88,32 @@ fn check(list: &PriceList, body: &RequestBody, quote: &Quote) {
     }
     // Images are the only content that does not count by its bytes.
     if quote.price.tokens_per_image.is_none() {
-        assert!(bounds.prompt_tokens >= text(&body.fields()["messages"]));
+        let asked = ASKED.iter().filter_map(|name| body.fields().get(*name));
+        let asked: u64 = asked.map(text).sum();
+        // To count tokens costs none.
+        assert!(endpoint == Endpoint::CountTokens || bounds.prompt_tokens >= asked);
     }
 
     let sent = RequestBody::parse(body.with(&quote.changes)).expect("what is sent is a body");
-    let again = list
-        .quote(Endpoint::ChatCompletions, &sent)
-        .expect("with a price");
+    let kept = |body: &RequestBody| {
+        let mut fields = raw(body);
+        fields.retain(|name, _| !SET.contains(&name.as_str()));
+        fields
+    };
+    assert_eq!(kept(&sent), kept(body));
+    let again = list.quote(endpoint, &sent).expect("with a price");
     assert_eq!((again.bounds, again.maximum), (quote.bounds, quote.maximum));
     assert_eq!(again.changes, [], "and needs no further change");
+}
+
+/// The text of each field's value.
+fn raw(body: &RequestBody) -> BTreeMap<String, String> {
+    let fields: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_slice(body.bytes()).expect("a body is an object");
+    let fields = fields.into_iter();
+    fields
+        .map(|(name, value)| (name, value.get().to_owned()))
+        .collect()
 }
 
 /// Bytes of all strings.

@@ -2,6 +2,8 @@
 //!
 //! The seeds are the files of `fuzz/corpus` with names; files named by a hash were found by libFuzzer.
 
+#[cfg(feature = "off-chain")]
+mod answers;
 mod chain;
 #[cfg(feature = "off-chain")]
 mod exports;
@@ -40,6 +42,8 @@ pub fn seeds() -> Vec<Seed> {
         wire::requests(),
         wire::amounts(),
         receipts::receipts(),
+        #[cfg(feature = "off-chain")]
+        answers::answers(),
         #[cfg(feature = "off-chain")]
         exports::exports(),
     ]

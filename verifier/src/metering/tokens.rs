@@ -180,14 +180,12 @@ impl Meter {
         };
         let Some(data) = events::data_of(&event) else {
             // It is not text, so all of its bytes count as text.
-            self.add(tokens(&String::from_utf8_lossy(&event)));
+            self.add(tokens(&String::from_utf8_lossy(event.trim_ascii_end())));
             return Some(part.bytes);
         };
         // Some servers answer with an object where a stream of events was announced.
-        let data = match std::str::from_utf8(&event) {
-            Ok(text) if data.is_empty() && text.trim_start().starts_with('{') => {
-                Cow::Borrowed(text)
-            }
+        let data = match std::str::from_utf8(&event).map(after_comments) {
+            Ok(text) if data.is_empty() && text.starts_with('{') => Cow::Borrowed(text),
             _ => data,
         };
         let Some(chunk) = self.read_data(&data) else {
@@ -287,6 +285,16 @@ impl Meter {
     pub(crate) const fn said(&self) -> u64 {
         self.said
     }
+}
+
+/// What follows the comments at the beginning of a text.
+fn after_comments(text: &str) -> &str {
+    let mut text = text.trim_start();
+    while text.starts_with(':') {
+        let line_end = text.find(['\n', '\r']).unwrap_or(text.len());
+        text = text[line_end..].trim_start();
+    }
+    text
 }
 
 /// An event without the usage in its data.

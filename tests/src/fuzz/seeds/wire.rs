@@ -164,6 +164,40 @@ pub(super) fn requests() -> Vec<Seed> {
     ]
     .into_iter()
     .map(|(name, model, changes)| request(name, model, changes))
+    .chain(of_other_endpoints())
+    .collect()
+}
+
+/// Bodies of the endpoints that are not chat completions.
+fn of_other_endpoints() -> Vec<Seed> {
+    let input = json!([
+        {"role": "user", "content": [{"type": "input_text", "text": "how many?"}]},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "AAAA"},
+        {"type": "function_call", "call_id": "c", "name": "add", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "2"},
+    ]);
+    let responses = json!({
+        "model": TEXT_ONLY, "instructions": "Be brief.", "input": input, "stream": true, "store": false,
+        "include": ["reasoning.encrypted_content"], "tools": [{"type": "function", "name": "add"}],
+    });
+    let messages = json!({
+        "model": TEXT_ONLY, "max_tokens": 64, "system": [{"type": "text", "text": "Be brief."}],
+        "messages": [{"role": "user", "content": [
+            {"type": "text", "text": "how many?", "cache_control": {"type": "ephemeral"}},
+            {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "2"}]},
+        ]}],
+        "tools": [{"name": "add", "input_schema": {"type": "object"}}],
+    });
+    let completion = json!({"model": TEXT_ONLY, "prompt": ["how", "many"], "suffix": "?", "max_tokens": 9, "echo": true});
+    let embedding = json!({"model": TEXT_ONLY, "input": [[1, 2, 3], [4]], "dimensions": 8});
+    [
+        ("responses", responses),
+        ("messages", messages),
+        ("completion", completion),
+        ("embedding", embedding),
+    ]
+    .into_iter()
+    .map(|(name, body)| Seed::new("request", format!("of_{name}"), body.to_string()))
     .collect()
 }
 
