@@ -3,12 +3,13 @@
 
 use std::fmt;
 use std::hint::black_box;
+use std::io;
 use std::time::Duration;
 
 use clap::Args;
 use farthing_protocol::BaseUnits;
 use farthing_tests::text::table;
-use farthing_wire::pricing::{BodyRules, Endpoint, ModelPrice, RequestBody};
+use farthing_wire::pricing::{BodyRules, Endpoint, ModelPrice, QuoteError, RequestBody};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -68,14 +69,15 @@ impl fmt::Display for Report {
 ///
 /// # Errors
 /// If a body has no price, which is a defect.
-pub fn run(args: &BodiesArgs) -> Result<(), Box<dyn std::error::Error>> {
-    let length = usize::try_from(args.megabytes)? * MEGABYTE;
+pub fn run(args: &BodiesArgs) -> io::Result<()> {
+    let length = usize::try_from(args.megabytes).map_err(io::Error::other)? * MEGABYTE;
     let mut bodies = Vec::new();
     for (name, endpoint, body) in bodies_of(length) {
         eprintln!("pricing {name}");
         let mut times = Vec::new();
         for _ in 0..args.rounds {
-            times.push(price(endpoint, body.clone())?.as_secs_f64());
+            let time = price(endpoint, body.clone()).map_err(io::Error::other)?;
+            times.push(time.as_secs_f64());
         }
         let megabytes = body.len() as f64 / MEGABYTE as f64;
         bodies.push(Measured {
@@ -100,7 +102,7 @@ pub fn run(args: &BodiesArgs) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Parses a body, prices it and writes what is sent on; returns the processor time that this took.
-fn price(endpoint: Endpoint, body: String) -> Result<Duration, Box<dyn std::error::Error>> {
+fn price(endpoint: Endpoint, body: String) -> Result<Duration, QuoteError> {
     let price = ModelPrice {
         input_per_million: BaseUnits(150_000),
         output_per_million: BaseUnits(600_000),
