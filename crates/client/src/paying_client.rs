@@ -254,7 +254,9 @@ impl PayingClient {
                 Sent::Answer(answer) => return Ok(*answer),
                 Sent::Refused(refusal) if refusal.may_retry && retries < MAX_RETRIES => {
                     retries += 1;
-                    offer = self.accept_offer(&refusal)?;
+                    let next = self.accept_offer(&refusal)?;
+                    self.check_jump(offer.maximum, next.maximum)?;
+                    offer = next;
                 }
                 Sent::Refused(refusal) => return Err(refusal.into_error()),
             }
@@ -353,6 +355,21 @@ impl PayingClient {
     fn check_price(&self, maximum: BaseUnits) -> Result<(), PayError> {
         match self.shared.config.max_price_per_request {
             Some(limit) if maximum > limit => Err(PayError::TooExpensive { maximum, limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a request for which more is suddenly asked.
+    fn check_jump(&self, before: BaseUnits, now: BaseUnits) -> Result<(), PayError> {
+        match self.shared.config.max_price_jump {
+            Some(factor) if now.0 > before.0.saturating_mul(u64::from(factor)) => {
+                Err(PayError::PriceJumped {
+                    what: "this request".to_owned(),
+                    before,
+                    now,
+                    factor,
+                })
+            }
             _ => Ok(()),
         }
     }

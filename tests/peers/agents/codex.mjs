@@ -16,7 +16,6 @@ model_provider = "farthing"
 name = "Farthing"
 base_url = "${baseURL}"
 wire_api = "responses"
-env_key = "FARTHING_API_KEY"
 `,
 );
 const last = join(home, "last.txt");
@@ -24,7 +23,7 @@ const options = ["exec", "--skip-git-repo-check", "--dangerously-bypass-approval
 const ran = spawnSync(
   join(import.meta.dirname, "node_modules/.bin/codex"),
   [...options, "--output-last-message", last, "Say farthing with the shell."],
-  { env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: home, FARTHING_API_KEY: "of no use here" } },
+  { env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: home } },
 );
 console.error(String(ran.stdout), String(ran.stderr));
 console.log(JSON.stringify({ said: [readFileSync(last, "utf8").trim()] }));

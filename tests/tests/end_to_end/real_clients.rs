@@ -174,6 +174,7 @@ async fn coding_agents_work_through_the_proxy() {
     // opencode asks for a title too.
     for (script, requests, charged) in [
         ("agents/codex.mjs", 2, LOOP),
+        ("agents/pi.mjs", 2, LOOP),
         ("agents/opencode.mjs", 3, LOOP + ONCE),
     ] {
         let ran = run(Path::new("node"), script, &modules).await;

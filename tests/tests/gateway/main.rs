@@ -11,6 +11,7 @@ mod idempotency;
 mod lane_state;
 mod layer;
 mod leaving;
+mod lying_providers;
 mod metrics;
 mod outage;
 mod plain_routes;

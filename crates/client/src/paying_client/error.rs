@@ -58,10 +58,10 @@ pub enum PayError {
     Budget(#[from] BudgetSpent),
     /// The provider's price rose by more than it may.
     #[error(
-        "the price of {what} rose from {} to {} base units, more than {factor} times: check the provider's prices, and \
+        "the price of {what} rose from {} to {} USDC, more than {factor} times: check the provider's prices, and \
          restart this client to accept them",
-        before.0,
-        now.0
+        Usdc(*before),
+        Usdc(*now)
     )]
     PriceJumped {
         /// What is priced.
