@@ -224,18 +224,14 @@ impl PayingClient {
     /// [`PayError`]. Error statuses of the provider that are not about payment are not errors here: see
     /// [`PaidAnswer::status`].
     pub async fn send(&self, request: PaidRequest) -> Result<PaidAnswer, PayError> {
-        let known = self.terms().offer(&request);
-        let mut url = at_path(&self.shared.base, &request.path);
-        url.set_query(request.query.as_deref());
-        let outgoing = OutgoingRequest {
-            notary: self.notary(&request.method, &url, &request.body),
-            url,
-            method: request.method,
-            headers: request.headers,
-            body: request.body,
-            key_is_the_callers: request.key.is_some(),
-            key: request.key.unwrap_or_else(IdempotencyKey::random),
-        };
+        let mut known = self.terms().offer(&request);
+        if known.is_none()
+            && let Some(short) = request.for_the_price()
+        {
+            self.learn_price(short).await?;
+            known = self.terms().offer(&request);
+        }
+        let outgoing = self.outgoing(request);
         let mut offer = match known {
             Some(offer) => offer,
             None => match self.send_unpaid(&outgoing).await? {
@@ -384,6 +380,29 @@ impl PayingClient {
         }
         terms.learn(accepted.clone(), prices);
         Ok(Offer { accepted, maximum })
+    }
+
+    fn outgoing(&self, request: PaidRequest) -> OutgoingRequest {
+        let mut url = at_path(&self.shared.base, &request.path);
+        url.set_query(request.query.as_deref());
+        OutgoingRequest {
+            notary: self.notary(&request.method, &url, &request.body),
+            url,
+            method: request.method,
+            headers: request.headers,
+            body: request.body,
+            key_is_the_callers: request.key.is_some(),
+            key: request.key.unwrap_or_else(IdempotencyKey::random),
+        }
+    }
+
+    /// Sends a short request without a payment, for the price in the 402. Whatever else the provider answers, the real
+    /// request will be answered too.
+    async fn learn_price(&self, short: PaidRequest) -> Result<(), PayError> {
+        if let Sent::Refused(refusal) = self.send_unpaid(&self.outgoing(short)).await? {
+            self.accept_offer(&refusal)?;
+        }
+        Ok(())
     }
 
     async fn send_unpaid(&self, outgoing: &OutgoingRequest) -> Result<Sent, PayError> {

@@ -279,3 +279,29 @@ async fn a_connection_that_the_upstream_has_closed_is_not_the_clients_trouble() 
         assert_eq!((answer.status, answer.charged()), (200, 20));
     }
 }
+
+#[tokio::test]
+async fn a_body_of_nine_megabytes_is_paid_for_at_once() {
+    let world = World::configured(|config| {
+        config.http.max_unpaid_body_bytes = bytesize::ByteSize::kib(64);
+        let model = config.pricing.models.get_mut(MODEL).expect("it is sold");
+        model.tokens_per_image = Some(1_000);
+    })
+    .await;
+    let image = format!("data:image/png;base64,{}", "iVBORw0K".repeat(9 << 17));
+    let body = json!({"model": MODEL, "messages": [{"role": "user", "content": [
+        {"type": "image_url", "image_url": {"url": image}}]}]});
+    let client = farthing_tests::gateway::paying_client(&world, 0, &world.url(""));
+    let answer = client.chat(body.clone()).await.expect("it is paid for");
+    let answer = answer.finish().await.expect("the answer is whole");
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    let received = world.upstream.received();
+    assert_eq!(received.len(), 1);
+    assert_eq!(received[0].body["messages"], body["messages"]);
+    // Who does not know the price is told how to learn it.
+    let refused = world.send(&body, None).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (413, "body_too_large".to_owned())
+    );
+}

@@ -3,10 +3,14 @@
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use farthing_wire::idempotency::IdempotencyKey;
-use farthing_wire::pricing::{Endpoint, RequestBody};
+use farthing_wire::pricing::{Endpoint, RequestBody, model_of};
+
+/// Length of a body beyond which its model's price is asked for with a short request first, in bytes: providers read little
+/// of a body without a payment.
+const LONG_BODY: usize = 64 * 1024;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -83,6 +87,28 @@ impl PaidRequest {
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
         self.headers.extend(headers);
         self
+    }
+
+    /// A short request to the same model, to learn its price without sending a long body twice; `None` unless this one is
+    /// long.
+    pub(super) fn for_the_price(&self) -> Option<Self> {
+        let (endpoint, body) = self.of_model.as_ref()?;
+        if self.body.len() <= LONG_BODY {
+            return None;
+        }
+        let messages = json!([{"role": "user", "content": "?"}]);
+        let mut short = match endpoint {
+            Endpoint::ChatCompletions | Endpoint::Messages => {
+                json!({"messages": messages, "max_tokens": 1})
+            }
+            Endpoint::CountTokens => json!({"messages": messages}),
+            Endpoint::Completions => json!({"prompt": "?", "max_tokens": 1}),
+            Endpoint::Responses => json!({"input": "?", "max_output_tokens": 16}),
+            Endpoint::Embeddings => json!({"input": "?"}),
+        };
+        short["model"] = model_of(body).ok()?.into();
+        let short = Self::new(*endpoint, short).with_query(self.query.as_deref());
+        Some(short.with_headers(self.headers.clone()))
     }
 
     /// Sets the idempotency key. Sending the same request with the same key again returns the stored answer and costs

@@ -54,7 +54,9 @@ const MEDIA: &[&str] = &[
     "audio_url",
     "audio_embeds",
     "video",
+    "video_embeds",
     "video_url",
+    "prompt_embeds",
     "file",
     "file_id",
     "file_url",
@@ -102,7 +104,10 @@ fn part(
     depth: usize,
 ) -> Result<u64, QuoteError> {
     let kind = fields.get("type").and_then(Value::as_str);
-    let is_medium = |name: &&String| MEDIA.contains(&name.as_str()) && !fields[*name].is_null();
+    // vLLM takes a medium that it has cached by its uuid, whatever the type of the part and with null for its content.
+    let is_cached = fields.get("uuid").is_some_and(|uuid| !uuid.is_null());
+    let is_medium =
+        |name: &&String| MEDIA.contains(&name.as_str()) && (is_cached || !fields[*name].is_null());
     let medium = fields.keys().find(is_medium);
     match (kind, medium) {
         (Some("tool_result"), None) => fields_of_result(fields, param, price, depth),
@@ -118,6 +123,10 @@ fn part(
             let Some(Payload::Inline(data)) = payload else {
                 return Err(remote(&label));
             };
+            if let Some(field) = patches(fields) {
+                let why = "it sets how many tokens the medium has";
+                return Err(not_bounded(format!("{label}.{field}"), why));
+            }
             // Whatever stands beside the payload, such as a file's name or a text.
             let beside = text_bytes(part, param, depth)?.saturating_sub(data.len() as u64);
             Ok(beside + bound(medium_of(kind, name), data, &label, price)?)
@@ -197,6 +206,18 @@ fn medium_of(kind: Option<&str>, field: &str) -> Medium {
     } else {
         Medium::File
     }
+}
+
+/// A field by which SGLang cuts an image or a video into more pieces.
+fn patches(part: &Map<String, Value>) -> Option<&'static str> {
+    let inner = part.values().filter_map(Value::as_object);
+    let mut all = std::iter::once(part).chain(inner);
+    all.find_map(|fields| {
+        let named = |field: &&str| fields.get(*field).is_some_and(|value| !value.is_null());
+        ["max_dynamic_patch", "min_dynamic_patch"]
+            .into_iter()
+            .find(|field| named(field))
+    })
 }
 
 /// What a part holds: bytes in base64, or a reference to something elsewhere.

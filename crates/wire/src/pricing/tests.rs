@@ -535,6 +535,10 @@ fn media_are_inline_and_priced_wherever_they_stand() {
         in_chat(
             json!({"type": "image_url", "image_url": {"url": image}, "file": {"file_id": "f"}}),
         ),
+        in_chat(
+            json!({"type": "image_url", "image_url": {"url": image, "max_dynamic_patch": 100}}),
+        ),
+        in_chat(json!({"type": "text", "text": "a", "image_url": null, "uuid": "of another"})),
         in_output(json!({"type": "input_file", "file_url": "https://example.com/1000pages.pdf"})),
         in_output(
             json!({"type": "input_image", "image_url": "https://example.com/a.png", "detail": "high"}),
