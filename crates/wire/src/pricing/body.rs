@@ -4,6 +4,7 @@
 //! fields that are unknown here reach the upstream as they came. What is set here is spliced in ([`RequestBody::with`]).
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -15,6 +16,10 @@ use serde_json::{Map, Number, Value};
 
 use super::QuoteError;
 use super::fields::invalid;
+
+/// Maximum number of objects and lists in a body, many times what the longest conversations have: to read one costs more
+/// than its bytes say.
+const MAX_PARTS: usize = 100_000;
 
 /// The body of a request to a model: a JSON object.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,14 +71,16 @@ impl RequestBody {
     /// Parses a body.
     ///
     /// # Errors
-    /// [`QuoteError::Invalid`] if it is not a JSON object. Objects within it that name a field twice are refused,
-    /// because the upstream could read another value than the one that was priced.
+    /// [`QuoteError::Invalid`] if it is not a JSON object, or has more than 100,000 objects and lists. Objects within it
+    /// that name a field twice are refused, because the upstream could read another value than the one that was priced.
     pub fn parse(bytes: impl Into<Bytes>) -> Result<Self, QuoteError> {
         let bytes = bytes.into();
         let mut repeats_fields = false;
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
+        let parts = Cell::new(0);
         let seed = Unambiguous {
             outermost: Some(&mut repeats_fields),
+            parts: &parts,
         };
         let parsed = seed.deserialize(&mut reader);
         let parsed = parsed.and_then(|value| reader.end().map(|()| value));
@@ -212,6 +219,27 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 struct Unambiguous<'a> {
     /// Set if the outermost object names a field twice; `None` within it.
     outermost: Option<&'a mut bool>,
+    /// Number of objects and lists so far.
+    parts: &'a Cell<usize>,
+}
+
+impl<'a> Unambiguous<'a> {
+    /// A value within this one.
+    const fn within(&self) -> Unambiguous<'a> {
+        Unambiguous {
+            outermost: None,
+            parts: self.parts,
+        }
+    }
+
+    fn count<E: Error>(&self) -> Result<(), E> {
+        self.parts.set(self.parts.get() + 1);
+        if self.parts.get() > MAX_PARTS {
+            let limit = format_args!("it has more than {MAX_PARTS} objects and lists");
+            return Err(E::custom(limit));
+        }
+        Ok(())
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Unambiguous<'_> {
@@ -258,17 +286,19 @@ impl<'de> Visitor<'de> for Unambiguous<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        self.count()?;
         let mut values = Vec::new();
-        while let Some(value) = items.next_element_seed(Unambiguous { outermost: None })? {
+        while let Some(value) = items.next_element_seed(self.within())? {
             values.push(value);
         }
         Ok(Value::Array(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Value, A::Error> {
+        self.count()?;
         let mut fields = Map::new();
         while let Some(name) = map.next_key::<String>()? {
-            let value = map.next_value_seed(Unambiguous { outermost: None })?;
+            let value = map.next_value_seed(self.within())?;
             if fields.contains_key(&name) {
                 match &mut self.outermost {
                     Some(repeats_fields) => **repeats_fields = true,
@@ -311,6 +341,9 @@ mod tests {
             assert!(error.to_string().contains(reason), "{body}: {error}");
         }
         assert!(RequestBody::parse(&b"{\"a\":\"\xff\"}"[..]).is_err());
+        let many = format!("{{\"a\":[{}]}}", vec!["{}"; MAX_PARTS].join(","));
+        let error = RequestBody::parse(many).expect_err("it costs more than its bytes");
+        assert!(error.to_string().contains("100000 objects"), "{error}");
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
         assert!(RequestBody::parse(format!("{{\"a\":{deep}}}")).is_err());
     }
