@@ -1,12 +1,14 @@
 //! A local chain with an owner, a payee and a gateway, and one funded channel.
 
 use farthing_cli::dev::Options;
+use farthing_cli::dev::gateway::LEDGER;
 use farthing_cli::dev::progress::Progress;
 use farthing_cli::dev::swarm::{self, PayingChannel};
 use farthing_cli::dev::world::{FundedChannel, LanesToOpen, World};
 use farthing_client::paying_client::{FinishedAnswer, PayingClient};
 use farthing_protocol::{BaseUnits, Generation, LaneIndex};
 use farthing_verifier::Config;
+use farthing_verifier::store::{RedbStore, audit};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -113,7 +115,7 @@ impl FundedWorld {
     }
 
     /// Settles and closes everything, and checks that no base unit is missing: the payee has what was charged, and the
-    /// owner has the rest. Then stops the world.
+    /// owner has the rest. Then stops the world, and checks its store.
     ///
     /// # Panics
     /// If anything fails or does not add up.
@@ -157,7 +159,12 @@ impl FundedWorld {
             .await
             .expect("the chain knows them");
         assert!(fees >= 5_000 * report.transactions.len() as u64);
+        let store = self.world.folder.join(LEDGER);
         self.world.shutdown().await.expect("everything stops");
+        // As `farthing store check` reads it.
+        let mut store = RedbStore::open_read_only(&store).expect("the verifier has closed it");
+        let (_, findings) = audit(&mut store).expect("the store can be read");
+        assert!(findings.is_empty(), "{findings:?}");
     }
 }
 

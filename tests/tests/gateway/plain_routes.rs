@@ -514,3 +514,44 @@ async fn whoever_looks_finds_the_routes() {
     let allowed = &preflight.headers()["access-control-allow-methods"];
     assert_eq!(allowed, "GET,POST,DELETE");
 }
+
+/// The routes that docs/sell.md shows.
+fn documented() -> farthing_verifier::config::PricingConfig {
+    let page = include_str!("../../../docs/sell.md");
+    let blocks = page.split("```toml\n").skip(1);
+    let blocks = blocks.filter_map(|block| block.split("```").next());
+    let routes: String = blocks
+        .filter(|block| block.starts_with("[pricing.routes"))
+        .collect();
+    let rest = "[http]\nupstream = \"http://127.0.0.1:1\"\n[store]\npath = \"x\"\n[chain]\nrpc_url = \"http://127.0.0.1:1\"\n\
+        network = \"solana:x\"\nmint = \"4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU\"\n\
+        payee = \"9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM\"\n";
+    let config = farthing_verifier::Config::from_toml(&format!("{rest}{routes}"));
+    config.expect("the page is right").pricing
+}
+
+#[tokio::test]
+async fn the_documented_routes_are_sold() {
+    let routes = documented().routes;
+    let listed = routes.clone();
+    let world = World::configured(|config| config.pricing.routes = listed).await;
+    let client = paying_client(&world, 0, &world.url(""));
+    assert_eq!(routes.len(), 7);
+    for route in routes.keys() {
+        let (method, path) = (route.method(), route.path().replace('*', "alloy"));
+        let method: Method = method.parse().expect("a method");
+        let asked = world.upstream.received().len();
+        let request = PaidRequest::plain(method.clone(), &path, "{\"input\": \"hi\"}");
+        let answer = client.send(request).await.expect("it is paid for");
+        assert_eq!(answer.status(), 200, "{method} {path}");
+        let receipt = answer.finish().await.expect("it is whole").receipt;
+        assert!(
+            receipt.expect("it has one").charged > BaseUnits::ZERO,
+            "{path}"
+        );
+        let received = world.upstream.received();
+        assert_eq!(received.len(), asked + 1);
+        assert_eq!(received[asked].path, path);
+        assert_eq!(received[asked].bytes, "{\"input\": \"hi\"}");
+    }
+}

@@ -19,6 +19,8 @@ use super::DevError;
 use super::economy::Economy;
 use crate::demo_model::MAX_OUTPUT_TOKENS;
 
+/// Name of the store's file in the world's folder.
+pub const LEDGER: &str = "ledger.redb";
 /// 2.50 USDC per million input tokens.
 const INPUT_PER_MILLION: BaseUnits = BaseUnits(2_500_000);
 /// 10 USDC per million output tokens.
@@ -72,7 +74,7 @@ pub fn config(sale: &Sale, economy: &Economy, rpc_url: &str, folder: &Path) -> C
             free_max_output_tokens: Some(MAX_OUTPUT_TOKENS),
             ..PricingConfig::default()
         },
-        store: StoreConfig::new(folder.join("ledger.redb")),
+        store: StoreConfig::new(folder.join(LEDGER)),
         chain: ChainConfig {
             program: PROGRAM_ID,
             min_grace_seconds: MIN_GRACE_SECONDS,

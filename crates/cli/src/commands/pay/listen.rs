@@ -161,7 +161,7 @@ impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "charged {} USDC for {} requests; the lane has spent at most {} USDC in total",
+            "charged {} USDC for {} requests; spent from the lane so far, by all clients: at most {} USDC",
             Usdc(BaseUnits(self.charged)),
             self.requests,
             Usdc(BaseUnits(self.spent_at_most))
