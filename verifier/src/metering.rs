@@ -42,6 +42,8 @@ pub(crate) enum Metering {
 #[derive(Debug)]
 pub(crate) struct TokenMetering {
     meter: Meter,
+    /// Whether the upstream's reports are about the whole answer.
+    believes_reports: bool,
     /// Maximum number of output tokens that the request asked for.
     bound: u64,
 }
@@ -56,10 +58,17 @@ pub(crate) struct ByteMetering {
 
 impl Metering {
     /// Metering for a model request of at most `bound` output tokens, whose client asked for these reports of usage.
-    /// `strips` says that the upstream was asked for a report with every chunk instead of the client.
-    pub(crate) fn of_model(bound: u64, usage: StreamUsage, strips: bool) -> Self {
+    /// `strips` says that the upstream was asked for a report with every chunk instead of the client, `believes_reports`
+    /// that its reports are about the whole answer.
+    pub(crate) fn of_model(
+        bound: u64,
+        usage: StreamUsage,
+        strips: bool,
+        believes_reports: bool,
+    ) -> Self {
         Self::Tokens(TokenMetering {
-            meter: Meter::new(usage, strips),
+            meter: Meter::new(usage, strips, believes_reports),
+            believes_reports,
             bound,
         })
     }
@@ -92,7 +101,9 @@ impl Metering {
     /// [`NotAnAnswer`] if it is a model's and not a JSON object.
     pub(crate) fn of_answer(&self, body: &[u8]) -> Result<Produced, NotAnAnswer> {
         match self {
-            Self::Tokens(_) => tokens::of_answer(body).ok_or(NotAnAnswer),
+            Self::Tokens(tokens) => {
+                tokens::of_answer(body, tokens.believes_reports).ok_or(NotAnAnswer)
+            }
             Self::Bytes(_) => Ok(Produced::Bytes(body.len() as u64)),
         }
     }

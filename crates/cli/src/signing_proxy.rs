@@ -26,11 +26,14 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use farthing_client::paying_client::{FinishedAnswer, PaidAnswer, PaidRequest, PayingClient};
+use farthing_client::paying_client::{
+    FinishedAnswer, PaidAnswer, PaidRequest, PayingClient, Receipt,
+};
 use farthing_protocol::BaseUnits;
 use farthing_wire::idempotency::IDEMPOTENCY_KEY;
 use farthing_wire::pricing::Endpoint;
 use farthing_wire::receipt::request_digest;
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -89,20 +92,15 @@ struct Shared {
 
 impl Shared {
     /// Adds an answer's charge to the counters, if its receipt has arrived.
-    fn count(&self, asked: &Asked, answer: &PaidAnswer) {
-        if let Some(receipt) = answer.receipt() {
+    fn count(&self, asked: &Asked, status: u16, receipt: Option<&Receipt>) {
+        if let Some(receipt) = receipt {
             self.requests.fetch_add(1, Ordering::Relaxed);
             self.charged.fetch_add(receipt.charged.0, Ordering::Relaxed);
         }
-        self.tell(asked, answer.status(), answer.receipt());
+        self.tell(asked, status, receipt);
     }
 
-    fn tell(
-        &self,
-        asked: &Asked,
-        status: u16,
-        receipt: Option<&farthing_client::paying_client::Receipt>,
-    ) {
+    fn tell(&self, asked: &Asked, status: u16, receipt: Option<&Receipt>) {
         if let Some(log) = &self.log {
             log.served(&asked.served(status, receipt));
         }
@@ -120,11 +118,10 @@ impl Shared {
 
     /// Asks the provider what its books say of the lanes.
     async fn settled(&self) -> Spent {
-        let mut by_books = Some(0_u64);
-        for client in self.lanes.used() {
-            let charged = client.charged_since_first_state().await;
-            by_books = by_books.zip(charged).map(|(sum, charged)| sum + charged.0);
-        }
+        let used = self.lanes.used();
+        let charged = used.iter().map(PayingClient::charged_since_first_state);
+        let charged = join_all(charged).await.into_iter();
+        let by_books: Option<u64> = charged.map(|charged| Some(charged?.0)).sum();
         let spent = self.spent();
         Spent {
             charged: by_books.map_or(spent.charged, BaseUnits),
@@ -234,8 +231,14 @@ fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn check_access(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    match shared.access.check(request.headers()) {
-        Ok(()) => next.run(request).await,
+    let access = &shared.access;
+    let headers = request.headers();
+    // Before the body is read.
+    let checked = access
+        .check(headers)
+        .and_then(|()| access.lane_chosen(headers));
+    match checked {
+        Ok(_) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }
@@ -348,11 +351,19 @@ async fn buy(
     if answer.is_stream() {
         return Bought::Stream(Mutex::new(Some(Box::new(answer))));
     }
-    shared.count(asked, &answer);
-    match answer.finish().await {
+    // The charge is known with the head, and stays if the answer then breaks off.
+    let receipt = answer.receipt().cloned();
+    let bought = match answer.finish().await {
         Ok(answer) => Bought::Whole(answer),
         Err(error) => Bought::Failed(error.into()),
-    }
+    };
+    let status = match &bought {
+        Bought::Failed(error) => error.status(),
+        Bought::Whole(answer) => answer.status,
+        Bought::Stream(_) => StatusCode::OK.as_u16(),
+    };
+    shared.count(asked, status, receipt.as_ref());
+    bought
 }
 
 fn whole(answer: &FinishedAnswer) -> Response {

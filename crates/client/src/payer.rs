@@ -9,8 +9,8 @@
 //! * a receipt is a sample of the verifier's own totals, `charged + reserved`. Samples may arrive out of order, so a
 //!   sample is used only if it is not older than the last one.
 //!
-//! A verifier can never take more than was signed. Its reports lower the bound, or raise it up to what this lane's key
-//! has signed; they never make the client sign more than the lane's cap.
+//! A verifier can never take more than was signed. Its reports lower the bound; they raise it only up to what somebody
+//! else has signed with this lane's key, as a signature shows, and never make the client sign more than the lane's cap.
 
 mod error;
 #[cfg(test)]
@@ -350,8 +350,24 @@ impl LanePayer {
         }
         self.release(&reservation);
         self.spend(receipt.charged);
-        self.sample(reservation.issued, receipt.charged_total, receipt.reserved);
+        // A higher total is not believed without a signature: if somebody else pays through this lane, the state in the
+        // next refusal shows it.
+        if receipt.charged_total <= self.spent_at_most().max(self.believed_anyway()) {
+            self.sample(reservation.issued, receipt.charged_total, receipt.reserved);
+        }
         Ok(())
+    }
+
+    /// What may be claimed as charged whatever is known here: the chain's counter, and what was signed elsewhere.
+    fn believed_anyway(&self) -> BaseUnits {
+        self.signed_elsewhere.max(self.initial)
+    }
+
+    /// Records that the voucher was never sent: its value may be used again.
+    pub fn unsent(&mut self, reservation: Reservation) {
+        self.used.remove(&reservation.value.0);
+        self.own.remove(&reservation.value.0);
+        self.release(&reservation);
     }
 
     /// Records that the request's outcome is unknown: its maximum counts as spent until a later sample resolves it.
@@ -365,6 +381,10 @@ impl LanePayer {
     /// Records that the verifier refused the request and charged nothing. The voucher's value stays used, because
     /// anyone who saw the voucher may have kept it.
     pub fn refused(&mut self, reservation: Reservation) {
+        if self.used.len() > MAX_USED_VALUES / 2 {
+            // So many refusals must not end the lane. The same value is the same voucher, whoever has kept it.
+            self.used.remove(&reservation.value.0);
+        }
         self.release(&reservation);
     }
 
@@ -483,7 +503,7 @@ impl LanePayer {
     /// nothing new.
     fn learn(&mut self, issued: u64, state: &VoucherStateInfo, claimed: BaseUnits) {
         if claimed > self.spent_at_most() {
-            if claimed <= self.signed_elsewhere.max(self.initial) {
+            if claimed <= self.believed_anyway() {
                 // Somebody else pays through this lane, or did before this state was created.
                 self.spent = claimed;
                 self.learn_charged(state.charged);
@@ -511,7 +531,10 @@ impl LanePayer {
             .0
             .saturating_add(reserved.0)
             .saturating_add(unresolved.0);
-        self.spent = BaseUnits(self.spent.0.min(bound)).max(charged);
+        // What others in flight here were charged already is still among their maxima: it is not counted twice.
+        let highest = self.spent.max(self.believed_anyway());
+        let spent = BaseUnits(self.spent.0.min(bound)).max(charged);
+        self.spent = spent.min(highest);
         self.lost = unresolved;
         self.last_sample = self.last_sample.max(issued);
         self.learn_charged(charged);

@@ -21,8 +21,9 @@ mod retryable;
 mod seen;
 mod terms;
 
+use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use farthing_protocol::BaseUnits;
@@ -70,6 +71,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(600);
 /// Timeout of a query for the lane's state.
 const STATE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most tiers whose terms are remembered.
+const MAX_TIERS: usize = 64;
 /// Path of a provider's list of models.
 const MODELS_PATH: &str = "/v1/models";
 /// Error code of a refusal because the voucher's value was used before. A higher value may be accepted.
@@ -122,7 +125,8 @@ struct Shared {
     identity: LaneIdentity,
     lane: Arc<Lane>,
     key: Keypair,
-    terms: Mutex<KnownTerms>,
+    /// By the tier that requests ask for by a header; empty for none.
+    terms: Mutex<BTreeMap<String, KnownTerms>>,
     /// What the lane was charged before the first voucher was signed, asked for once; `None` if the provider does not
     /// tell.
     first_state: OnceCell<Option<BaseUnits>>,
@@ -164,7 +168,7 @@ impl PayingClient {
                 identity,
                 lane: Arc::new(Lane::new(lane)),
                 key,
-                terms: Mutex::new(KnownTerms::default()),
+                terms: Mutex::default(),
                 first_state: OnceCell::new(),
             }),
         })
@@ -182,14 +186,14 @@ impl PayingClient {
     ) -> Result<(), PayError> {
         let config = &self.shared.config;
         terms::check(config, &accepted)?;
-        self.terms().learn(accepted, prices);
+        self.terms("", |terms| terms.learn(accepted, prices));
         Ok(())
     }
 
     /// The prices that are known so far.
     #[must_use]
     pub fn known_prices(&self) -> PriceList {
-        self.terms().prices().clone()
+        self.terms("", |terms| terms.prices().clone())
     }
 
     /// Upper bound of what the lane was charged and has reserved, as far as this client knows.
@@ -224,21 +228,24 @@ impl PayingClient {
     /// [`PayError`]. Error statuses of the provider that are not about payment are not errors here: see
     /// [`PaidAnswer::status`].
     pub async fn send(&self, request: PaidRequest) -> Result<PaidAnswer, PayError> {
-        let mut known = self.terms().offer(&request);
+        let tier = request.tier();
+        let mut known = self.terms(&tier, |terms| terms.offer(&request));
         if known.is_none()
             && let Some(short) = request.for_the_price()
         {
             self.learn_price(short).await?;
-            known = self.terms().offer(&request);
+            known = self.terms(&tier, |terms| terms.offer(&request));
         }
+        let mut first_price = self.terms(&tier, |terms| terms.first_price(&request));
         let outgoing = self.outgoing(request);
         let mut offer = match known {
             Some(offer) => offer,
             None => match self.send_unpaid(&outgoing).await? {
                 Sent::Answer(answer) => return Ok(*answer),
-                Sent::Refused(refusal) => self.accept_offer(&refusal)?,
+                Sent::Refused(refusal) => self.accept_offer(&tier, &refusal, first_price)?,
             },
         };
+        let first_price = *first_price.get_or_insert(offer.maximum);
         self.learn_first_state().await;
         if self.shared.lane.lock().has_losses() {
             self.try_to_resynchronise().await;
@@ -246,13 +253,12 @@ impl PayingClient {
         let mut retries = 0;
         loop {
             self.check_price(offer.maximum)?;
+            self.check_jump(first_price, offer.maximum)?;
             match self.send_paid(&offer, &outgoing).await? {
                 Sent::Answer(answer) => return Ok(*answer),
                 Sent::Refused(refusal) if refusal.may_retry && retries < MAX_RETRIES => {
                     retries += 1;
-                    let next = self.accept_offer(&refusal)?;
-                    self.check_jump(offer.maximum, next.maximum)?;
-                    offer = next;
+                    offer = self.accept_offer(&tier, &refusal, Some(first_price))?;
                 }
                 Sent::Refused(refusal) => return Err(refusal.into_error()),
             }
@@ -286,6 +292,7 @@ impl PayingClient {
             .filter(|_| is_success)
             .ok_or_else(|| PayError::unexpected(status, &body))?;
         self.shared.lane.lock().learn_state(&outgoing, &told)?;
+        self.shared.lane.notify();
         Ok(told)
     }
 
@@ -294,22 +301,16 @@ impl PayingClient {
     async fn learn_first_state(&self) {
         let ask = || async {
             let error = match self.resynchronise().await {
-                Ok(told) => return Ok(Some(told.state.charged)),
+                Ok(told) => return Some(told.state.charged),
                 Err(error) => error,
             };
-            match error {
-                error @ PayError::Transport(_) => Err(error),
-                error if error.says_channel_unknown() => {
-                    Ok(Some(self.shared.lane.lock().charged_at_least()))
-                }
-                error => {
-                    tracing::debug!(%error, "the provider does not tell the lane's state");
-                    Ok(None)
-                }
+            if error.says_channel_unknown() {
+                return Some(self.shared.lane.lock().charged_at_least());
             }
+            tracing::debug!(%error, "the provider does not tell the lane's state");
+            None
         };
-        // A provider that cannot be reached is asked again before the next request.
-        let _known = self.shared.first_state.get_or_try_init(ask).await;
+        self.shared.first_state.get_or_init(ask).await;
     }
 
     /// Resynchronises if possible, and returns whether it was. If not, the client continues with its upper bound.
@@ -370,15 +371,20 @@ impl PayingClient {
         }
     }
 
-    /// The first offer of a 402 that meets this client's terms.
-    fn accept_offer(&self, refusal: &RefusedAttempt) -> Result<Offer, PayError> {
+    /// The first offer of a 402 that meets this client's terms. What jumps from the first price of the request is not
+    /// learnt.
+    fn accept_offer(
+        &self,
+        tier: &str,
+        refusal: &RefusedAttempt,
+        first_price: Option<BaseUnits>,
+    ) -> Result<Offer, PayError> {
         let (accepted, prices) = terms::choose(&self.shared.config, &refusal.required)?;
         let maximum = accepted.amount;
-        let mut terms = self.terms();
-        if let Some(factor) = self.shared.config.max_price_jump {
-            terms.require_no_jump(&prices, factor)?;
+        if let Some(first_price) = first_price {
+            self.check_jump(first_price, maximum)?;
         }
-        terms.learn(accepted.clone(), prices);
+        self.terms(tier, |terms| terms.learn(accepted.clone(), prices));
         Ok(Offer { accepted, maximum })
     }
 
@@ -399,8 +405,9 @@ impl PayingClient {
     /// Sends a short request without a payment, for the price in the 402. Whatever else the provider answers, the real
     /// request will be answered too.
     async fn learn_price(&self, short: PaidRequest) -> Result<(), PayError> {
+        let tier = short.tier();
         if let Sent::Refused(refusal) = self.send_unpaid(&self.outgoing(short)).await? {
-            self.accept_offer(&refusal)?;
+            self.accept_offer(&tier, &refusal, None)?;
         }
         Ok(())
     }
@@ -417,11 +424,9 @@ impl PayingClient {
     }
 
     async fn send_paid(&self, offer: &Offer, outgoing: &OutgoingRequest) -> Result<Sent, PayError> {
-        let budgets = self.shared.config.budgets.iter();
-        let budgets = budgets.map(|budget| budget.reserve(offer.maximum));
-        let budgets = budgets.collect::<Result<Vec<_>, BudgetSpent>>()?;
         let (voucher, reservation) = self.reserve(offer.maximum).await?;
-        let in_flight = InFlight::new(self.shared.lane.clone(), reservation, budgets);
+        let budgets = &self.shared.config.budgets;
+        let in_flight = InFlight::new(self.shared.lane.clone(), reservation, budgets)?;
         let payment = self.payment_header(offer, &voucher)?;
         let mut retryable =
             RetryableRequest::new(self.shared.http.clone(), outgoing.clone(), payment);
@@ -477,20 +482,31 @@ impl PayingClient {
     /// Signs a voucher. If the cap covers the request only once others in flight have ended, it waits for them.
     async fn reserve(&self, maximum: BaseUnits) -> Result<(SignedVoucher, Reservation), PayError> {
         let deadline = Instant::now() + self.shared.config.max_wait;
+        let mut has_asked = false;
         loop {
             let released = self.shared.lane.released();
             let mut released = pin!(released);
             released.as_mut().enable();
             let (error, may_wait) = {
                 let mut lane = self.shared.lane.lock();
-                let signed = lane
-                    .next_voucher(maximum, &self.shared.key)
-                    .or_else(|_| lane.probing_voucher(maximum, &self.shared.key));
+                let signed = lane.next_voucher(maximum, &self.shared.key);
+                let signed = signed.or_else(|error| match error {
+                    PayerError::CapReached { .. } => {
+                        lane.probing_voucher(maximum, &self.shared.key)
+                    }
+                    error => Err(error),
+                });
                 match signed {
                     Ok(signed) => return Ok(signed),
                     Err(error) => (error, lane.may_cover(maximum)),
                 }
             };
+            if !may_wait && !has_asked && self.shared.lane.lock().has_losses() {
+                // What others lost may have cost less than their maxima.
+                has_asked = true;
+                self.try_to_resynchronise().await;
+                continue;
+            }
             if !may_wait || timeout_at(deadline, released).await.is_err() {
                 return Err(PayError::Lane(error));
             }
@@ -523,12 +539,15 @@ impl PayingClient {
         Ok(header)
     }
 
-    fn terms(&self) -> MutexGuard<'_, KnownTerms> {
+    /// Looks at the terms that are known for requests that ask for a tier by a header, or for none.
+    fn terms<T>(&self, tier: &str, look: impl FnOnce(&mut KnownTerms) -> T) -> T {
         // Nothing panics while it holds the lock, so the terms are whole even if it was poisoned.
-        self.shared
-            .terms
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        let terms = self.shared.terms.lock();
+        let mut terms = terms.unwrap_or_else(PoisonError::into_inner);
+        if terms.len() >= MAX_TIERS && !terms.contains_key(tier) {
+            terms.clear();
+        }
+        look(terms.entry(tier.to_owned()).or_default())
     }
 }
 

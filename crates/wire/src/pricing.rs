@@ -41,7 +41,7 @@ pub use route::{AnswerPrice, ByteUsage, RoutePattern, RoutePatternError, RoutePr
 pub use rules::{BodyRules, QuotedTool, ToolPrice};
 pub use usage::Usage;
 
-use fields::{Fields, invalid};
+use fields::{Fields, invalid, not_bounded};
 
 /// The endpoints that are priced by model: those of OpenAI's API, and Anthropic's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,6 +167,9 @@ pub enum QuoteError {
     TooExpensive,
 }
 
+/// The end of a model's name by which OpenRouter adds a search of the web.
+const SEARCHES: &str = ":online";
+
 /// A request body with its bounds, as computed for one endpoint.
 struct Bounded {
     /// The most tokens.
@@ -235,6 +238,18 @@ impl ModelPrice {
         rules: &BodyRules,
     ) -> Result<Quote, QuoteError> {
         let model = model_of(body)?;
+        if rules.upstream_model.is_none()
+            && rules
+                .dialect
+                .is_none_or(|dialect| dialect == Dialect::OpenRouter)
+            && model.ends_with(SEARCHES)
+        {
+            let why = format!(
+                "with {SEARCHES} OpenRouter searches the web, at a price of its own (the provider can sell it under another \
+                 name, with upstream_model)"
+            );
+            return Err(not_bounded("model", why));
+        }
         let fields = Fields {
             endpoint,
             body,

@@ -157,6 +157,8 @@ async fn a_question_has_the_same_answer_through_the_gateway() {
     let client = setting.client(0).await;
     let http = reqwest::Client::builder()
         .no_proxy()
+        // The engine closes connections that were idle for some seconds.
+        .pool_max_idle_per_host(0)
         .build()
         .expect("it can be built");
     for Question { endpoint, body } in questions() {

@@ -134,6 +134,29 @@ async fn a_budget_ends_what_a_lane_could_still_pay() {
     }
 }
 
+#[tokio::test]
+async fn what_is_never_sent_costs_no_budget() {
+    let world = World::start().await;
+    let maximum = maximum(&world).await;
+    let whole = Arc::new(Budget::new(Some(BaseUnits(3 * maximum)), None));
+    let lane = Arc::new(Budget::new(Some(BaseUnits(maximum)), None));
+    let budgets = vec![Arc::clone(&whole), lane];
+    let proxy = of_lane_0(&world, |config| config.budgets = budgets).await;
+    assert_eq!(ask(&world, &proxy, "", false).await.status, 200);
+    for _ in 0..20 {
+        let refused = ask(&world, &proxy, "", false).await;
+        assert_eq!(refused.code(), "budget_spent");
+    }
+    // Another lane with the whole budget still has all but one charge.
+    let other = paying_client_with(&world, 1, &world.url(""), |config| {
+        config.budgets = vec![whole]
+    });
+    for _ in 0..2 {
+        let answer = other.chat(chat(MODEL, false)).await.expect("it is covered");
+        answer.finish().await.expect("it is whole");
+    }
+}
+
 /// Collects what is told.
 #[derive(Debug, Clone, Default)]
 struct Log(Arc<Mutex<Vec<Served>>>);

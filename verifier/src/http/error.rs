@@ -23,6 +23,9 @@ use super::x402::payment_headers::PaymentHeaders;
 /// Header by which clients of OpenAI decide whether to retry.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
+/// Field by which Anthropic's client continues messages that the upstream has stored.
+const THREAD: &str = "thread";
+
 /// An error that this server answers with, as opposed to one that the upstream sent.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -180,12 +183,17 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let error = json!({
+        let mut error = json!({
             "code": self.code,
             "message": self.message,
             "type": self.kind(),
             "param": self.param,
         });
+        if self.param.as_deref() == Some(THREAD) {
+            // By this Anthropic's client knows that it must send all messages, and does.
+            error["details"] =
+                json!({"error_code": "thread_unsupported_request", "unsupported": [THREAD]});
+        }
         let mut body = Map::from_iter([("error".to_owned(), error)]);
         let required = self.headers.required.clone();
         if let Some(required) = &required {

@@ -99,6 +99,7 @@ pub(crate) struct Upstream {
     api_key: Option<HeaderValue>,
     forwarded: Arc<Forwarded>,
     reports_usage_continuously: bool,
+    reports_one_choice: bool,
     first_byte_timeout: Duration,
 }
 
@@ -185,6 +186,7 @@ impl Upstream {
             api_key: secret("")?,
             forwarded,
             reports_usage_continuously: dialect.is_some_and(Dialect::reports_usage_continuously),
+            reports_one_choice: dialect.is_some_and(Dialect::reports_one_choice),
             first_byte_timeout: http.first_byte_timeout,
         })
     }
@@ -192,6 +194,11 @@ impl Upstream {
     /// Whether it is asked to report usage with every chunk of a stream.
     pub(crate) const fn reports_usage_continuously(&self) -> bool {
         self.reports_usage_continuously
+    }
+
+    /// Whether its reports of usage leave out all choices but one.
+    pub(crate) const fn reports_one_choice(&self) -> bool {
+        self.reports_one_choice
     }
 
     /// Sends a request. Returns the answer with the headers that a client may see, or an error response.

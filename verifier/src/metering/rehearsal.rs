@@ -50,7 +50,7 @@ pub fn stream<'a>(
 }
 
 fn metering(quote: &Quote) -> Metering {
-    Metering::of_model(quote.bounds.completion_tokens, quote.usage, false)
+    Metering::of_model(quote.bounds.completion_tokens, quote.usage, false, true)
 }
 
 fn rehearsed(

@@ -60,8 +60,8 @@ fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> 
     Value::deserialize(from).map(Some)
 }
 
-/// What a JSON answer produced; `None` if it is not a JSON object.
-pub(crate) fn of_answer(body: &[u8]) -> Option<Produced> {
+/// What a JSON answer produced; `None` if it is not a JSON object. Without `believes_reports` its usage is counted here.
+pub(crate) fn of_answer(body: &[u8], believes_reports: bool) -> Option<Produced> {
     // An array would be read as the fields in their order.
     let is_object = body.trim_ascii_start().starts_with(b"{");
     let answer: Answer = is_object.then(|| serde_json::from_slice(body).ok())??;
@@ -79,7 +79,7 @@ pub(crate) fn of_answer(body: &[u8]) -> Option<Produced> {
     if said == 0 && (is_failure(&answer) || (!has_answer && report.is_none())) {
         return Some(Produced::Nothing);
     }
-    let report = report.unwrap_or_default();
+    let report = report.filter(|_| believes_reports).unwrap_or_default();
     Some(report.produced(said, false, &calls))
 }
 
@@ -117,6 +117,8 @@ pub(crate) struct Meter {
     usage: StreamUsage,
     /// Whether the upstream was asked for a report with every chunk, although the client does not want them.
     strips: bool,
+    /// Whether the upstream's reports are about the whole answer.
+    believes_reports: bool,
     report: Report,
     has_report: bool,
     /// Number of tokens of all text so far.
@@ -129,11 +131,12 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new(usage: StreamUsage, strips: bool) -> Self {
+    pub(crate) fn new(usage: StreamUsage, strips: bool, believes_reports: bool) -> Self {
         Self {
             events: Events::default(),
             usage,
             strips,
+            believes_reports,
             report: Report::default(),
             has_report: false,
             said: 0,
@@ -241,7 +244,7 @@ impl Meter {
         // Some servers report usage in a chunk whose choices are null.
         let is_report = report.is_some() && chunk.get("choices").is_some_and(Value::is_null);
         self.failed |= is_failure(chunk) && !is_report;
-        if let Some(report) = report {
+        if let Some(report) = report.filter(|_| self.believes_reports) {
             self.report.update(report);
             self.has_report = true;
             self.unreported = 0;

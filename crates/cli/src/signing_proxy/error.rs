@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 
 use crate::error::CliError;
 
-/// Header by which OpenAI's clients decide whether to retry. Their retry has another idempotency key, so the request
-/// may be charged again.
+/// Header by which OpenAI's clients decide whether to retry.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// An error response of the proxy itself.
@@ -63,23 +62,21 @@ impl ProxyError {
     }
 
     pub(super) fn lane_unknown(name: &str) -> Self {
-        let message = if name.is_empty() {
+        // What does not look like the name of a lane may be a real key, sent by mistake.
+        let looks_like_a_lane = name.starts_with("lane-") && name.len() <= 16;
+        let message = if looks_like_a_lane {
+            format!("there is no key file {name}.json in the folder of --lane-keys")
+        } else {
             "choose a lane with the API key: the name of a key file of --lane-keys, such as lane-7"
                 .to_owned()
-        } else {
-            format!(
-                "there is no key file {name}.json in the folder of --lane-keys: choose a lane with the API key"
-            )
         };
         Self::new(StatusCode::UNAUTHORIZED, "lane_unknown", message)
     }
 
+    /// A lane whose key or channel could not be read, which may be the node's fault.
     pub(super) fn lane(error: &CliError) -> Self {
-        Self::new(
-            StatusCode::PAYMENT_REQUIRED,
-            "lane_cannot_pay",
-            error.to_string(),
-        )
+        let message = format!("the lane cannot be used: {error}");
+        Self::new(StatusCode::BAD_GATEWAY, "lane_unavailable", message)
     }
 
     pub(super) fn delivered_elsewhere() -> Self {

@@ -21,7 +21,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 /// Headers of a client that the provider does not get: its credentials for this proxy, those that are set anew, and
 /// those of a browser.
-const NOT_SENT: [HeaderName; 11] = [
+const NOT_SENT: [HeaderName; 16] = [
     AUTHORIZATION,
     super::access::API_KEY,
     COOKIE,
@@ -32,7 +32,12 @@ const NOT_SENT: [HeaderName; 11] = [
     REFERER,
     HeaderName::from_static("expect"),
     HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
     HeaderName::from_static("payment-signature"),
+    HeaderName::from_static("payment-info"),
+    HeaderName::from_static("x-payment"),
+    HeaderName::from_static("farthing-signature"),
 ];
 /// Headers of the provider that the client does not get: about its payment, and those that are set anew.
 const NOT_RETURNED: [HeaderName; 6] = [

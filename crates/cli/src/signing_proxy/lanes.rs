@@ -1,7 +1,7 @@
 //! The lanes from which a proxy pays: one, or every lane of a folder of keys, chosen by the client's API key.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -55,8 +55,7 @@ impl LaneFolder {
     /// The key file of a lane: `lane-7` or `lane-7.json`.
     fn file(&self, name: &str) -> Option<PathBuf> {
         let name = plain_name(name);
-        let mut parts = Path::new(name).components();
-        let is_plain = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
+        let is_plain = !name.is_empty() && !name.contains(['/', '\\', '\0']);
         let file = self.folder.join(format!("{name}.json"));
         (is_plain && !name.starts_with('.') && file.is_file()).then_some(file)
     }

@@ -12,9 +12,12 @@ use farthing_wire::pricing::{Endpoint, RequestBody, model_of};
 use farthing_wire::receipt::Sold;
 use serde::Serialize;
 
-/// Is told about every request that has ended.
+/// Most characters of a model's name or a path that are told.
+const MAX_SHOWN: usize = 200;
+
+/// Is told about every request that was sent to the provider, and has ended.
 pub trait RequestLog: fmt::Debug + Send + Sync {
-    /// A request has ended.
+    /// Such a request has ended.
     fn served(&self, served: &Served);
 }
 
@@ -76,7 +79,13 @@ impl Asked {
             let body = RequestBody::parse(body.clone()).ok()?;
             model_of(&body).ok().map(str::to_owned)
         });
+        // A client chooses it, and it must not write lines of its own.
         let what = model.unwrap_or_else(|| uri.path().to_owned());
+        let what: String = what
+            .chars()
+            .filter(|character| !character.is_control())
+            .take(MAX_SHOWN)
+            .collect();
         Self {
             lane,
             what: what.into(),

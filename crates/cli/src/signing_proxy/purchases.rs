@@ -95,17 +95,22 @@ impl Purchases {
 
     fn attach(&self, attempt: &Attempt) -> Option<Waiter> {
         let purchases = self.lock();
-        let mut same = purchases.get(&attempt.fingerprint)?.iter();
-        let purchase = same.find(|purchase| {
-            let keys_differ =
-                purchase.key.is_some() && attempt.key.is_some() && purchase.key != attempt.key;
-            let has_same_key = attempt.key.is_some() && purchase.key == attempt.key;
-            let is_abandoned = *purchase.waiting.borrow() == 0;
-            !purchase.delivered.load(Ordering::Acquire)
-                && !keys_differ
-                && (has_same_key || attempt.is_retry || is_abandoned)
-        });
-        purchase.map(Waiter::new)
+        let same = purchases.get(&attempt.fingerprint)?.iter();
+        let is_abandoned = |purchase: &Purchase| *purchase.waiting.borrow() == 0;
+        let fitting: Vec<_> = same
+            .filter(|purchase| {
+                let keys_differ =
+                    purchase.key.is_some() && attempt.key.is_some() && purchase.key != attempt.key;
+                let has_same_key = attempt.key.is_some() && purchase.key == attempt.key;
+                !purchase.delivered.load(Ordering::Acquire)
+                    && !keys_differ
+                    && (has_same_key || attempt.is_retry || is_abandoned(purchase))
+            })
+            .collect();
+        // A client that asks again has most likely left what nobody waits for, not what another client waits for.
+        let left = fitting.iter().find(|purchase| is_abandoned(purchase));
+        let purchase = left.or_else(|| fitting.first());
+        purchase.map(|purchase| Waiter::new(purchase))
     }
 
     fn begin(

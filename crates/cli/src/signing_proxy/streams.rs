@@ -39,7 +39,8 @@ pub(super) fn events(
             return Some((Ok(chunk), passing));
         }
         if let Some(answer) = passing.answer.take() {
-            passing.shared.count(&passing.asked, &answer);
+            let (status, receipt) = (answer.status(), answer.receipt());
+            passing.shared.count(&passing.asked, status, receipt);
         }
         let error = next.err()?;
         Some((broken(&error, passing.line_has_ended), passing))
@@ -74,35 +75,41 @@ impl Drop for Passing {
             if timeout(RECEIPT_TIMEOUT, rest).await.is_err() {
                 tracing::debug!("a stream's receipt did not arrive after its client disconnected");
             }
-            shared.count(&asked, &answer);
+            shared.count(&asked, answer.status(), answer.receipt());
         });
     }
 }
 
-/// Looks for the event after which an API of OpenAI sends nothing more, in whatever chunks it comes.
+/// Looks for the event after which an API of OpenAI or Anthropic sends nothing more, in whatever chunks it comes.
 #[derive(Default)]
 struct LastEvent {
-    /// The end of what was seen, as long as the event's beginning could be.
-    tail: Vec<u8>,
+    /// The beginning of the present line, as long as the event's could be.
+    line: Vec<u8>,
 }
 
 impl LastEvent {
-    const MARKS: [&[u8]; 3] = [
+    /// Each is a whole line.
+    const MARKS: [&[u8]; 5] = [
         b"data: [DONE]",
         b"event: response.completed",
+        b"event: response.incomplete",
+        b"event: response.failed",
         b"event: message_stop",
     ];
+    /// Longer than any of them.
+    const LONGEST: usize = 32;
 
     /// Whether it has come with this chunk.
     fn is_in(&mut self, chunk: &[u8]) -> bool {
-        self.tail.extend_from_slice(chunk);
-        let found = Self::MARKS.iter().any(|mark| {
-            let mut windows = self.tail.windows(mark.len());
-            windows.any(|window| window == *mark)
-        });
-        let longest = Self::MARKS.iter().map(|mark| mark.len()).max();
-        let excess = self.tail.len().saturating_sub(longest.unwrap_or_default());
-        self.tail.drain(..excess);
+        let mut found = false;
+        for byte in chunk {
+            if matches!(byte, b'\n' | b'\r') {
+                self.line.clear();
+            } else if self.line.len() < Self::LONGEST {
+                self.line.push(*byte);
+                found |= Self::MARKS.contains(&self.line.as_slice());
+            }
+        }
         found
     }
 }

@@ -279,3 +279,60 @@ fn keys_are_not_in_debug_output() {
         "{shown}"
     );
 }
+
+/// Receipts and states may be false. Only what somebody else has signed is believed beyond what is known here.
+#[test]
+fn what_is_in_flight_is_not_counted_twice() {
+    let (key, mut payer) = key_and_lane(100_000);
+    let (_, _slow) = payer.next_voucher(BaseUnits(4_000), &key).expect("room");
+    for _ in 0..4 {
+        let (voucher, reservation) = payer.next_voucher(BaseUnits(10), &key).expect("room");
+        assert!(voucher.voucher.authorized <= BaseUnits(4_020));
+        let authorized = voucher.voucher.authorized.0;
+        let lie = signed_state(&key, authorized, 4_000, 0);
+        payer
+            .resynchronise(reservation, &lie)
+            .expect("it is signed");
+        assert_eq!(payer.spent_at_most(), BaseUnits(4_000));
+    }
+}
+
+#[test]
+fn a_total_that_nobody_signed_for_is_not_believed() {
+    let (key, mut payer) = key_and_lane(1_000_000);
+    let (_, refused) = payer.next_voucher(BaseUnits(250_000), &key).expect("room");
+    payer.refused(refused);
+    let (_, reservation) = payer.next_voucher(BaseUnits(10), &key).expect("room");
+    let receipt = ReceiptExtra {
+        state: PaymentState::Charged,
+        charged: BaseUnits(10),
+        charged_total: BaseUnits(250_000),
+        reserved: BaseUnits::ZERO,
+        authorized: BaseUnits(250_000),
+        deposit: BaseUnits(1_000_000),
+        receipt: None,
+    };
+    payer
+        .settled(reservation, &receipt)
+        .expect("it was signed for");
+    assert_eq!(payer.spent_at_most(), BaseUnits(10));
+}
+
+#[test]
+fn a_voucher_that_was_never_sent_leaves_nothing() {
+    let (key, mut payer) = key_and_lane(100);
+    let (first, reservation) = payer.next_voucher(BaseUnits(10), &key).expect("room");
+    payer.unsent(reservation);
+    assert_eq!(payer.spent_at_most(), BaseUnits::ZERO);
+    let (second, _reservation) = payer.next_voucher(BaseUnits(10), &key).expect("room");
+    assert_eq!(first.voucher, second.voucher);
+}
+
+#[test]
+fn refusals_do_not_end_a_lane() {
+    let (key, mut payer) = key_and_lane(1_000_000);
+    for _ in 0..3 * MAX_USED_VALUES {
+        let (_, reservation) = payer.next_voucher(BaseUnits(10), &key).expect("room");
+        payer.refused(reservation);
+    }
+}

@@ -10,8 +10,8 @@ use farthing_wire::amount::Usdc;
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A limit on what is spent. Requests in flight count with their maximum. Clones are separate budgets; share one with
-/// [`Arc`].
+/// A limit on what is spent. Requests in flight count with their maximum, as do those whose answer was lost. Several clients
+/// share one with [`Arc`].
 #[derive(Debug, Default)]
 pub struct Budget {
     total: Option<BaseUnits>,
@@ -110,12 +110,12 @@ impl Budget {
         Ok(BudgetReservation {
             budget: Arc::clone(self),
             maximum,
-            charged: maximum,
+            charged: BaseUnits::ZERO,
         })
     }
 }
 
-/// What is set aside for one request. It counts with its maximum unless its charge becomes known.
+/// What is set aside for one request. Nothing of it is spent until its charge is told.
 #[derive(Debug)]
 pub(super) struct BudgetReservation {
     budget: Arc<Budget>,
@@ -157,7 +157,9 @@ mod tests {
         assert_eq!((refused.is_hourly, refused.left), (true, BaseUnits(20)));
         first.charged(BaseUnits(5));
         drop(first);
-        drop(budget.reserve(BaseUnits(55)).expect("it fits"));
+        let mut lost = budget.reserve(BaseUnits(55)).expect("it fits");
+        lost.charged(BaseUnits(55));
+        drop(lost);
         let refused = budget
             .reserve(BaseUnits(1))
             .expect_err("a lost one counts whole");
@@ -167,6 +169,9 @@ mod tests {
         );
         let total = Arc::new(Budget::new(Some(BaseUnits(10)), None));
         drop(total.reserve(BaseUnits(10)).expect("it fits"));
+        let mut spent = total.reserve(BaseUnits(10)).expect("nothing was sent");
+        spent.charged(BaseUnits(10));
+        drop(spent);
         assert!(
             !total
                 .reserve(BaseUnits(1))

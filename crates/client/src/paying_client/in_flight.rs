@@ -8,7 +8,7 @@ use farthing_wire::x402::{ReceiptExtra, VoucherStateInfo};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::budget::BudgetReservation;
+use super::budget::{Budget, BudgetReservation, BudgetSpent};
 use crate::payer::{LanePayer, ReceiptError, Reservation, ResynchroniseError};
 
 /// A lane, with a signal for every change that may make room for a waiting request.
@@ -32,6 +32,11 @@ impl Lane {
         self.payer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells those who wait that there may be room.
+    pub(super) fn notify(&self) {
+        self.released.notify_waiters();
+    }
+
     /// Waits until a reservation ends. It must be polled before the lane is looked at, so that no end is missed.
     pub(super) fn released(&self) -> Notified<'_> {
         self.released.notified()
@@ -49,16 +54,36 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
+    /// Takes what the request may cost out of the budgets too. If one of them does not cover it, nothing is counted.
     pub(super) fn new(
         lane: Arc<Lane>,
         reservation: Reservation,
-        budgets: Vec<BudgetReservation>,
-    ) -> Self {
-        Self {
-            maximum: reservation.maximum(),
+        budgets: &[Arc<Budget>],
+    ) -> Result<Self, BudgetSpent> {
+        let maximum = reservation.maximum();
+        let mut in_flight = Self {
+            maximum,
             lane,
             reservation: Some(reservation),
-            budgets,
+            budgets: Vec::new(),
+        };
+        for budget in budgets {
+            match budget.reserve(maximum) {
+                Ok(reserved) => in_flight.budgets.push(reserved),
+                Err(spent) => {
+                    in_flight.unsent();
+                    return Err(spent);
+                }
+            }
+        }
+        // Unless the charge becomes known.
+        in_flight.charged(maximum);
+        Ok(in_flight)
+    }
+
+    fn unsent(mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            self.lane.lock().unsent(reservation);
         }
     }
 
@@ -115,6 +140,6 @@ impl Drop for InFlight {
         if let Some(reservation) = self.reservation.take() {
             self.lane.lock().lost(reservation);
         }
-        self.lane.released.notify_waiters();
+        self.lane.notify();
     }
 }

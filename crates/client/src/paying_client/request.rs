@@ -12,6 +12,9 @@ use farthing_wire::pricing::{Endpoint, RequestBody, model_of};
 /// of a body without a payment.
 const LONG_BODY: usize = 64 * 1024;
 
+/// Header by which a request asks for a tier.
+const TIER: &str = "farthing-tier";
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A request to pay for.
@@ -64,6 +67,13 @@ impl PaidRequest {
             of_model: None,
             key: None,
         }
+    }
+
+    /// The tier that a header asks for; empty if none does.
+    pub(super) fn tier(&self) -> String {
+        let tier = self.headers.get(TIER);
+        let tier = tier.and_then(|tier| tier.to_str().ok());
+        tier.unwrap_or_default().to_owned()
     }
 
     /// Sets the query of the URL.

@@ -35,11 +35,23 @@ impl Offer {
 pub(super) struct KnownTerms {
     accepted: Option<PaymentRequirements>,
     prices: PriceList,
+    /// Each price as it was learnt first.
+    first_prices: PriceList,
 }
 
 impl KnownTerms {
     pub(super) fn learn(&mut self, accepted: PaymentRequirements, prices: PriceList) {
         self.accepted = Some(accepted);
+        for (name, price) in &prices.models {
+            let first = self.first_prices.models.entry(name.clone());
+            first.or_insert(*price);
+        }
+        for (route, price) in &prices.routes {
+            if self.first_prices.routes.len() < MAX_ROUTES {
+                let first = self.first_prices.routes.entry(route.clone());
+                first.or_insert(*price);
+            }
+        }
         self.prices.models.extend(prices.models);
         self.prices.routes.extend(prices.routes);
         // Limits the memory that a provider can use up by listing every single path as a route.
@@ -48,34 +60,9 @@ impl KnownTerms {
         }
     }
 
-    /// Requires that no price of these is more than `factor` times what it was.
-    pub(super) fn require_no_jump(&self, prices: &PriceList, factor: u32) -> Result<(), PayError> {
-        let rises = |before: BaseUnits, now: BaseUnits| {
-            before > BaseUnits::ZERO && now.0 > before.0.saturating_mul(u64::from(factor))
-        };
-        let models = prices.models.iter().filter_map(|(name, now)| {
-            let before = self.prices.models.get(name)?;
-            let pairs = [
-                (before.input_per_million, now.input_per_million),
-                (before.output_per_million, now.output_per_million),
-                (before.per_request, now.per_request),
-                (before.minimum, now.minimum),
-            ];
-            Some((name, pairs))
-        });
-        for (name, pairs) in models {
-            if let Some((before, now)) =
-                pairs.into_iter().find(|(before, now)| rises(*before, *now))
-            {
-                return Err(PayError::PriceJumped {
-                    what: name.clone(),
-                    before,
-                    now,
-                    factor,
-                });
-            }
-        }
-        Ok(())
+    /// The most that a request would have cost at the first price that was learnt for it; `None` if it is the first.
+    pub(super) fn first_price(&self, request: &PaidRequest) -> Option<BaseUnits> {
+        maximum(&self.first_prices, request)
     }
 
     pub(super) const fn prices(&self) -> &PriceList {
@@ -86,15 +73,19 @@ impl KnownTerms {
     /// the provider, whose answer says more.
     pub(super) fn offer(&self, request: &PaidRequest) -> Option<Offer> {
         let accepted = self.accepted.clone()?;
-        let maximum = match &request.of_model {
-            Some((endpoint, body)) => self.prices.quote(*endpoint, body).ok()?.maximum,
-            None => {
-                let length = request.body.len() as u64;
-                self.prices
-                    .route_maximum(request.method.as_str(), &request.path, length)?
-            }
-        };
+        let maximum = maximum(&self.prices, request)?;
         Some(Offer { accepted, maximum })
+    }
+}
+
+/// The most that a request can cost at these prices, if they have one for it.
+fn maximum(prices: &PriceList, request: &PaidRequest) -> Option<BaseUnits> {
+    match &request.of_model {
+        Some((endpoint, body)) => Some(prices.quote(*endpoint, body).ok()?.maximum),
+        None => {
+            let length = request.body.len() as u64;
+            prices.route_maximum(request.method.as_str(), &request.path, length)
+        }
     }
 }
 

@@ -77,6 +77,12 @@ impl Dialect {
         }
     }
 
+    /// Whether its usage is that of one choice although several were asked for, as llama.cpp's is.
+    #[must_use]
+    pub const fn reports_one_choice(self) -> bool {
+        matches!(self, Self::LlamaCpp)
+    }
+
     /// Whether it can report usage with every chunk of a stream (`continuous_usage_stats`).
     #[must_use]
     pub const fn reports_usage_continuously(self) -> bool {

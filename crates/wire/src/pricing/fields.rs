@@ -286,11 +286,11 @@ fn with_settings(why: &str) -> String {
 /// A whole number, also if it is written with a fraction of zero: JSON has one kind of number.
 pub(super) fn whole_number(value: &Value) -> Option<u64> {
     let whole = |number: f64| {
-        let is_whole = number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number);
+        let is_whole = number.fract() == 0.0 && number >= 0.0;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "it is within the range"
+            reason = "it is not negative, and beyond the range it saturates"
         )]
         is_whole.then_some(number as u64)
     };

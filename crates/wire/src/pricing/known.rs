@@ -189,6 +189,7 @@ static KNOWN: &[Known] = known![
     // What depends on stored state, or costs more than tokens.
     ["background"], RESPONSES, API, Only(is_false), "an answer in the background is not seen here and cannot be counted";
     ["previous_response_id", "conversation"], RESPONSES, API, Refused, "it continues what the upstream has stored, which this body does not show: send the whole input";
+    ["thread"], ANTHROPIC, API, Refused, "it continues what the upstream has stored, which this body does not show: send all messages";
     ["prompt"], RESPONSES, API, Refused, "a stored prompt has a length that this body does not show: send its text";
     ["service_tier"], CHAT_AND_RESPONSES, API, Only(is_common_tier), "another tier has another price: tiers are chosen with the header Farthing-Tier";
     ["service_tier"], ANTHROPIC, API, Only(is_common_tier), "another tier has another price: tiers are chosen with the header Farthing-Tier";

@@ -60,7 +60,12 @@ fn item_bound(item: &Value, price: &ModelPrice) -> Result<u64, QuoteError> {
     let fields = item
         .as_object()
         .ok_or_else(|| invalid("input", "each item must be a JSON object"))?;
-    let kind = fields.get("type").and_then(Value::as_str);
+    let kind = match fields.get("type") {
+        // A message may leave its type out, and so may a reference, which has no role.
+        None | Some(Value::Null) if fields.contains_key("role") => None,
+        None | Some(Value::Null) => Some("item_reference"),
+        Some(kind) => Some(kind.as_str().unwrap_or_default()),
+    };
     match kind {
         None | Some("message") => with_content(fields, "content", "input.content", price),
         // Calls and reasoning were output of this upstream before.

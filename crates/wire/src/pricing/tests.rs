@@ -339,6 +339,26 @@ fn fields_of_another_dialect_are_refused() {
 }
 
 #[test]
+fn a_name_that_makes_openrouter_search_is_refused() {
+    let price = list().models["m"];
+    let named = body(&json!({"model": "m:online", "messages": [{"role": "user", "content": "a"}]}));
+    let quote = |rules: &BodyRules| price.quote(Endpoint::ChatCompletions, &named, rules);
+    for (dialect, upstream_model, is_sold) in [
+        (None, None, false),
+        (Some(Dialect::OpenRouter), None, false),
+        (Some(Dialect::OpenRouter), Some("x:online"), true),
+        (Some(Dialect::Vllm), None, true),
+    ] {
+        let rules = BodyRules {
+            dialect,
+            upstream_model: upstream_model.map(str::to_owned),
+            ..BodyRules::default()
+        };
+        assert_eq!(quote(&rules).is_ok(), is_sold, "{dialect:?}");
+    }
+}
+
+#[test]
 fn tools_that_the_upstream_runs_are_refused_wherever_they_hide() {
     let chat_tools = |tool: Value| (Endpoint::ChatCompletions, chat(json!({"tools": [tool]})));
     let responses = |tool: Value| {
@@ -739,6 +759,18 @@ fn responses_are_sold_without_what_their_provider_keeps_or_runs() {
         (
             json!({"model": "m", "input": [{"type": "item_reference", "id": "i"}]}),
             "unbounded input.item_reference",
+        ),
+        (
+            json!({"model": "m", "input": [{"id": "i"}]}),
+            "unbounded input.item_reference",
+        ),
+        (
+            json!({"model": "m", "input": [{"type": null, "id": "i"}]}),
+            "unbounded input.item_reference",
+        ),
+        (
+            json!({"model": "m", "input": [{"type": "", "id": "i"}]}),
+            "unbounded input.",
         ),
         (
             json!({"model": "m", "input": [{"role": "user", "content": [{"type": "input_file"}]}]}),

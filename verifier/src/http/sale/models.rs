@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use farthing_wire::pricing::{Endpoint, Quote, RequestBody};
+use serde_json::Value;
 
 use super::bill::Bill;
 use super::checkout::{Arrived, Checkout};
@@ -71,6 +72,10 @@ impl Goods for Models {
         let strips = upstream
             .as_ref()
             .is_some_and(|upstream| upstream.reports_usage_continuously());
+        let reports_one = upstream
+            .as_ref()
+            .is_some_and(|upstream| upstream.reports_one_choice());
+        let believes_reports = !(reports_one && asks_for_several(&asked));
         let body = asked.with(&quote.changes);
         let (bill, tier_headers) = match paid {
             None => (Bill::Free, Vec::new()),
@@ -85,7 +90,12 @@ impl Goods for Models {
         let client_headers = head.headers;
         Service {
             bill,
-            metering: Metering::of_model(most_said(endpoint, &quote), quote.usage, strips),
+            metering: Metering::of_model(
+                most_said(endpoint, &quote),
+                quote.usage,
+                strips,
+                believes_reports,
+            ),
             kind: ServiceKind {
                 streams: quote.stream,
                 finishes_alone: when_client_leaves == WhenClientLeaves::Finish,
@@ -123,6 +133,14 @@ fn tier(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
             Err(ApiError::invalid_request(message, None))
         }
     }
+}
+
+/// Whether a body asks for several choices, or has several prompts.
+fn asks_for_several(body: &RequestBody) -> bool {
+    let fields = body.fields();
+    let choices = fields.get("n").and_then(Value::as_f64);
+    let prompts = fields.get("prompt").and_then(Value::as_array);
+    choices.is_some_and(|choices| choices > 1.0) || prompts.is_some_and(|prompts| prompts.len() > 1)
 }
 
 /// The most tokens of the answer's text. A completion may repeat its prompt.

@@ -1,7 +1,7 @@
 //! Tests of token counting, for answers that are complete, split into chunks, and broken off.
 
 use bytes::Bytes;
-use farthing_wire::pricing::StreamUsage;
+use farthing_wire::pricing::{StreamUsage, Usage};
 use farthing_wire::receipt::CountedBy;
 use proptest::{collection, proptest};
 
@@ -26,7 +26,7 @@ fn counted(prompt_tokens: u64, completion_tokens: u64) -> Produced {
 }
 
 fn fed(pieces: &[&[u8]]) -> Meter {
-    let mut meter = Meter::new(StreamUsage::Hidden, false);
+    let mut meter = Meter::new(StreamUsage::Hidden, false, true);
     for piece in pieces {
         meter.feed(&Bytes::copy_from_slice(piece));
     }
@@ -37,11 +37,11 @@ fn fed(pieces: &[&[u8]]) -> Meter {
 fn reads_the_usage_of_a_json_answer() {
     let body =
         br#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}"#;
-    assert_eq!(of_answer(body), Some(counted(3, 4)));
+    assert_eq!(of_answer(body, true), Some(counted(3, 4)));
     let response = br#"{"output":[],"usage":{"input_tokens":3,"output_tokens":4}}"#;
-    assert_eq!(of_answer(response), Some(counted(3, 4)));
+    assert_eq!(of_answer(response, true), Some(counted(3, 4)));
     let embedding = br#"{"data":[],"usage":{"prompt_tokens":3,"total_tokens":3}}"#;
-    assert_eq!(of_answer(embedding), Some(counted(3, 0)));
+    assert_eq!(of_answer(embedding, true), Some(counted(3, 0)));
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn counts_a_json_answer_without_usage() {
             r#"{{"choices":[{{"message":{{"role":"assistant","content":"{text}"}}}}]{usage}}}"#
         );
         assert_eq!(
-            of_answer(body.as_bytes()),
+            of_answer(body.as_bytes(), true),
             Some(Produced::estimated(expected))
         );
     }
@@ -62,11 +62,11 @@ fn counts_a_json_answer_without_usage() {
         r#"{{"output":[{{"type":"message","role":"assistant","content":[{{"type":"output_text","text":"{text}"}}]}}]}}"#
     );
     assert_eq!(
-        of_answer(response.as_bytes()),
+        of_answer(response.as_bytes(), true),
         Some(Produced::estimated(expected))
     );
     for body in ["", "<html>", "{", "[1]", "7"] {
-        assert_eq!(of_answer(body.as_bytes()), None, "{body}");
+        assert_eq!(of_answer(body.as_bytes(), true), None, "{body}");
     }
 }
 
@@ -76,7 +76,7 @@ fn counts_tool_calls_as_text() {
         "function":{"name":"ab","arguments":"{}"}}]}}]}"#;
     let expected = tokens("ab") + tokens("{}");
     assert_eq!(
-        of_answer(body.as_bytes()),
+        of_answer(body.as_bytes(), true),
         Some(Produced::estimated(expected))
     );
 }
@@ -102,13 +102,13 @@ fn passed(meter: &mut Meter, stream: &str) -> String {
 fn the_chunk_with_nothing_but_usage_is_shown_to_who_asked() {
     let usage =
         "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}\n\n";
-    let mut hidden = Meter::new(StreamUsage::Hidden, false);
+    let mut hidden = Meter::new(StreamUsage::Hidden, false, true);
     assert_eq!(passed(&mut hidden, STREAM), STREAM.replace(usage, ""));
-    let mut shown = Meter::new(StreamUsage::AtEnd, false);
+    let mut shown = Meter::new(StreamUsage::AtEnd, false, true);
     assert_eq!(passed(&mut shown, STREAM), STREAM);
     // A chunk with a choice passes, since it may end the answer.
     let last = "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":5}}\n\n";
-    let mut meter = Meter::new(StreamUsage::Hidden, false);
+    let mut meter = Meter::new(StreamUsage::Hidden, false, true);
     assert_eq!(passed(&mut meter, last), last);
 }
 
@@ -125,7 +125,7 @@ fn reports_that_only_the_gateway_asked_for_are_taken_out() {
         (StreamUsage::AtEnd, format!("{without}{end}")),
         (StreamUsage::Continuous, stream.to_owned()),
     ] {
-        let mut meter = Meter::new(usage, true);
+        let mut meter = Meter::new(usage, true, true);
         assert_eq!(passed(&mut meter, stream), expected);
         assert_eq!(meter.produced(), counted(5, 1));
     }
@@ -153,7 +153,7 @@ fn an_error_costs_nothing_unless_something_was_said() {
         r#"{"detail":"Not Found"}"#,
     ] {
         assert_eq!(
-            of_answer(whole.as_bytes()),
+            of_answer(whole.as_bytes(), true),
             Some(Produced::Nothing),
             "{whole}"
         );
@@ -175,7 +175,7 @@ fn messages_are_counted_by_their_two_halves() {
         counted(50, 40)
     );
     let whole = r#"{"type":"message","content":[{"type":"text","text":"one two"}],"usage":{"input_tokens":5,"output_tokens":2}}"#;
-    assert_eq!(of_answer(whole.as_bytes()), Some(counted(5, 2)));
+    assert_eq!(of_answer(whole.as_bytes(), true), Some(counted(5, 2)));
 }
 
 #[test]
@@ -199,12 +199,12 @@ fn data_lines_need_no_blank_lines_between_them() {
 fn calls_of_the_upstreams_tools_are_counted() {
     let whole = r#"{"output":[{"type":"web_search_call"},{"type":"web_search_call"},{"type":"function_call","name":"f"}],
         "usage":{"input_tokens":5,"output_tokens":2}}"#;
-    let Some(Produced::Tokens(count)) = of_answer(whole.as_bytes()) else {
+    let Some(Produced::Tokens(count)) = of_answer(whole.as_bytes(), true) else {
         panic!("it is an answer");
     };
     assert_eq!(count.calls, [("web_search".to_owned(), 2)].into());
     let messages = r#"{"content":[],"usage":{"input_tokens":5,"output_tokens":2,"server_tool_use":{"web_search_requests":3}}}"#;
-    let Some(Produced::Tokens(count)) = of_answer(messages.as_bytes()) else {
+    let Some(Produced::Tokens(count)) = of_answer(messages.as_bytes(), true) else {
         panic!("it is an answer");
     };
     assert_eq!(count.calls, [("web_search".to_owned(), 3)].into());
@@ -312,7 +312,7 @@ proptest! {
         let mut cuts = cuts;
         cuts.extend([0, STREAM.len()]);
         cuts.sort_unstable();
-        let mut meter = Meter::new(StreamUsage::AtEnd, false);
+        let mut meter = Meter::new(StreamUsage::AtEnd, false, true);
         let mut passed = Vec::new();
         for cut in cuts.windows(2) {
             let piece = Bytes::copy_from_slice(&STREAM.as_bytes()[cut[0]..cut[1]]);
@@ -323,5 +323,41 @@ proptest! {
         assert_eq!(meter.produced(), counted(5, 2));
         assert_eq!(meter.said(), tokens("hé") + tokens("llo"));
         assert_eq!(passed, STREAM.as_bytes());
+    }
+}
+
+#[test]
+fn reports_that_leave_out_choices_are_not_believed() {
+    let usage = r#""usage":{"prompt_tokens":3,"completion_tokens":2}"#;
+    let choice =
+        |at: u8| format!(r#"{{"index":{at},"message":{{"content":"four score and seven"}}}}"#);
+    let whole = format!(r#"{{"choices":[{},{}],{usage}}}"#, choice(0), choice(1));
+    let Some(Produced::Tokens(count)) = of_answer(whole.as_bytes(), false) else {
+        panic!("it is an answer");
+    };
+    assert_eq!(count.usage(|| 9), (usage_of(9, 8), CountedBy::Estimate));
+    let mut meter = Meter::new(StreamUsage::AtEnd, false, false);
+    let piece = |at: u8| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":{at},\"delta\":{{\"content\":\"four score and seven\"}}}}]}}\n\n"
+        )
+    };
+    let events = format!(
+        "{}{}data: {{\"choices\":[],{usage}}}\n\n",
+        piece(0),
+        piece(1)
+    );
+    meter.feed(&events.into());
+    let Produced::Tokens(count) = meter.produced() else {
+        panic!("it is an answer");
+    };
+    assert_eq!(count.usage(|| 9), (usage_of(9, 8), CountedBy::Estimate));
+}
+
+fn usage_of(input: u64, output: u64) -> Usage {
+    Usage {
+        prompt_tokens: input,
+        completion_tokens: output,
+        ..Usage::default()
     }
 }

@@ -66,7 +66,12 @@ pub struct PayArgs {
     #[arg(long, value_parser = positive_usdc, value_name = "USDC", default_value = "0.25")]
     pub max_price: BaseUnits,
     /// Factor by which a price may rise while this runs; a higher one is refused
-    #[arg(long, value_name = "FACTOR", default_value_t = 4)]
+    #[arg(
+        long,
+        value_name = "FACTOR",
+        default_value_t = 4,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub max_price_jump: u32,
     /// Arguments of `pay --listen`
     #[command(flatten)]
@@ -113,10 +118,20 @@ pub struct ProxyArgs {
     #[arg(long, value_parser = positive_usdc, value_name = "USDC", requires = "lane_keys")]
     pub lane_budget_per_hour: Option<BaseUnits>,
     /// Seconds that a request may wait for others to end if the lane does not cover all of them at once
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 600,
+        value_parser = clap::value_parser!(u64).range(..=86_400)
+    )]
     pub max_wait: u64,
     /// Seconds that an answer waits for the retry of a client that has disconnected before it got anything
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(..=86_400)
+    )]
     pub retry_window: u64,
     /// Serve only clients that send this token as their API key, at least 16 characters
     #[arg(
@@ -132,11 +147,19 @@ pub struct ProxyArgs {
     #[arg(long, value_name = "NAME", requires = "listen")]
     pub allow_host: Vec<String>,
     /// Let web pages and desktop apps of this origin spend from the lane, such as app://obsidian.md
-    #[arg(long, value_name = "ORIGIN", requires = "listen")]
+    #[arg(long, value_name = "ORIGIN", requires = "listen", value_parser = origin)]
     pub allow_origin: Vec<String>,
     /// Print a line for each request: model, tokens, charge; with --json an event
     #[arg(long, requires = "listen")]
     pub log: bool,
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    if text.contains("://") && !text.contains('*') && !text.ends_with('/') {
+        Ok(text.to_owned())
+    } else {
+        Err("give one origin as pages send it, such as https://app.example.com; there is no pattern".to_owned())
+    }
 }
 
 fn token(text: &str) -> Result<String, String> {
