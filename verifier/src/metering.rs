@@ -162,7 +162,7 @@ impl Metering {
     /// What was produced by a stream that its source cut off.
     pub(crate) fn cut(&self) -> Produced {
         match self {
-            Self::Tokens(tokens) => tokens.meter.produced(),
+            Self::Tokens(tokens) => tokens.meter.cut(),
             Self::Bytes(metering) if metering.passed == 0 => Produced::Nothing,
             Self::Bytes(metering) => Produced::Bytes(metering.passed),
         }

@@ -167,8 +167,13 @@ pub enum QuoteError {
     TooExpensive,
 }
 
-/// The end of a model's name by which OpenRouter adds a search of the web.
-const SEARCHES: &str = ":online";
+/// The part of a model's name by which a router does more than ask this model.
+fn chooses_more(model: &str, dialect: Option<Dialect>) -> Option<&'static str> {
+    let routes =
+        dialect.is_none_or(|dialect| matches!(dialect, Dialect::OpenRouter | Dialect::LiteLlm));
+    let mut parts = [":online", "@preset/", ","].into_iter();
+    parts.find(|part| routes && model.contains(part))
+}
 
 /// A request body with its bounds, as computed for one endpoint.
 struct Bounded {
@@ -239,14 +244,11 @@ impl ModelPrice {
     ) -> Result<Quote, QuoteError> {
         let model = model_of(body)?;
         if rules.upstream_model.is_none()
-            && rules
-                .dialect
-                .is_none_or(|dialect| dialect == Dialect::OpenRouter)
-            && model.ends_with(SEARCHES)
+            && let Some(part) = chooses_more(model, rules.dialect)
         {
             let why = format!(
-                "with {SEARCHES} OpenRouter searches the web, at a price of its own (the provider can sell it under another \
-                 name, with upstream_model)"
+                "with {part:?} in its name, OpenRouter or LiteLLM adds a search, or asks other models, at a price of \
+                 their own (the provider can sell it under another name, with upstream_model)"
             );
             return Err(not_bounded("model", why));
         }

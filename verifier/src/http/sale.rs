@@ -89,6 +89,8 @@ pub(crate) struct ServiceKind {
     pub(crate) streams: bool,
     /// Whether it is finished when its client disconnects, even if the client cannot retry.
     pub(crate) finishes_alone: bool,
+    /// The most output tokens that are estimated for a client that leaves.
+    pub(crate) most_estimated: u64,
     /// The model whose pace is measured, and estimated for clients that disconnect; `None` for services without one.
     pub(crate) model: Option<String>,
 }

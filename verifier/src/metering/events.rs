@@ -52,8 +52,8 @@ pub(crate) struct Events {
     pending: BytesMut,
     /// How much of it has passed already.
     passed: usize,
-    /// Position in `pending` before which there is no end of an event.
-    searched: usize,
+    /// How far `pending` was searched for the end of an event.
+    search: Search,
     /// Whether the stream is not one of events, so that it is no longer split.
     gave_up: bool,
 }
@@ -69,7 +69,7 @@ impl Events {
         }
         self.pending.extend_from_slice(bytes);
         let mut parts = Vec::new();
-        while let Some(end) = end_of_event(&self.pending, &mut self.searched) {
+        while let Some(end) = end_of_event(&self.pending, &mut self.search) {
             parts.push(self.event(end));
         }
         if self.is_comment() {
@@ -94,7 +94,9 @@ impl Events {
     fn event(&mut self, end: usize) -> Part {
         let event = self.pending.split_to(end).freeze();
         let bytes = event.slice(self.passed.min(end)..);
-        (self.passed, self.searched) = (0, 0);
+        // What follows the event may have passed with it.
+        self.passed = self.passed.saturating_sub(end);
+        self.search = Search::default();
         Part {
             bytes,
             read: Read::Event(event),
@@ -129,13 +131,21 @@ impl Events {
     }
 }
 
-/// Position after the first event. `searched` is the position before which there is no end, and is moved on.
-fn end_of_event(bytes: &[u8], searched: &mut usize) -> Option<usize> {
-    let mut line_start = bytes[..*searched]
-        .iter()
-        .rposition(|byte| *byte == b'\n' || *byte == b'\r')
-        .map_or(0, |at| at + 1);
-    let mut at = *searched;
+/// How far bytes were searched for the end of an event.
+#[derive(Debug, Default)]
+struct Search {
+    /// Beginning of the present line.
+    line_start: usize,
+    /// Position before which no line ends.
+    at: usize,
+}
+
+/// Position after the first event. Searching goes on where it ended before.
+fn end_of_event(bytes: &[u8], search: &mut Search) -> Option<usize> {
+    let Search {
+        mut line_start,
+        mut at,
+    } = *search;
     while let Some(found) = bytes[at..]
         .iter()
         .position(|byte| matches!(byte, b'\n' | b'\r'))
@@ -159,7 +169,12 @@ fn end_of_event(bytes: &[u8], searched: &mut usize) -> Option<usize> {
         }
         (line_start, at) = (next, next);
     }
-    *searched = line_start;
+    // The end of a line that is not told yet is looked at again.
+    let unseen = bytes[at..]
+        .iter()
+        .position(|byte| matches!(byte, b'\n' | b'\r'));
+    let at = unseen.map_or(bytes.len(), |found| at + found);
+    *search = Search { line_start, at };
     None
 }
 
@@ -179,7 +194,7 @@ fn is_whole_before(bytes: &[u8], line_start: usize, next: usize) -> bool {
 /// Where the last whole event of a stream ends.
 pub(crate) fn end_of_events(stream: &[u8]) -> usize {
     let mut end = 0;
-    while let Some(length) = end_of_event(&stream[end..], &mut 0) {
+    while let Some(length) = end_of_event(&stream[end..], &mut Search::default()) {
         end += length;
     }
     end
@@ -244,6 +259,13 @@ mod tests {
             split(&["data: 1\n\ndata: 2\n\n"]),
             ["data: 1\n\n", "data: 2\n\n"]
         );
+    }
+
+    #[test]
+    fn what_passed_with_a_long_event_passes_once() {
+        let long = format!("data: {{\"a\":\"{}\"}}\nda", "x".repeat(HELD_BYTES));
+        let pieces = [long.as_str(), "ta: {\"y\":1}\n", "\n"];
+        assert_eq!(split(&pieces).concat(), pieces.concat());
     }
 
     #[test]

@@ -12,6 +12,10 @@ use std::time::Duration;
 const LEAST_ANSWERS: usize = 20;
 /// Most recent answers of a model that are remembered.
 const MOST_ANSWERS: usize = 100;
+/// Shorter answers say little of a pace.
+const LEAST_TOKENS: u64 = 5;
+/// Quicker answers say little of a pace.
+const LEAST_TIME: Duration = Duration::from_millis(50);
 /// Most models whose pace is remembered.
 const MOST_MODELS: usize = 1_024;
 
@@ -32,10 +36,15 @@ struct Pace {
 impl Paces {
     /// Remembers a complete stream: the time until its first token, and the output tokens and time until its end.
     pub(crate) fn streamed(&self, model: &str, first: Duration, tokens: u64, total: Duration) {
-        let after = total.saturating_sub(first).as_secs_f64();
-        if tokens == 0 || after <= 0.0 {
+        let after = total.saturating_sub(first);
+        if tokens < LEAST_TOKENS || total < LEAST_TIME {
             return;
         }
+        // Where most of the time passed before the first token, much was made unseen, or all of it came at once.
+        if after < total / 2 {
+            return self.answered(model, tokens, total);
+        }
+        let after = after.as_secs_f64();
         self.with(model, |pace| {
             push(&mut pace.first, first);
             push(&mut pace.streamed, per_second(tokens, after));
@@ -45,7 +54,7 @@ impl Paces {
     /// Remembers a complete answer that was no stream.
     pub(crate) fn answered(&self, model: &str, tokens: u64, total: Duration) {
         let seconds = total.as_secs_f64();
-        if tokens > 0 && seconds > 0.0 {
+        if tokens > 0 && total >= LEAST_TIME {
             self.with(model, |pace| {
                 push(&mut pace.whole, per_second(tokens, seconds))
             });
@@ -123,11 +132,25 @@ mod tests {
     fn the_slow_decile_counts_from_the_median_first_token_on() {
         let paces = Paces::default();
         for index in 1..=100 {
-            // From 1 to 100 tokens in a second after the first token, which takes 1 to 100 seconds.
-            paces.streamed("m", index * SECOND, u64::from(index), (index + 1) * SECOND);
+            // From 1 to 100 tokens a second after the first token, which takes 1 to 100 seconds.
+            let tokens = 200 * u64::from(index);
+            paces.streamed("m", index * SECOND, tokens, (index + 200) * SECOND);
         }
         assert_eq!(paces.estimate("m", 61 * SECOND), Some(10 * 11));
         assert_eq!(paces.estimate("m", 50 * SECOND), Some(0));
+    }
+
+    #[test]
+    fn what_came_all_at_once_was_made_before() {
+        let paces = Paces::default();
+        for _ in 0..LEAST_ANSWERS {
+            // Reasoning that is not shown for 30 seconds, and then 20 words.
+            paces.streamed("m", 30 * SECOND, 3_920, 30 * SECOND + SECOND / 5);
+            paces.streamed("quick", SECOND / 100, 100, SECOND / 50);
+        }
+        let estimate = paces.estimate("m", 15 * SECOND).expect("it was measured");
+        assert!((1_900..2_000).contains(&estimate), "{estimate}");
+        assert_eq!(paces.estimate("quick", SECOND), None);
     }
 
     #[test]

@@ -270,6 +270,15 @@ impl Meter {
         self.stopped()
     }
 
+    /// What was produced by a stream that broke off. Before any output that is nothing, although the input was reported,
+    /// with the one token that some servers report before they have made any.
+    pub(crate) fn cut(&self) -> Produced {
+        if self.said == 0 && self.report.output().unwrap_or(0) <= 1 {
+            return Produced::Nothing;
+        }
+        self.produced()
+    }
+
     /// What was produced by a stream that was stopped before its end.
     pub(crate) fn stopped(&self) -> Produced {
         if self.failed && self.said == 0 {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::content::content;
+use super::content::{content, is_medium, refuse_other_case};
 use super::fields::{
     Fields, MAX_DEPTH, MAX_MESSAGES, TEMPLATE_TOKENS_PER_MESSAGE, invalid, not_bounded, text_bytes,
 };
@@ -55,14 +55,25 @@ fn message_bound(message: &Value, price: &ModelPrice) -> Result<u64, QuoteError>
         .ok_or_else(|| invalid("messages", "each message must be a JSON object"))?;
     let mut tokens = 0;
     for (name, value) in fields {
+        refuse_other_case(name, "messages")?;
         tokens += match (name.as_str(), value) {
             ("content", Value::Array(_) | Value::Object(_)) => {
                 content(value, "messages.content", price)?
+            }
+            // A server may take media from here too.
+            ("images", Value::Array(_) | Value::Object(_)) => {
+                content(value, "messages.images", price)?
             }
             ("audio", Value::Object(_)) => {
                 let why = "stored speech has a length that this body does not show";
                 return Err(not_bounded("messages.audio", why));
             }
+            (name, value) if is_medium(name) && !value.is_null() => {
+                let why = "media are sold in \"content\" only";
+                return Err(not_bounded(format!("messages.{name}"), why));
+            }
+            // A name and a role are text of the prompt, and so is whatever a template writes out.
+            (_, Value::Null) => 0,
             _ => text_bytes(value, "messages", MAX_DEPTH)?,
         };
     }

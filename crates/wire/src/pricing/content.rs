@@ -74,6 +74,23 @@ enum Medium {
     File,
 }
 
+/// Whether a field of this name holds a medium.
+pub(super) fn is_medium(name: &str) -> bool {
+    MEDIA.contains(&name)
+}
+
+/// Refuses a name that only a server that takes no notice of case would read.
+pub(super) fn refuse_other_case(name: &str, param: &str) -> Result<(), QuoteError> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) && !is_medium(name) {
+        let lower = name.to_ascii_lowercase();
+        if is_medium(&lower) || ["content", "type", "source", "images", "role"].contains(&&*lower) {
+            let why = "some servers read it as the same name in small letters, others do not";
+            return Err(not_bounded(format!("{param}.{name}"), why));
+        }
+    }
+    Ok(())
+}
+
 /// The most tokens of a text, or of an array of parts. `param` is the name of the content in errors.
 pub(super) fn content(value: &Value, param: &str, price: &ModelPrice) -> Result<u64, QuoteError> {
     nested(value, param, price, MAX_DEPTH)
@@ -103,6 +120,9 @@ fn part(
     price: &ModelPrice,
     depth: usize,
 ) -> Result<u64, QuoteError> {
+    for name in fields.keys() {
+        refuse_other_case(name, param)?;
+    }
     let kind = fields.get("type").and_then(Value::as_str);
     // vLLM takes a medium that it has cached by its uuid, whatever the type of the part and with null for its content.
     let is_cached = fields.get("uuid").is_some_and(|uuid| !uuid.is_null());
@@ -129,7 +149,7 @@ fn part(
             }
             // Whatever stands beside the payload, such as a file's name or a text.
             let beside = text_bytes(part, param, depth)?.saturating_sub(data.len() as u64);
-            Ok(beside + bound(medium_of(kind, name), data, &label, price)?)
+            Ok(beside + bound(medium_of(kind, name, data), data, &label, price)?)
         }
         (kind, None) => {
             let why = "content of this type has no bound by its bytes";
@@ -171,12 +191,16 @@ fn source(
     for (name, value) in fields {
         let source_kind = value.get("type").and_then(Value::as_str);
         sum += match (name.as_str(), source_kind) {
-            ("source", Some("text")) => text_bytes(value, param, depth)?,
-            ("source", Some("content")) => match value.get("content") {
+            ("source", Some("text")) if kind == Some("document") => {
+                text_bytes(value, param, depth)?
+            }
+            ("source", Some("content")) if kind == Some("document") => match value.get("content") {
                 Some(content) => nested(content, param, price, depth)?,
                 None => 0,
             },
-            ("source", Some("base64")) => {
+            ("source", Some("base64"))
+                if value.get("url").is_none() && value.get("file_id").is_none() =>
+            {
                 let medium = if kind == Some("image") {
                     Medium::Image
                 } else {
@@ -197,8 +221,19 @@ fn source(
     }
 }
 
-fn medium_of(kind: Option<&str>, field: &str) -> Medium {
+fn medium_of(kind: Option<&str>, field: &str, data: &str) -> Medium {
     let name = kind.unwrap_or(field);
+    // What a data URL says of itself counts: some servers go by it.
+    let says = data
+        .get(..5)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"));
+    let says = says.then(|| data[5..].split([';', ',']).next().unwrap_or_default());
+    let says = says.map(str::to_ascii_lowercase);
+    match says.as_deref() {
+        Some(kind) if kind.starts_with("audio/") => return Medium::Audio,
+        Some(kind) if !kind.starts_with("image/") && kind.contains('/') => return Medium::File,
+        _ => {}
+    }
     if name.contains("image") || field.contains("image") || name == "computer_screenshot" {
         Medium::Image
     } else if name.contains("audio") || field.contains("audio") {
@@ -208,15 +243,20 @@ fn medium_of(kind: Option<&str>, field: &str) -> Medium {
     }
 }
 
-/// A field by which SGLang cuts an image or a video into more pieces.
+/// A field that makes another medium of a part, or by which a server cuts it into more pieces.
 fn patches(part: &Map<String, Value>) -> Option<&'static str> {
     let inner = part.values().filter_map(Value::as_object);
     let mut all = std::iter::once(part).chain(inner);
     all.find_map(|fields| {
         let named = |field: &&str| fields.get(*field).is_some_and(|value| !value.is_null());
-        ["max_dynamic_patch", "min_dynamic_patch"]
-            .into_iter()
-            .find(|field| named(field))
+        let is_other = |field: &&str| {
+            let kind = fields.get(*field).and_then(Value::as_str);
+            kind.is_some_and(|kind| kind.contains('/') && !kind.starts_with("image/"))
+        };
+        let patches = ["max_dynamic_patch", "min_dynamic_patch", "video_metadata"];
+        let mut kinds = ["format", "mime_type", "content_type"].into_iter();
+        let found = patches.into_iter().find(|field| named(field));
+        found.or_else(|| kinds.find(|field| fields.contains_key("url") && is_other(field)))
     })
 }
 
@@ -234,7 +274,7 @@ fn payload(fields: &Map<String, Value>) -> Option<Payload<'_>> {
             continue;
         }
         let found = match (name.as_str(), value) {
-            ("file_data", Value::String(data)) => Payload::Inline(data),
+            ("file_data", Value::String(data)) => in_base64(data),
             ("image_url" | "audio_url" | "video_url" | "file_url", Value::String(url)) => {
                 of_url(url)
             }
@@ -249,7 +289,7 @@ fn payload(fields: &Map<String, Value>) -> Option<Payload<'_>> {
                 let is_elsewhere = ["file_id", "url", "file_url"].iter();
                 let mut is_elsewhere = is_elsewhere.filter_map(|name| inner.get(*name));
                 match (data, is_elsewhere.any(|value| !value.is_null())) {
-                    (Some(Value::String(data)), false) => Payload::Inline(data),
+                    (Some(Value::String(data)), false) => in_base64(data),
                     _ => Payload::Elsewhere,
                 }
             }
@@ -262,6 +302,19 @@ fn payload(fields: &Map<String, Value>) -> Option<Payload<'_>> {
         }
     }
     inline.map(Payload::Inline)
+}
+
+/// Data in base64, or else the name of something elsewhere.
+fn in_base64(data: &str) -> Payload<'_> {
+    let is_base64 = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b'\n' | b'\r')
+    };
+    if data.bytes().all(is_base64) {
+        Payload::Inline(data)
+    } else {
+        of_url(data)
+    }
 }
 
 fn of_url(url: &str) -> Payload<'_> {

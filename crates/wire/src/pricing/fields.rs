@@ -1,6 +1,6 @@
 //! Reads the fields of a request body, decides which of them pass, and sets the output limit.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::body::Change;
 use super::dialect::OutputLimitField;
@@ -14,7 +14,7 @@ pub(super) const TEMPLATE_TOKENS_PER_MESSAGE: u64 = 16;
 /// The most messages, items or texts of one request.
 pub(super) const MAX_MESSAGES: usize = 4_096;
 /// The most choices (`n`) of one request.
-const MAX_CHOICES: u64 = 16;
+const MAX_CHOICES: u64 = 128;
 /// Deepest nesting of content whose text is counted.
 pub(super) const MAX_DEPTH: usize = 64;
 
@@ -75,8 +75,11 @@ impl<'a> Fields<'a> {
                 Found::Known(field) => match field.rule {
                     Rule::Read | Rule::Passes => {}
                     Rule::Counts => bytes += json_length(value),
+                    Rule::CountsIf(is_bounded) if is_bounded(value) => {
+                        bytes += json_length(value);
+                    }
                     Rule::Only(is_harmless) if is_harmless(value) => {}
-                    Rule::Only(_) | Rule::Refused => {
+                    Rule::Only(_) | Rule::CountsIf(_) | Rule::Refused => {
                         return Err(not_bounded(name, with_settings(field.why)));
                     }
                 },
@@ -240,21 +243,28 @@ impl<'a> Fields<'a> {
         })
     }
 
+    fn has_several_prompts(&self) -> bool {
+        let prompts = self.given("prompt").and_then(Value::as_array);
+        prompts.is_some_and(|prompts| prompts.len() > 1 && !prompts.iter().all(Value::is_u64))
+    }
+
     /// Adds the request for usage, and returns what the client itself asked for.
     fn ask_for_usage(&self, changes: &mut Vec<Change>) -> Result<StreamUsage, QuoteError> {
         let options = self.optional("stream_options", Value::as_object, "an object")?;
         let asked =
             |name: &str| options.and_then(|options| options.get(name)) == Some(&Value::Bool(true));
-        let (at_end, continuously) = (asked("include_usage"), asked("continuous_usage_stats"));
+        let (at_end, wants_continuous) = (asked("include_usage"), asked("continuous_usage_stats"));
         let dialect = self.rules.dialect;
-        // Of several choices, each chunk would report only its own.
+        // Of several choices or prompts, each chunk would report only its own.
+        let is_single = self.choices()? == 1 && !self.has_several_prompts();
+        let continuously = wants_continuous && is_single;
         let continuous =
-            dialect.is_some_and(super::Dialect::reports_usage_continuously) && self.choices()? == 1;
-        if !at_end || (continuous && !continuously) {
+            is_single && dialect.is_some_and(super::Dialect::reports_usage_continuously);
+        if !at_end || (continuous && !continuously) || wants_continuous != continuously {
             let mut options = options.cloned().unwrap_or_default();
             options.insert("include_usage".to_owned(), true.into());
-            if continuous {
-                options.insert("continuous_usage_stats".to_owned(), true.into());
+            if continuous || wants_continuous {
+                options.insert("continuous_usage_stats".to_owned(), is_single.into());
             }
             changes.push(Change::set("stream_options", &options));
         }
@@ -299,29 +309,51 @@ pub(super) fn whole_number(value: &Value) -> Option<u64> {
 
 /// Length of a value as JSON, in bytes.
 pub(super) fn json_length(value: &Value) -> u64 {
-    value.to_string().len() as u64
+    value.to_string().len() as u64 + hidden_digits(value)
 }
 
-/// Bytes of all text in a value: strings, numbers, and names of fields, since tool calls carry all of them.
+/// Digits of whole numbers beyond 64 bits, which are shown with an exponent here and may be written out elsewhere.
+fn hidden_digits(value: &Value) -> u64 {
+    match value {
+        Value::Number(number) => digits(number) - number.to_string().len() as u64,
+        Value::Array(items) => items.iter().map(hidden_digits).sum(),
+        Value::Object(fields) => fields.values().map(hidden_digits).sum(),
+        _ => 0,
+    }
+}
+
+/// The most characters that a number may be written with.
+fn digits(number: &Number) -> u64 {
+    let shown = number.to_string().len() as u64;
+    let float = number.as_f64().filter(|float| float.abs() >= 1.8e19);
+    float.map_or(shown, |float| shown.max(format!("{float:.0}").len() as u64))
+}
+
+/// Characters between the items of a list, and around the names of an object, wherever they are written out.
+const AROUND_ITEM: u64 = 2;
+const AROUND_NAME: u64 = 4;
+
+/// Bytes of a value as a prompt may hold it: its strings, and whatever stands beside them if it is written out.
 pub(super) fn text_bytes(value: &Value, param: &str, depth: usize) -> Result<u64, QuoteError> {
     if depth == 0 {
         return Err(invalid(param, format!("\"{param}\" is nested too deeply")));
     }
     Ok(match value {
-        Value::Null | Value::Bool(_) => 0,
-        Value::Number(number) => number.to_string().len() as u64,
+        Value::Null => 4,
+        Value::Bool(_) => 5,
+        Value::Number(number) => digits(number),
         Value::String(text) => text.len() as u64,
         Value::Array(items) => {
-            let mut sum = 0;
+            let mut sum = 2;
             for item in items {
-                sum += text_bytes(item, param, depth - 1)?;
+                sum += AROUND_ITEM + text_bytes(item, param, depth - 1)?;
             }
             sum
         }
         Value::Object(fields) => {
-            let mut sum = 0;
+            let mut sum = 2;
             for (name, item) in fields {
-                sum += name.len() as u64 + text_bytes(item, param, depth - 1)?;
+                sum += AROUND_NAME + name.len() as u64 + text_bytes(item, param, depth - 1)?;
             }
             sum
         }

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use Rule::{Counts, Only, Passes, Read, Refused};
+use Rule::{Counts, CountsIf, Only, Passes, Read, Refused};
 
 use super::Endpoint::{
     self, ChatCompletions, Completions, CountTokens, Embeddings, Messages, Responses,
@@ -23,6 +23,8 @@ pub(super) enum Rule {
     Passes,
     /// It passes, and its bytes count as input.
     Counts,
+    /// It passes with such a value, and its bytes count as input; any other value is refused.
+    CountsIf(fn(&Value) -> bool),
     /// It passes with a value that asks for nothing; any other value is refused.
     Only(fn(&Value) -> bool),
     /// It is refused, unless it is empty.
@@ -122,8 +124,8 @@ static KNOWN: &[Known] = known![
     ["temperature", "top_p"], GENERATING, API, Passes, "sampling";
     ["temperature", "top_p", "top_k"], ANTHROPIC, API, Passes, "sampling";
     ["stop", "seed", "presence_penalty", "frequency_penalty", "logit_bias"], TEXT, API, Passes, "sampling";
-    ["logprobs", "top_logprobs"], TEXT, API, Passes, "describes the tokens of the answer, adds none";
-    ["top_logprobs"], RESPONSES, API, Passes, "describes the tokens of the answer, adds none";
+    ["logprobs", "top_logprobs"], TEXT, API, Only(are_few), "more than 20 alternatives for each token make an answer too long to count";
+    ["top_logprobs"], RESPONSES, API, Only(are_few), "more than 20 alternatives for each token make an answer too long to count";
     ["stop_sequences"], ANTHROPIC, API, Passes, "ends the answer earlier";
     ["top_k", "min_p", "repetition_penalty", "top_a", "typical_p"], GENERATING, SAMPLERS, Passes, "sampling";
     ["repeat_penalty", "repeat_last_n", "tfs_z", "mirostat", "mirostat_tau", "mirostat_eta", "dynatemp_range",
@@ -162,12 +164,15 @@ static KNOWN: &[Known] = known![
     ["parallel_tool_calls"], CHAT, API, Passes, "within the output limit";
     ["max_tool_calls", "truncation", "include"], RESPONSES, API, Passes, "limits or describes the answer";
     ["modalities"], CHAT, API, Only(is_text_only), "output other than text has no bound by tokens";
-    ["output_config", "context_management"], ANTHROPIC, API, Counts, "form of the answer and of the input";
+    ["output_config", "output_format"], ANTHROPIC, API, Counts, "form of the answer";
+    ["context_management"], ANTHROPIC, API, CountsIf(compacts_nothing), "to compact the context is another answer, which is not reported";
 
     // Labels, and keys of caches.
+    ["metadata"], OPENAI, &[LiteLlm], Only(chooses_nothing), "with tags or guardrails it chooses another deployment";
     ["user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "client_metadata",
      "prompt_cache_options"], OPENAI, API, Passes, "a label";
-    ["metadata", "cache_control", "inference_geo"], ANTHROPIC, API, Passes, "a label";
+    ["metadata", "cache_control"], ANTHROPIC, API, Passes, "a label";
+    ["inference_geo"], ANTHROPIC, API, Only(is_global), "another place has another price";
     ["usage"], CHAT, &[OpenRouter, LiteLlm], Passes, "asks for usage";
     ["session_id", "trace"], GENERATING, &[OpenRouter, LiteLlm, Vllm], Passes, "a label";
     ["dimensions", "encoding_format", "input_type"], EMBEDDINGS, API, Passes, "form of the vectors";
@@ -179,7 +184,8 @@ static KNOWN: &[Known] = known![
     ["functions", "function_call"], CHAT, API, Counts, "the older form of tools";
     ["text"], RESPONSES, API, Counts, "a schema may be written into the prompt";
     ["prediction"], CHAT, API, Counts, "text that the model compares its answer with";
-    ["chat_template_kwargs"], &[ChatCompletions, Responses, Messages], ENGINES, Counts, "values that the template may write into the prompt";
+    ["chat_template_kwargs"], &[ChatCompletions, Responses, Messages], ENGINES, CountsIf(has_no_template),
+     "it may carry a template of its own, or pad the prompt";
     ["guided_json", "guided_regex", "guided_choice", "guided_grammar", "guided_decoding_backend",
      "guided_whitespace_pattern", "structured_outputs", "structural_tag", "grammar", "json_schema", "regex", "ebnf",
      "format", "grammar_lazy", "grammar_triggers", "preserved_tokens"], GENERATING, SAMPLERS, Counts, "a grammar for the answer";
@@ -218,6 +224,46 @@ static KNOWN: &[Known] = known![
      "it may remove the output limit, ask again, or choose another service";
     ["prompt_embeds", "input_embeds"], PROMPTS, ENGINES, Refused, "embeddings have no bound by tokens";
 ];
+
+fn has_no_template(value: &Value) -> bool {
+    let passed_on = [
+        "chat_template",
+        "tokenize",
+        "padding",
+        "max_length",
+        "truncation",
+        "tokenizer_kwargs",
+        "return_tensors",
+        "return_dict",
+        "conversation",
+    ];
+    let fields = value.as_object();
+    fields.is_some_and(|fields| passed_on.iter().all(|name| !fields.contains_key(*name)))
+}
+
+fn are_few(value: &Value) -> bool {
+    value.is_boolean()
+        || value
+            .as_f64()
+            .is_some_and(|number| (0.0..=20.0).contains(&number))
+}
+
+fn chooses_nothing(value: &Value) -> bool {
+    let chooses = |name: &str| {
+        value
+            .get(name)
+            .is_some_and(|value| !value.is_null() && !value.is_string())
+    };
+    !chooses("tags") && !chooses("guardrails")
+}
+
+fn is_global(value: &Value) -> bool {
+    value == "global"
+}
+
+fn compacts_nothing(value: &Value) -> bool {
+    !value.to_string().contains("compact")
+}
 
 fn is_false(value: &Value) -> bool {
     *value == false

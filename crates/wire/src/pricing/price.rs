@@ -69,7 +69,9 @@ impl ModelPrice {
     }
 
     /// The output tokens of one choice for a body that sets no limit.
-    pub(super) fn default_output(&self) -> u64 {
+    /// Output tokens of a request that sets no limit.
+    #[must_use]
+    pub fn default_output(&self) -> u64 {
         let limit = self.max_output_tokens;
         u64::from(self.default_output_tokens.unwrap_or(limit).min(limit))
     }

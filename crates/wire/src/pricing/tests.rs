@@ -90,7 +90,7 @@ fn refuses_what_is_malformed_and_names_it() {
             "max_tokens",
         ),
         (chat(json!({"n": 0})), "n"),
-        (chat(json!({"n": 17})), "n"),
+        (chat(json!({"n": 129})), "n"),
         (chat(json!({"stream": "yes"})), "stream"),
         (
             chat(json!({"stream": true, "stream_options": 1})),
@@ -339,6 +339,144 @@ fn fields_of_another_dialect_are_refused() {
 }
 
 #[test]
+fn whatever_a_server_writes_out_is_counted() {
+    let input = |value: Value| {
+        let body = json!({"model": "m", "messages": [{"role": "assistant", "content": [
+            {"type": "tool_use", "id": "t", "name": "f", "input": {"a": value}}]}]});
+        quoted(Endpoint::Messages, &body)
+            .expect("it has a price")
+            .bounds
+            .prompt_tokens
+    };
+    let many = |item: Value| Value::Array(vec![item; 1_000]);
+    let none = input(json!([]));
+    for (item, least) in [
+        (json!(null), 6_000),
+        (json!(true), 6_000),
+        (json!(7), 3_000),
+        (json!({}), 4_000),
+        (json!(1e300), 301_000),
+    ] {
+        let counted = input(many(item.clone()));
+        assert!(counted >= none + least, "{item}: {counted}");
+    }
+}
+
+#[test]
+fn what_hides_in_other_places_is_refused() {
+    let image = json!([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]);
+    for (body, endpoint) in [
+        (
+            chat(json!({"chat_template_kwargs": {"chat_template": "{{ x }}"}})),
+            Endpoint::ChatCompletions,
+        ),
+        (
+            chat(json!({"chat_template_kwargs": {"padding": "max_length"}})),
+            Endpoint::ChatCompletions,
+        ),
+        (
+            chat(json!({"metadata": {"tags": ["dear"]}})),
+            Endpoint::ChatCompletions,
+        ),
+        (
+            chat(json!({"logprobs": true, "top_logprobs": 2_000})),
+            Endpoint::ChatCompletions,
+        ),
+        (
+            chat(json!({"messages": [{"role": "user", "content": "", "images": image}]})),
+            Endpoint::ChatCompletions,
+        ),
+        (
+            chat(json!({"messages": [{"role": "user", "Content": image}]})),
+            Endpoint::ChatCompletions,
+        ),
+        (
+            chat(
+                json!({"model": "m", "messages": [{"role": "user", "content": "", "file_id": "f"}]}),
+            ),
+            Endpoint::ChatCompletions,
+        ),
+        (
+            json!({"model": "m", "prompt": "a", "echo": true, "logprobs": 5}),
+            Endpoint::Completions,
+        ),
+        (
+            chat(json!({"thread": {"type": "continue"}})),
+            Endpoint::Messages,
+        ),
+        (chat(json!({"inference_geo": "us"})), Endpoint::Messages),
+        (
+            chat(json!({"context_management": {"edits": [{"type": "compact_20260112"}]}})),
+            Endpoint::Messages,
+        ),
+    ] {
+        let quote = quoted(endpoint, &body);
+        assert!(
+            matches!(quote, Err(QuoteError::NotBounded { .. })),
+            "{body}: {quote:?}"
+        );
+    }
+    assert!(
+        quoted(
+            Endpoint::ChatCompletions,
+            &chat(json!({"chat_template_kwargs": {"enable_thinking": true}}))
+        )
+        .is_ok()
+    );
+}
+
+#[test]
+fn usage_of_several_answers_is_asked_for_at_the_end() {
+    let options = json!({"include_usage": true, "continuous_usage_stats": true});
+    let rules = BodyRules {
+        dialect: Some(Dialect::Vllm),
+        ..BodyRules::default()
+    };
+    let several = json!({"model": "m", "prompt": ["a", "b"], "stream": true});
+    let sent_options =
+        |endpoint, body: &Value| sent(endpoint, body, &rules)["stream_options"].clone();
+    assert_eq!(
+        sent_options(Endpoint::Completions, &several),
+        json!({"include_usage": true})
+    );
+    let asked = chat(json!({"n": 2, "stream": true, "stream_options": options}));
+    let at_end = json!({"include_usage": true, "continuous_usage_stats": false});
+    assert_eq!(sent_options(Endpoint::ChatCompletions, &asked), at_end);
+}
+
+#[test]
+fn calls_of_a_priced_tool_are_limited_where_the_api_can() {
+    let price = |max_calls| ToolPrice {
+        per_call: BaseUnits(1_000),
+        max_calls,
+        max_input_tokens: 500,
+    };
+    let rules = BodyRules {
+        tools: [
+            ("web_search".to_owned(), price(4)),
+            ("file_search".to_owned(), price(10)),
+        ]
+        .into(),
+        ..BodyRules::default()
+    };
+    let both = json!({"model": "m", "input": "a", "tools": [{"type": "web_search"}, {"type": "file_search"}]});
+    assert_eq!(
+        sent(Endpoint::Responses, &both, &rules)["max_tool_calls"],
+        4
+    );
+    for (uses, is_sold) in [(json!(4), true), (json!(100), false), (json!(null), false)] {
+        let tools =
+            json!([{"type": "web_search_20250305", "name": "web_search", "max_uses": uses}]);
+        let body = chat(json!({"max_tokens": 5, "tools": tools}));
+        assert_eq!(
+            quoted_by(Endpoint::Messages, &body, &rules).is_ok(),
+            is_sold,
+            "{uses}"
+        );
+    }
+}
+
+#[test]
 fn a_name_that_makes_openrouter_search_is_refused() {
     let price = list().models["m"];
     let named = body(&json!({"model": "m:online", "messages": [{"role": "user", "content": "a"}]}));
@@ -559,6 +697,17 @@ fn media_are_inline_and_priced_wherever_they_stand() {
             json!({"type": "image_url", "image_url": {"url": image, "max_dynamic_patch": 100}}),
         ),
         in_chat(json!({"type": "text", "text": "a", "image_url": null, "uuid": "of another"})),
+        in_chat(json!({"type": "image_url", "image_url": {"url": image, "format": "video/mp4"}})),
+        in_chat(json!({"type": "file", "file": {"file_data": "https://example.com/a.pdf"}})),
+        in_chat(json!({"type": "input_audio", "input_audio": {"data": "gs://bucket/a.wav"}})),
+        in_chat(json!({"type": "text", "text": "a", "Image_url": {"url": image}})),
+        in_messages(
+            json!({"type": "image", "source": {"type": "text", "url": "https://example.com/a.png"}}),
+        ),
+        in_messages(json!({"type": "image", "source": {"type": "content", "data": "AAAA"}})),
+        in_messages(
+            json!({"type": "image", "source": {"type": "base64", "data": "AAAA", "url": "https://example.com/a.png"}}),
+        ),
         in_output(json!({"type": "input_file", "file_url": "https://example.com/1000pages.pdf"})),
         in_output(
             json!({"type": "input_image", "image_url": "https://example.com/a.png", "detail": "high"}),
@@ -583,6 +732,13 @@ fn media_are_inline_and_priced_wherever_they_stand() {
         (
             in_chat(json!({"type": "image_url", "image_url": {"url": image, "detail": "low"}})),
             1_000,
+        ),
+        (
+            // As long as a file, whatever it is called.
+            in_chat(
+                json!({"type": "image_url", "image_url": {"url": format!("data:application/pdf;base64,{kib}")}}),
+            ),
+            300,
         ),
         (
             in_chat(json!({"type": "input_audio", "input_audio": {"data": kib, "format": "wav"}})),
@@ -612,7 +768,7 @@ fn media_are_inline_and_priced_wherever_they_stand() {
     ] {
         let bounds = quote(endpoint, &value).expect("it has a price").bounds;
         assert!(
-            (tokens..tokens + 80).contains(&bounds.prompt_tokens),
+            (tokens..tokens + 160).contains(&bounds.prompt_tokens),
             "{value}: {bounds:?}"
         );
     }
@@ -801,7 +957,9 @@ fn responses_are_sold_without_what_their_provider_keeps_or_runs() {
         ],
         "max_output_tokens": 7,
     });
-    let first = "user".len() + "typeinput_texttexthello".len();
+    // With the signs that stand around names and items.
+    let around = 2 + 4 + 4;
+    let first = "user".len() + "typeinput_texttexthello".len() + around;
     let second = "typefunction_call_outputcall_idcoutput42".len();
     let input = 16 + 7 + 16 + first + 16 + second;
     assert_eq!(bounded(Responses, body), (input as u64, 7));

@@ -45,6 +45,11 @@ pub(super) fn bound(fields: &Fields<'_>) -> Result<Tools, QuoteError> {
             continue;
         };
         let sold_as = sold_as(&name);
+        if let Some(price) = fields.rules.tools.get(sold_as)
+            && fields.endpoint == Endpoint::Messages
+        {
+            require_max_uses(tool, &name, price.max_calls)?;
+        }
         match fields.rules.tools.get(sold_as) {
             Some(price) if quoted.iter().all(|known| known.tool != sold_as) => {
                 quoted.push(QuotedTool {
@@ -76,7 +81,7 @@ fn without(fields: &Fields<'_>, dropped: &[usize]) -> Vec<Change> {
     }
     let tools = fields.body.list("tools").into_iter().enumerate();
     let kept: Vec<_> = tools
-        .filter_map(|(at, tool)| (!dropped.contains(&at)).then_some(tool))
+        .filter_map(|(at, tool)| dropped.binary_search(&at).is_err().then_some(tool))
         .collect();
     if !kept.is_empty() {
         return vec![Change::set_list("tools", &kept)];
@@ -88,15 +93,24 @@ fn without(fields: &Fields<'_>, dropped: &[usize]) -> Vec<Change> {
     given.map(|name| Change::remove(*name)).collect()
 }
 
+/// In Anthropic's API a tool itself says how often it may be called.
+fn require_max_uses(tool: &Value, name: &str, max_calls: u32) -> Result<(), QuoteError> {
+    let uses = tool.get("max_uses").and_then(whole_number);
+    if uses.is_some_and(|uses| uses <= u64::from(max_calls)) {
+        return Ok(());
+    }
+    let why = format!("its calls have no bound: give \"max_uses\" of at most {max_calls}");
+    Err(not_bounded(format!("tools.{name}"), why))
+}
+
 /// Limits the calls of the tools that the upstream runs, where the API has a field for it.
 fn limit_calls(fields: &Fields<'_>, quoted: &[QuotedTool]) -> Result<Vec<Change>, QuoteError> {
     if fields.endpoint != Endpoint::Responses || quoted.is_empty() {
         return Ok(Vec::new());
     }
-    let most: u64 = quoted
-        .iter()
-        .map(|tool| u64::from(tool.price.max_calls))
-        .sum();
+    // The field does not tell the tools apart, so that any of them may have all of the calls.
+    let most = quoted.iter().map(|tool| u64::from(tool.price.max_calls));
+    let most = most.min().unwrap_or_default();
     let asked = fields.optional("max_tool_calls", whole_number, "a whole number")?;
     Ok(match asked {
         Some(asked) if asked <= most => Vec::new(),

@@ -45,7 +45,8 @@ impl Asking {
     /// The output tokens that the upstream has likely produced until now.
     pub(super) fn estimate(&self) -> Option<u64> {
         let model = self.kind.model.as_ref().filter(|_| self.estimates)?;
-        self.paces.estimate(model, self.elapsed())
+        let estimated = self.paces.estimate(model, self.elapsed())?;
+        Some(estimated.min(self.kind.most_estimated))
     }
 
     /// Remembers how long a complete answer took.

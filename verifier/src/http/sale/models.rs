@@ -98,6 +98,7 @@ impl Goods for Models {
             ),
             kind: ServiceKind {
                 streams: quote.stream,
+                most_estimated: quote.price.default_output(),
                 finishes_alone: when_client_leaves == WhenClientLeaves::Finish,
                 model: Some(quote.model),
             },

@@ -146,6 +146,10 @@ async fn run(
     } else {
         Served::UpstreamError
     }));
+    if !response.status().is_success() {
+        // A failed service is not charged, also if its client leaves before the end of the error.
+        bill.if_dropped(&Produced::Nothing);
+    }
     let mut response = pass_whole(checkout, response, bill, &metering, &asking).await?;
     response.extensions_mut().insert(outcome);
     Ok(response)
@@ -161,9 +165,11 @@ async fn pass_whole(
     asking: &Asking,
 ) -> Result<Response, ApiError> {
     let (mut head, body) = response.into_parts();
-    let read = {
+    let read = if head.status.is_success() {
         let mut watch = asking.watch(&mut bill, metering);
         read_whole(checkout, body, |length| watch.has_read(length)).await
+    } else {
+        read_whole(checkout, body, |_| ()).await
     };
     let body = match read {
         Ok(body) => body,
