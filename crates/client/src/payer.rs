@@ -9,8 +9,9 @@
 //! * a receipt is a sample of the verifier's own totals, `charged + reserved`. Samples may arrive out of order, so a
 //!   sample is used only if it is not older than the last one.
 //!
-//! A verifier can never take more than was signed. Its reports lower the bound; they raise it only up to what somebody
-//! else has signed with this lane's key, as a signature shows, and never make the client sign more than the lane's cap.
+//! A verifier can never take more than was signed. Its reports lower the bound. A refusal raises it only up to what somebody
+//! else has signed with this lane's key, as a signature shows; a receipt up to what was signed at all. They never make the
+//! client sign more than the lane's cap.
 
 mod error;
 #[cfg(test)]
@@ -324,7 +325,8 @@ impl LanePayer {
         assert_eq!(key.pubkey(), expected, "the key must be the lane's");
     }
 
-    /// Records that the request ended with a final receipt.
+    /// Records that the request ended with a final receipt. Returns what the lane was charged, as the receipt says, beyond
+    /// what is known here: by somebody else who pays through it, or falsely.
     ///
     /// # Errors
     /// [`ReceiptError`] if the receipt exceeds the maximum or what was signed; the maximum then counts as spent.
@@ -332,7 +334,7 @@ impl LanePayer {
         &mut self,
         reservation: Reservation,
         receipt: &ReceiptExtra,
-    ) -> Result<(), ReceiptError> {
+    ) -> Result<BaseUnits, ReceiptError> {
         if receipt.charged > reservation.maximum {
             let error = ReceiptError::AboveMaximum {
                 charged: receipt.charged,
@@ -350,12 +352,16 @@ impl LanePayer {
         }
         self.release(&reservation);
         self.spend(receipt.charged);
-        // A higher total is not believed without a signature: if somebody else pays through this lane, the state in the
-        // next refusal shows it.
-        if receipt.charged_total <= self.spent_at_most().max(self.believed_anyway()) {
+        let known = self.spent_at_most().max(self.believed_anyway());
+        let beyond = receipt.charged_total.saturating_sub(known);
+        if beyond > BaseUnits::ZERO {
+            // Somebody else pays through this lane, or the verifier takes what it could take anyway.
+            self.spent = self.spent.max(receipt.charged_total);
+            self.learn_charged(receipt.charged_total);
+        } else {
             self.sample(reservation.issued, receipt.charged_total, receipt.reserved);
         }
-        Ok(())
+        Ok(beyond)
     }
 
     /// What may be claimed as charged whatever is known here: the chain's counter, and what was signed elsewhere.

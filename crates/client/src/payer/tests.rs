@@ -234,7 +234,8 @@ fn receipts_above_what_was_signed_are_disputed_and_count_as_the_maximum() {
         (Err(above_authorized), BaseUnits(20))
     );
     // An honest receipt for a later request resolves both.
-    assert_eq!(settle(receipt(5, 15)), (Ok(()), BaseUnits(15)));
+    let nothing_else = Ok(BaseUnits::ZERO);
+    assert_eq!(settle(receipt(5, 15)), (nothing_else, BaseUnits(15)));
 }
 
 #[test]
@@ -280,7 +281,7 @@ fn keys_are_not_in_debug_output() {
     );
 }
 
-/// Receipts and states may be false. Only what somebody else has signed is believed beyond what is known here.
+/// A state may be false: only what somebody else has signed is believed beyond what is known here.
 #[test]
 fn what_is_in_flight_is_not_counted_twice() {
     let (key, mut payer) = key_and_lane(100_000);
@@ -298,7 +299,7 @@ fn what_is_in_flight_is_not_counted_twice() {
 }
 
 #[test]
-fn a_total_that_nobody_signed_for_is_not_believed() {
+fn a_total_beyond_what_is_known_is_told() {
     let (key, mut payer) = key_and_lane(1_000_000);
     let (_, refused) = payer.next_voucher(BaseUnits(250_000), &key).expect("room");
     payer.refused(refused);
@@ -312,10 +313,9 @@ fn a_total_that_nobody_signed_for_is_not_believed() {
         deposit: BaseUnits(1_000_000),
         receipt: None,
     };
-    payer
-        .settled(reservation, &receipt)
-        .expect("it was signed for");
-    assert_eq!(payer.spent_at_most(), BaseUnits(10));
+    let beyond = payer.settled(reservation, &receipt);
+    assert_eq!(beyond, Ok(BaseUnits(250_000 - 10)));
+    assert_eq!(payer.spent_at_most(), BaseUnits(250_000));
 }
 
 #[test]

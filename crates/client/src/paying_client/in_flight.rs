@@ -103,10 +103,10 @@ impl InFlight {
             return Ok(());
         };
         let settled = self.lane.lock().settled(reservation, receipt);
-        if settled.is_ok() {
-            self.charged(receipt.charged);
-        }
-        settled
+        let beyond = settled?;
+        // What nobody here has asked for counts too, so that a false receipt spends a budget as a true one does.
+        self.charged(BaseUnits(receipt.charged.0.saturating_add(beyond.0)));
+        Ok(())
     }
 
     pub(super) fn refused(mut self) {

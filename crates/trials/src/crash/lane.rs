@@ -107,7 +107,9 @@ impl PayingLane {
         let mut payer = locked(&self.payer);
         match (answer.told, &answer.receipt) {
             _ if answer.is_replay => payer.refused(reservation),
-            (Told::Charged { .. }, Some(receipt)) => payer.settled(reservation, receipt)?,
+            (Told::Charged { .. }, Some(receipt)) => {
+                payer.settled(reservation, receipt)?;
+            }
             (Told::Refused, _) => payer.refused(reservation),
             _ => payer.lost(reservation),
         }

@@ -2,17 +2,11 @@
 
 use serde_json::Value;
 
-use super::fields::{Fields, MAX_MESSAGES, invalid, not_bounded};
+use super::fields::{Fields, MAX_MESSAGES, invalid};
 use super::{Bounded, OutputLimitField, QuoteError, Usage};
 
 pub(super) fn bound(fields: &Fields<'_>) -> Result<Bounded, QuoteError> {
     let (counted, mut changes) = fields.admit()?;
-    let echoes = fields.given("echo") == Some(&Value::Bool(true));
-    let described = fields.given("logprobs").is_some_and(|value| value != false);
-    if echoes && described {
-        let why = "with \"echo\" it describes every token of the input too, which makes the answer many times as long";
-        return Err(not_bounded("logprobs", why));
-    }
     let takes_none = fields.rules.output_limit_field == Some(OutputLimitField::None);
     let default = (!takes_none).then_some("max_tokens");
     let output = fields.output_limit(&["max_tokens"], default, |_| true)?;

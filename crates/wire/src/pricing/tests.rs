@@ -397,10 +397,6 @@ fn what_hides_in_other_places_is_refused() {
             Endpoint::ChatCompletions,
         ),
         (
-            json!({"model": "m", "prompt": "a", "echo": true, "logprobs": 5}),
-            Endpoint::Completions,
-        ),
-        (
             chat(json!({"thread": {"type": "continue"}})),
             Endpoint::Messages,
         ),
