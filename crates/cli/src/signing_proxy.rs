@@ -1,8 +1,8 @@
 //! A local proxy that pays for every request, so that unmodified clients can buy from the provider: any OpenAI or
 //! Anthropic client, and any HTTP client of the provider's plain routes.
 //!
-//! Every client that can reach the proxy spends from its lanes, so it is meant for one user's own programs: [`access`]
-//! keeps web pages out. A client that gives up and asks again gets what its first attempt bought ([`purchases`]).
+//! Every client that can reach the proxy spends from its lanes, so it is meant for one user's own programs: `access`
+//! keeps web pages out. A client that gives up and asks again gets what its first attempt bought (`purchases`).
 
 mod access;
 mod error;

@@ -6,7 +6,7 @@
 //! [`TokenPrice`](farthing_protocol::price::TokenPrice), so a charge within the bounds never exceeds the
 //! maximum.
 //!
-//! A field is refused only if its cost has no bound, with an error that names it and says why ([`known`] lists them). The
+//! A field is refused only if its cost has no bound, with an error that names it and says why (`known` lists them). The
 //! bound on input tokens is the number of bytes of all text plus 16 per message: no byte-level tokenizer produces more
 //! tokens than bytes, and chat templates add a few tokens per message.
 
