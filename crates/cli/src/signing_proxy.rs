@@ -265,7 +265,9 @@ async fn pay(
     let chosen = shared.access.lane_chosen(&headers)?;
     let (lane, client) = shared.lanes.chosen(chosen).await?;
     let endpoint = Endpoint::at(uri.path()).filter(|_| method == Method::POST);
-    let asked = Asked::new(Arc::clone(&lane), endpoint, &uri, &body);
+    // The body is read for the model's name only where it is told.
+    let model_of = endpoint.filter(|_| shared.log.is_some()).map(|_| &body);
+    let asked = Asked::new(Arc::clone(&lane), &uri, model_of);
     let digest = request_digest(
         method.as_str(),
         uri.path(),

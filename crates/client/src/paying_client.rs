@@ -361,7 +361,6 @@ impl PayingClient {
         match self.shared.config.max_price_jump {
             Some(factor) if now.0 > before.0.saturating_mul(u64::from(factor)) => {
                 Err(PayError::PriceJumped {
-                    what: "this request".to_owned(),
                     before,
                     now,
                     factor,

@@ -139,21 +139,26 @@ fn usage(answer: &[Value]) -> Usage {
     }
 }
 
+/// A gateway that sells the engine's model.
+async fn sold(llama: &Llama) -> FundedWorld {
+    let options = Options {
+        upstream: Some(llama.url().to_owned()),
+        model: Some(RANDOM.to_owned()),
+        ..Options::default()
+    };
+    FundedWorld::start(&options, |config| {
+        config.http.upstream_dialect = Some(Dialect::LlamaCpp);
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_has_the_same_answer_through_the_gateway() {
     let Some(python) = python() else {
         return;
     };
     let llama = Llama::start(&python);
-    let options = Options {
-        upstream: Some(llama.url().to_owned()),
-        model: Some(RANDOM.to_owned()),
-        ..Options::default()
-    };
-    let setting = FundedWorld::start(&options, |config| {
-        config.http.upstream_dialect = Some(Dialect::LlamaCpp);
-    })
-    .await;
+    let setting = sold(&llama).await;
     let client = setting.client(0).await;
     let http = reqwest::Client::builder()
         .no_proxy()
@@ -203,12 +208,7 @@ async fn the_order_of_a_schema_is_the_order_of_the_answer() {
         return;
     };
     let llama = Llama::start(&python);
-    let options = Options {
-        upstream: Some(llama.url().to_owned()),
-        model: Some(RANDOM.to_owned()),
-        ..Options::default()
-    };
-    let setting = FundedWorld::start(&options, |_| ()).await;
+    let setting = sold(&llama).await;
     let client = setting.client(0).await;
     for (first, second) in [("reasoning", "answer"), ("answer", "reasoning")] {
         let body = format!(

@@ -8,7 +8,7 @@ use axum::http::Uri;
 use farthing_client::paying_client::Receipt;
 use farthing_protocol::BaseUnits;
 use farthing_wire::amount::Usdc;
-use farthing_wire::pricing::{Endpoint, RequestBody, model_of};
+use farthing_wire::pricing::{RequestBody, model_of};
 use farthing_wire::receipt::Sold;
 use serde::Serialize;
 
@@ -69,13 +69,9 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn new(
-        lane: Arc<str>,
-        endpoint: Option<Endpoint>,
-        uri: &Uri,
-        body: &axum::body::Bytes,
-    ) -> Self {
-        let model = endpoint.and_then(|_| {
+    /// A request of a lane; `of_model` is the body of one to a model.
+    pub(super) fn new(lane: Arc<str>, uri: &Uri, of_model: Option<&axum::body::Bytes>) -> Self {
+        let model = of_model.and_then(|body| {
             let body = RequestBody::parse(body.clone()).ok()?;
             model_of(&body).ok().map(str::to_owned)
         });

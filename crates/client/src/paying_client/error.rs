@@ -58,14 +58,12 @@ pub enum PayError {
     Budget(#[from] BudgetSpent),
     /// The provider's price rose by more than it may.
     #[error(
-        "the price of {what} rose from {} to {} USDC, more than {factor} times: check the provider's prices, and \
+        "the price of this request rose from {} to {} USDC, more than {factor} times: check the provider's prices, and \
          restart this client to accept them",
         Usdc(*before),
         Usdc(*now)
     )]
     PriceJumped {
-        /// What is priced.
-        what: String,
         /// The earlier price.
         before: BaseUnits,
         /// The new price.

@@ -45,19 +45,18 @@ pub(super) fn bound(fields: &Fields<'_>) -> Result<Tools, QuoteError> {
             continue;
         };
         let sold_as = sold_as(&name);
-        if let Some(price) = fields.rules.tools.get(sold_as)
-            && fields.endpoint == Endpoint::Messages
-        {
-            require_max_uses(tool, &name, price.max_calls)?;
-        }
         match fields.rules.tools.get(sold_as) {
-            Some(price) if quoted.iter().all(|known| known.tool != sold_as) => {
-                quoted.push(QuotedTool {
-                    tool: sold_as.to_owned(),
-                    price: *price,
-                });
+            Some(price) => {
+                if fields.endpoint == Endpoint::Messages {
+                    require_max_uses(tool, &name, price.max_calls)?;
+                }
+                if quoted.iter().all(|known| known.tool != sold_as) {
+                    quoted.push(QuotedTool {
+                        tool: sold_as.to_owned(),
+                        price: *price,
+                    });
+                }
             }
-            Some(_) => {}
             None if fields.rules.drop_tools.contains(sold_as) => dropped.push(at),
             None => return Err(refused("tools", &name)),
         }
